@@ -1,0 +1,11 @@
+/* attr.h - compiler attributes under plain names. */
+#pragma once
+
+#if defined(__clang__)
+#define MUST_USE_ENUM __attribute__((warn_unused_result))
+#else
+#define MUST_USE_ENUM
+#endif
+#define MUST_USE __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
