@@ -57,7 +57,12 @@ bool json_bool(const struct json *v);
 size_t json_count(const struct json *v); /* elements or members */
 const struct json *json_at(const struct json *array, size_t i);
 const struct json *json_get(const struct json *object, const char *name);
-/* Member i in the order of insertion (no order is promised beyond stability). */
+/* Walks the members of an object: start with *at == NULL, go on while true.
+ * The object must not change meanwhile. */
+bool json_next(const struct json *object, void **at, const char **name,
+	const struct json **value);
+/* Member i in the order of insertion (no order is promised beyond stability).
+ * Counts from the first: walk large objects by json_next(). */
 const struct json *json_member(const struct json *object, size_t i,
 	const char **name);
 /* Shorthand: the string member `name`, or NULL. */
