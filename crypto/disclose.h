@@ -25,8 +25,12 @@ bool label_parse(const char *s, size_t len, enum label *out);
 #define PART_FIELDS_LIMIT 1024
 
 /* The digest of a part from its canonical bytes, scanned without a tree.
- * ERR_INVALID when `json` is not a canonical object, has an empty name, or one
- * called "_sd" or "...". */
+ * ERR_INVALID when `json` is not an object in compact form (white space between
+ * tokens, an escape that RFC 8785 does not write, deeper nesting than documents
+ * have, more than PART_FIELDS_LIMIT members), or has a member named "", "_sd"
+ * or "...".  Safe on any bytes, but no proof that they are canonical: the order
+ * and uniqueness of names, the spelling of numbers and UTF-8 are not looked at.
+ * Ask json_parse_canonical() of a part from outside. */
 enum err_code part_digest(const uint8_t seed[SEED_SIZE], enum label label,
 	const char *json, size_t len, struct digest *out, struct err *err);
 /* For one field shown alone: its disclosure text (canonical array). */

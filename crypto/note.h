@@ -57,7 +57,8 @@ struct checkpoint {
 	uint64_t size;
 	struct digest root;
 };
-/* The three lines; extension lines are refused (ERR_PROTOCOL). */
+/* The three lines; extension lines and an empty tree with a root are refused
+ * (ERR_PROTOCOL). */
 enum err_code checkpoint_parse(const char *text, size_t len,
 	struct checkpoint *out, struct err *err);
 /* Appends the three lines. */
@@ -76,11 +77,13 @@ enum err_code checkpoint_cosign(const struct note *note, const char *name,
 	const struct sign_key *k, uint64_t time, struct buf *out,
 	struct err *err);
 /* Appends a note of a's text with a's and b's signature lines, once each (the
- * newest cosignature of a key wins); the texts must be equal (ERR_USAGE). */
+ * newest cosignature of a key wins); the texts must be equal (ERR_USAGE).
+ * Signatures are not checked here: merge what note_check() found good. */
 enum err_code note_merge(const struct note *a, const struct note *b,
 	struct buf *out, struct err *err);
 
 /* C2SP tlog-proof: index, inclusion proof, checkpoint.  `extra` may be NULL. */
+#define PROOF_SIZE_LIMIT ((size_t)4 << 20)
 void proof_write(uint64_t index, const struct tree_proof *p, const void *extra,
 	size_t extra_len, const char *note, size_t note_len, struct buf *out);
 struct proof {
@@ -91,6 +94,8 @@ struct proof {
 	const char *note; /* borrowed */
 	size_t note_len;
 };
+/* ERR_PROTOCOL when the bytes are not such a proof; the note is not yet parsed
+ * then, nor anything verified.  out is proof_fini()'s only after success. */
 enum err_code proof_parse(const void *data, size_t len, struct proof *out,
 	struct err *err);
 void proof_fini(struct proof *p);

@@ -69,7 +69,8 @@ bool tree_check_subtree(uint64_t start, uint64_t end, uint64_t size,
 void tree_proof_write(const struct tree_proof *p, struct buf *out);
 bool tree_proof_read(struct cursor *c, struct tree_proof *p);
 
-/* "x001/x234/067" of C2SP tlog-tiles, with ".p/W" behind when width < 256.
+/* "tile/0/x001/x234/067" or "tile/entries/067" of C2SP tlog-tiles, with ".p/W"
+ * behind when width < 256.
  * At most TILE_PATH_SIZE bytes with the NUL. */
 #define TILE_PATH_SIZE 64
 #define TILE_WIDTH 256
