@@ -1,0 +1,79 @@
+/* capture.h - from a document to an entry and its parts (DESIGN of a record:
+ * docs/format.md sections 1 and 2). */
+#pragma once
+
+#include "policies/node.h"
+
+#define DOCUMENT_LIMIT JSON_TEXT_LIMIT
+#define DOCUMENT_ATTACHMENTS_LIMIT 64
+
+struct receipt {
+	char id[UUID_TEXT_SIZE];
+	uint64_t rev;
+	char origin[ORIGIN_SIZE];
+	uint64_t seq;
+	struct digest leaf;
+	bool repeated; /* the same content was here already */
+};
+/* Appends {"id","leaf","origin","rev","seq"} and a line feed. */
+void receipt_write(const struct receipt *r, struct buf *out);
+
+/* Finds the file of an attachment by the plain SHA-256 in the document: the
+ * path into *path (freed by the caller).  ERR_NOT_FOUND. */
+typedef enum err_code attachment_find(void *arg, const struct digest *plain,
+	char **path, struct err *err);
+
+struct capture_source {
+	struct node *node;
+	const struct rules *rules;
+	attachment_find *find; /* NULL: documents with attachments are refused */
+	void *find_arg;
+};
+
+/* A document that passed every check, split and salted, its attachments
+ * stored; not yet numbered. */
+struct captured;
+/* Reads from the store only; any thread.  ERR_INVALID names path and reason
+ * ("fields.applicant.id_no: wrong check digit"), ERR_LIMIT a size,
+ * ERR_NOT_FOUND an unknown series or a missing attachment file, ERR_DENIED a
+ * division that is not this node's. */
+enum err_code capture_prepare(const struct capture_source *src,
+	const char *text, size_t len, struct captured **out, struct err *err);
+/* Numbers and appends it to the node's own log; in a writer job, may run
+ * twice.  A repetition appends nothing and gives the earlier receipt. */
+enum err_code capture_commit(struct batch *b, struct captured *c,
+	struct receipt *out, struct err *err);
+void captured_free(struct captured *c);
+
+/* Many lines at once: prepared on the pool, committed as one job. */
+struct intake_result {
+	enum err_code rc;
+	struct receipt receipt; /* where rc is ERR_OK */
+	char text[ERR_TEXT_SIZE]; /* else why */
+};
+#define INTAKE_LINES_LIMIT 4096
+/* results has one place a line; empty lines give ERR_OK with receipt.rev 0.
+ * The return code is that of the commit: on failure nothing was stored. */
+enum err_code intake_lines(const struct capture_source *src, struct pool *pool,
+	struct writer *w, const char *const *lines, const size_t *lens,
+	size_t count, struct intake_result *results, struct err *err);
+
+/* A record of a system series, its fields at label internal. Takes `fields`. */
+enum err_code system_record(struct batch *b, struct node *n,
+	const char *series, struct json *fields, struct receipt *out,
+	struct err *err);
+
+/* ---- back to a document (policies/view.c) ---- */
+
+enum view { VIEW_RAW, VIEW_MASKED };
+/* Merges the parts at hand: {"series","id","node","created_at","fields",
+ * "attachments"} plus "origin","seq","rev","withheld":[labels],
+ * "erased":[labels].  VIEW_MASKED leaves out raw values of labels personal and
+ * sensitive and shows their derived siblings. */
+enum err_code view_document(const struct rules *rules, const char *origin,
+	uint64_t seq, const struct record *r, enum view view,
+	struct json **out, struct err *err);
+/* The attachments that a record's parts refer to; the caller frees *refs. */
+enum err_code view_attachments(const struct rules *rules,
+	const struct record *r, struct attachment_ref **refs, size_t *count,
+	struct err *err);

@@ -1,0 +1,141 @@
+/* governance.h - the rules as a bare git repository and its signed heads
+ * (libgit2 lives here).
+ *
+ * A head counts by its statement (docs/format.md section 8): canonical JSON
+ * over SHA-256, signed under SSHSIG namespace "cundang-governance" by as many
+ * officers as the previous head demands.  Statement and signatures lie in the
+ * repository as refs/cundang/heads/SERIAL (adopted, or final) and
+ * refs/cundang/proposals/SERIAL (still being signed): trees with
+ * statement.json and signatures named KEYHASH.sig.
+ */
+#pragma once
+
+#include "policies/rules.h"
+
+#define GOVERNANCE_NAMESPACE "cundang-governance"
+#define GOVERNANCE_FILE_LIMIT ((size_t)1 << 20)
+#define GOVERNANCE_FILES_LIMIT 4096
+#define GOVERNANCE_TREE_LIMIT ((size_t)32 << 20)
+#define GOVERNANCE_BUNDLE_LIMIT ((size_t)16 << 20) /* exchange, compressed */
+#define GOVERNANCE_HEADS_LIMIT 64                  /* in one exchange */
+#define GOVERNANCE_SIGNATURES_LIMIT 16
+
+struct governance; /* an open repository; one thread at a time */
+
+/* Opens a bare repository (path or path/.git).  ERR_NOT_FOUND. */
+enum err_code governance_open(const char *path, struct governance **out,
+	struct err *err);
+enum err_code governance_create(const char *path, struct governance **out,
+	struct err *err);
+void governance_close(struct governance *g);
+
+/* `cundang governance init`: makes a repository at `path` with the template
+ * catalogue, a roster from divisions CSV (code,name,parent), and officers; and
+ * statement 1 as a proposal that wants all officers named (at least two). */
+struct governance_officer {
+	const char *name;
+	const char *key_path; /* an ssh public key file */
+};
+enum err_code governance_init(const char *path, const char *domain,
+	const char *root_code, const char *divisions_csv,
+	const struct governance_officer *officers, size_t count,
+	struct digest *fingerprint, struct err *err);
+
+struct statement {
+	uint64_t serial;
+	char domain[DOMAIN_SIZE];
+	char commit[41];
+	struct digest tree;
+	bool has_previous; /* false for serial 1 */
+	struct digest previous;
+	int64_t at;
+	struct digest digest; /* SHA-256 of the statement's bytes */
+};
+/* Pure; exactly the canonical text. */
+enum err_code statement_parse(const void *text, size_t len,
+	struct statement *out, struct err *err);
+
+/* Checks the tree of `rev` ("main", a commit, ...) as rules: every file that
+ * is there loads.  Each mistake is told with file and line; ERR_INVALID. */
+typedef void governance_fault(void *arg, const char *file, const char *what);
+enum err_code governance_check(struct governance *g, const char *rev,
+	governance_fault *fault, void *arg, struct err *err);
+/* Proposes refs/heads/main as the next head.  Checked first.  ERR_EXISTS when
+ * nothing changed. */
+enum err_code governance_publish(struct governance *g, struct statement *out,
+	struct err *err);
+/* Adds a signature to the open proposal: made with an officer's key file, or
+ * given as armor.  *have and *want tell how far it is; when it is complete it
+ * becomes a head.  ERR_DENIED when the key is no officer's whose role and
+ * scope cover the change, ERR_EXISTS when that officer has signed. */
+enum err_code governance_sign(struct governance *g, const char *key_path,
+	const void *armor, size_t armor_len, unsigned *have, unsigned *want,
+	struct err *err);
+/* The bytes to sign for the open proposal (for ssh-keygen -Y sign). */
+enum err_code governance_to_sign(struct governance *g, struct buf *out,
+	struct err *err);
+
+typedef enum err_code governance_head_visit(void *arg,
+	const struct statement *s, unsigned signatures, bool final,
+	struct err *err);
+/* Heads ascending, then the open proposal with final = false. */
+enum err_code governance_each(struct governance *g, governance_head_visit *v,
+	void *arg, struct err *err);
+/* The newest final head; ERR_NOT_FOUND when there is none. */
+enum err_code governance_head(struct governance *g, struct statement *out,
+	struct err *err);
+
+/* Rules of a final head, the whole chain from serial 1 checked: signatures
+ * against the head before, digests, serials, no merges.  `root` pins the first
+ * statement (NULL: any).  serial 0: the newest. */
+enum err_code governance_rules(struct governance *g, uint64_t serial,
+	const struct digest *root, struct rules **out, struct err *err);
+
+/* What a peer lacks: all heads with serials in (after, newest], statements,
+ * signatures and files, as bounded objects under zstd.  At most
+ * GOVERNANCE_HEADS_LIMIT heads. */
+enum err_code governance_export(struct governance *g, uint64_t after,
+	struct buf *out, struct err *err);
+/* Checks such bytes wholly (pure scan, then signatures from the newest head
+ * here on) before anything is stored, then stores and moves the refs.
+ * `root` pins statement 1 where there is no head yet.  ERR_DENIED: too few
+ * signatures, or another domain.  ERR_EXISTS: nothing new.  ERR_FORK: a
+ * different head with a serial that is here. */
+enum err_code governance_import(struct governance *g, const void *data,
+	size_t len, const struct digest *root, uint64_t *newest,
+	struct err *err);
+/* The pure scan alone, for the fuzzer. */
+enum err_code governance_scan(const void *data, size_t len, struct err *err);
+
+/* Writes the files of each head in [1, serial] below `dir` as
+ * SERIAL/statement.json, SERIAL/KEYHASH.sig, SERIAL/tree/PATH, for packages. */
+enum err_code governance_files(struct governance *g, uint64_t serial,
+	const char *dir, struct err *err);
+/* The reverse for verifiers: checks such a folder against `root`, and gives the
+ * rules of `serial` (0: the newest there). */
+enum err_code governance_rules_from_files(const char *dir,
+	const struct digest *root, uint64_t serial, struct rules **out,
+	struct err *err);
+
+/* ---- enrolment ---- */
+
+/* A node's request: its public keys, signed by its log key (a signed note). */
+struct node_request {
+	char domain[DOMAIN_SIZE];
+	char code[CODE_SIZE];
+	char address[ADDRESS_SIZE]; /* where it listens, or "" */
+	struct sign_public log, witness, tls;
+	uint8_t seal[256]; /* SubjectPublicKeyInfo, DER */
+	size_t seal_len;
+};
+enum err_code node_request_write(const struct node_request *r,
+	const struct sign_key *log, struct buf *out, struct err *err);
+/* ERR_DENIED when the signature does not hold. */
+enum err_code node_request_parse(const void *data, size_t len,
+	struct node_request *out, struct err *err);
+/* Commits the keys of the requests to the roster on main and proposes the next
+ * head.  ERR_NOT_FOUND: a code that is no division of the domain; ERR_EXISTS:
+ * a code that has other keys. */
+enum err_code governance_admit(struct governance *g,
+	const struct node_request *requests, size_t count,
+	struct statement *out, struct err *err);

@@ -1,0 +1,61 @@
+/* node.h - a node's identity: its configuration, keys, rules and store, opened
+ * together; what the daemon and the command both start from. */
+#pragma once
+
+#include "policies/governance.h"
+
+struct node_config { /* node.yaml */
+	char code[CODE_SIZE];
+	char domain[DOMAIN_SIZE];
+	struct digest root;         /* pinned root fingerprint */
+	char epoch[17];             /* of the own log */
+	char parent[ADDRESS_SIZE];  /* host:port, "" for none */
+	char listen[ADDRESS_SIZE];  /* for children, "" for none */
+	char http[ADDRESS_SIZE];    /* loopback HTTP, "" for none */
+	uint64_t bandwidth;         /* bytes a second to the parent, 0: no limit */
+};
+#define NODE_CONFIG_LIMIT ((size_t)64 << 10)
+enum err_code node_config_load(const char *path, struct node_config *out,
+	struct err *err);
+
+struct node {
+	char *data;
+	struct node_config config;
+	char origin[ORIGIN_SIZE]; /* of the own log */
+	struct sign_key *log, *witness, *tls;
+	struct store *store;
+	struct governance *governance; /* only for the thread that opened it */
+	struct rules *rules; /* swapped by node_adopted(); take node_rules() */
+	void *lock;
+};
+
+struct node_init_options {
+	const char *code;
+	const char *governance; /* a repository to copy heads from */
+	const struct digest *pin;
+	const char *parent, *listen, *http; /* may be NULL */
+	uint64_t bandwidth;
+};
+/* Makes DATA: keys, epoch, store, governance.git with the heads of `governance`
+ * (its newest final head at least), and the first record sys-policy.
+ * ERR_EXISTS when DATA holds a node. */
+enum err_code node_init(const char *data, const struct node_init_options *opt,
+	struct err *err);
+
+/* Opens everything, the store in `mode`. */
+enum err_code node_open(const char *data, enum store_mode mode,
+	struct node **out, struct err *err);
+void node_close(struct node *n);
+/* A reference to the rules in force; rules_unref it.  Any thread. */
+struct rules *node_rules(struct node *n);
+/* Signs checkpoints of the own log: pass with the node as argument. */
+enum err_code node_sign(void *node, const struct checkpoint *cp,
+	struct buf *note, struct err *err);
+
+/* Adopts the newest head of n->governance when it is newer than the rules in
+ * force: records sys-policy in the own log (through `w`, or a batch of its own
+ * when w is NULL) and swaps n->rules.  *adopted tells the serial, 0 for none. */
+enum err_code node_adopt(struct node *n, struct writer *w, uint64_t *adopted,
+	struct err *err);
+enum err_code node_make_request(struct node *n, struct node_request *out,
+	struct err *err);

@@ -1,0 +1,11 @@
+/* policies.h - the rules: governance, roster, catalogue, capture, exchange,
+ * archives. */
+#pragma once
+
+#include "policies/archive.h"
+#include "policies/capture.h"
+#include "policies/exchange.h"
+#include "policies/governance.h"
+#include "policies/node.h"
+#include "policies/rules.h"
+#include "policies/series.h"

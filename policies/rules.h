@@ -1,0 +1,80 @@
+/* rules.h - one governance head, loaded: domain, ranks, roster, officers,
+ * catalogue.  Immutable and shared between threads by reference counts. */
+#pragma once
+
+#include "policies/series.h"
+
+#define DOMAIN_SIZE 96
+#define NODE_TITLE_SIZE 96 /* a division's name, UTF-8 */
+#define ADDRESS_SIZE 128   /* host:port */
+#define GRANT_SERIES_LIMIT 64
+
+struct rules;
+
+struct node_info {
+	char code[CODE_SIZE];
+	char name[NODE_TITLE_SIZE];
+	enum rank rank;
+	char parent[CODE_SIZE]; /* "" for the root */
+	char address[ADDRESS_SIZE];
+	bool enrolled; /* has keys */
+	struct sign_public log, witness, tls;
+};
+
+struct officer {
+	char name[64];
+	char role[32];
+	char scope[CODE_SIZE]; /* a code; covers what is within */
+	struct ssh_public key;
+};
+
+struct consumer {
+	char name[64];
+	struct digest token; /* SHA-256 of the bearer token */
+	uint8_t labels;
+	size_t series_count; /* 0: every series but system ones */
+	char series[GRANT_SERIES_LIMIT][SERIES_NAME_SIZE];
+};
+
+struct rules *rules_ref(struct rules *r);
+void rules_unref(struct rules *r); /* NULL does nothing */
+
+uint64_t rules_serial(const struct rules *r);
+const char *rules_domain(const struct rules *r);
+/* SHA-256 of this head's statement; of the first statement: the root
+ * fingerprint. */
+const struct digest *rules_statement(const struct rules *r);
+const struct digest *rules_root_fingerprint(const struct rules *r);
+int64_t rules_at(const struct rules *r); /* when the statement was made */
+
+/* Divisions of the domain, enrolled or not.  NULL when there is none. */
+const struct node_info *rules_node(const struct rules *r, const char *code);
+const struct node_info *rules_root(const struct rules *r);
+/* The enrolled node that holds this TLS key, or NULL. */
+const struct node_info *rules_node_by_tls(const struct rules *r,
+	const struct sign_public *tls);
+size_t rules_node_count(const struct rules *r);
+const struct node_info *rules_node_at(const struct rules *r, size_t i);
+size_t rules_officer_count(const struct rules *r);
+const struct officer *rules_officer_at(const struct rules *r, size_t i);
+/* Signatures that a change needs: of rules and officers, of a roster. */
+unsigned rules_approvals(const struct rules *r);
+unsigned rules_roster_approvals(const struct rules *r);
+const struct consumer *rules_consumer(const struct rules *r,
+	const struct digest *token);
+
+/* System series included.  NULL when unknown. */
+const struct series *rules_series(const struct rules *r, const char *name);
+size_t rules_series_count(const struct rules *r);
+const struct series *rules_series_at(const struct rules *r, size_t i);
+
+/* The labels of a series that `holder` may hold of records captured at
+ * `origin`: all at the origin; elsewhere what every node on the way from the
+ * origin to the holder may hold (a record travels by its tree).  0 when one of
+ * the codes is unknown or the holder is neither above nor below the origin. */
+uint8_t rules_clearance(const struct rules *r, const struct series *s,
+	const char *origin, const char *holder);
+/* The enrolled log key of the node that `origin` (domain/code/epoch) names;
+ * ERR_DENIED when the domain is another's or the node is not enrolled. */
+enum err_code rules_log_key(const struct rules *r, const char *origin,
+	struct sign_public *out, struct err *err);

@@ -1,0 +1,89 @@
+/* series.h - a kind of record: its fields, their labels, who may hold what.
+ *
+ * Loaded from series/NAME.yaml of the governance tree.  A path names a value
+ * in a document's fields: "applicant.id_no", "members[].phone", "tags[]" (the
+ * scalars of an array).  docs/rules.md has the grammar and every type.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#define SERIES_TEXT_LIMIT ((size_t)256 << 10)
+#define SERIES_FIELDS_LIMIT 256
+#define FIELD_PATH_SIZE 128
+
+enum rank { RANK_VILLAGE, RANK_TOWNSHIP, RANK_COUNTY };
+#define RANK_COUNT 3
+const char *rank_name(enum rank r); /* "village" ... */
+bool rank_parse(const char *s, enum rank *out);
+
+enum direction { DIRECTION_UP, DIRECTION_DOWN };
+
+enum field_type {
+	TYPE_STRING,   /* one line */
+	TYPE_TEXT,     /* may hold line feeds */
+	TYPE_INTEGER,
+	TYPE_NUMBER,
+	TYPE_BOOLEAN,
+	TYPE_DATE,     /* YYYY-MM-DD */
+	TYPE_TIME,     /* RFC 3339 with an offset */
+	TYPE_NAME,     /* a person's */
+	TYPE_ID_NO,    /* GB 11643, check digit and date */
+	TYPE_PHONE,    /* mobile or landline; "" stands for none */
+	TYPE_ADDRESS,
+	TYPE_DIVISION, /* 12-digit code */
+	TYPE_CHOICE,   /* one of `choices` */
+};
+
+/* How a derived value is made from its raw sibling; the sibling's name has
+ * "_masked" behind. */
+enum derive { DERIVE_NONE, DERIVE_MASK };
+
+struct field {
+	char path[FIELD_PATH_SIZE];
+	enum field_type type;
+	enum label label;
+	bool required; /* where its parent object is present */
+	enum derive derive;
+	enum label derive_label;
+	char **choices; /* NULL-terminated, or NULL */
+};
+
+struct series {
+	char name[SERIES_NAME_SIZE];
+	char *title; /* Chinese, for people */
+	char *plan;  /* the plan's phrase it serves */
+	enum direction direction;
+	bool urgent;        /* lane 0 */
+	bool system;        /* built in */
+	bool attachments;   /* may have some */
+	enum label attachments_label;
+	uint8_t labels;     /* LABEL_BITs its documents can have: one part each */
+	uint8_t clearance[RANK_COUNT]; /* LABEL_BITs a rank may hold */
+	char *retention[LABEL_COUNT];  /* "Y", "D30", "D10", "T3y", "T90d" */
+	char *anchor[LABEL_COUNT];     /* path of the date it starts at, or NULL */
+	struct field *fields;
+	size_t field_count;
+};
+
+/* From YAML; strict: unknown and duplicate keys, missing labels, a series
+ * without clearance or retention are ERR_INVALID with the line where known.
+ * `file` is for messages. */
+enum err_code series_load(const char *file, const void *yaml, size_t len,
+	struct series **out, struct err *err);
+/* The built-in system series sys-*; NULL when the name is none of them. */
+const struct series *series_system(const char *name);
+void series_free(struct series *s);
+
+/* ---- values (policies/value.c) ---- */
+
+/* NULL when the value is of the type, else the reason as a constant text. */
+const char *value_check(const struct field *f, const struct json *v);
+/* domain rules on identity numbers: 17 digits, check digit, a real date not in
+ * the future of `now` (POSIX seconds). */
+bool id_no_valid(const char *s, size_t len, int64_t now);
+bool mobile_valid(const char *s, size_t len);
+/* Appends the masked form, by code point, length kept, idempotent; a value
+ * that fails its type's check is masked whole. */
+void value_mask(enum field_type type, const char *s, size_t len,
+	struct buf *out);

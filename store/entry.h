@@ -1,0 +1,44 @@
+/* entry.h - the entry of a log: what a signature commits to for ever.
+ *
+ * Canonical JSON, docs/format.md section 1.  An entry never holds personal
+ * data: digests of parts, and what routing and retention need.
+ */
+#pragma once
+
+#include "crypto/crypto.h"
+
+#define ENTRY_SIZE_LIMIT ((size_t)4096)
+#define ENTRY_TO_LIMIT 16
+#define SERIES_NAME_SIZE 64 /* [a-z][a-z0-9-]*, with the NUL */
+#define ORIGIN_SIZE NOTE_NAME_SIZE
+#define ISSUER_SIZE 112
+#define REV_LIMIT ((uint64_t)1 << 32)
+
+struct entry {
+	char series[SERIES_NAME_SIZE];
+	char iss[ISSUER_SIZE]; /* domain "/" code */
+	char node[CODE_SIZE];
+	char id[UUID_TEXT_SIZE];
+	uint8_t uuid[UUID_SIZE];
+	char at[TIME_TEXT_SIZE];
+	uint64_t rev; /* from 1 */
+	bool has_prev;
+	struct digest prev; /* leaf hash of the revision before, rev > 1 only */
+	size_t to_count;
+	char to[ENTRY_TO_LIMIT][CODE_SIZE]; /* code prefixes, sorted */
+	size_t sd_count; /* 1..LABEL_COUNT */
+	struct digest sd[LABEL_COUNT]; /* sorted by their encoded ASCII */
+};
+
+/* Appends the canonical text; sorts sd.  ERR_LIMIT past ENTRY_SIZE_LIMIT. */
+enum err_code entry_write(const struct entry *e, struct buf *out,
+	struct err *err);
+/* Strict: exactly the canonical text of an entry.  Names of members that this
+ * version does not know are ERR_INVALID.  Pure and allocation-free. */
+enum err_code entry_parse(const char *text, size_t len, struct entry *out,
+	struct err *err);
+/* The code in "domain/code" or "domain/code/epoch" (borrowed, CODE_LEN long),
+ * or NULL when there is none. */
+const char *origin_code(const char *origin);
+/* "domain/code/epoch": domain of [a-z0-9.-], 12 digits, 16 hex digits. */
+bool origin_valid(const char *origin, size_t len);

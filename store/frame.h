@@ -1,0 +1,58 @@
+/* frame.h - columns of records as compressed, encrypted blocks (zstd lives
+ * here).  Internal to store/. */
+#pragma once
+
+#include "store/keyring.h"
+#include "store/run.h"
+
+#define BLOCK_LEVEL 3 /* zstd's */
+
+/* zstd with a bound on both sides; the output is appended.  Decompression
+ * takes exactly one frame with a declared size of at most `limit`. */
+enum err_code frame_compress(const void *data, size_t len, int level,
+	struct buf *out, struct err *err);
+enum err_code frame_decompress(const void *data, size_t len, size_t limit,
+	struct buf *out, struct err *err);
+
+/* The plain bytes of an entries block: entries [start, start+count) with, for
+ * each, the labels whose digest is to be computed from a part (`computed`),
+ * the explicit digests of the others, and 4 bytes of the leaf hash. */
+struct entry_row {
+	const char *entry;
+	size_t entry_len;
+	struct digest leaf;
+	uint8_t computed;                  /* LABEL_BITs */
+	struct digest digest[LABEL_COUNT]; /* by label, where computed */
+};
+enum err_code entries_block(const struct entry_row *rows, size_t count,
+	struct buf *out, struct err *err);
+/* What is left of an entry once its digests are taken out. */
+struct entry_stub {
+	const char *tail; /* the text after the "_sd" array */
+	size_t tail_len;
+	uint8_t computed;
+	size_t explicit_count;
+	struct digest explicit_digest[LABEL_COUNT];
+	uint8_t leaf_check[4];
+};
+/* Stubs borrow from `plain`.  ERR_CORRUPT. */
+enum err_code entries_block_read(const void *plain, size_t len,
+	struct entry_stub *stubs, size_t cap, size_t *count, struct err *err);
+/* Rebuilds the exact entry from its stub and the digests by label (those in
+ * stub->computed are used); checks leaf_check and gives the leaf hash. */
+enum err_code entry_rebuild(const struct entry_stub *stub,
+	const struct digest digest[LABEL_COUNT], struct buf *out,
+	struct digest *leaf, struct err *err);
+
+/* The plain bytes of a parts block: rows sorted by seq.  An erased part keeps
+ * its digest, so that its entry can still be rebuilt. */
+struct part_row {
+	uint64_t seq;
+	bool erased;
+	struct digest digest; /* where erased */
+	struct part part;     /* where not */
+};
+enum err_code parts_block(const struct part_row *rows, size_t count,
+	struct buf *out, struct err *err);
+enum err_code parts_block_read(const void *plain, size_t len,
+	struct part_row *rows, size_t cap, size_t *count, struct err *err);

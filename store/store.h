@@ -1,0 +1,255 @@
+/* store.h - what a node keeps: logs, entries, parts, attachments.
+ *
+ * DATA/segments is the truth and the write-ahead log, DATA/index (LMDB) is
+ * derived from it and rebuilt where it is missing or suspect, DATA/keyring and
+ * DATA/attachments belong to both.  One process writes, any number read beside
+ * it.  Reads are safe from any thread; all of batch.* belongs to one thread.
+ *
+ * When batch_commit() returns ERR_OK the batch is durable as a whole and
+ * readers in every process see it.  A crash before that leaves nothing of it.
+ */
+#pragma once
+
+#include "crypto/crypto.h"
+#include "store/attachment.h"
+#include "store/entry.h"
+#include "store/package.h"
+#include "store/run.h"
+
+struct store;
+
+enum store_mode { STORE_READ, STORE_WRITE };
+struct store_options {
+	enum store_mode mode;
+	bool create;        /* with STORE_WRITE: make what is missing */
+	bool rebuild_index; /* from the segments, even where it looks well */
+	/* Told while the index is rebuilt or fsck runs; may be NULL. */
+	void (*progress)(void *arg, const char *doing, uint64_t done,
+		uint64_t all);
+	void *arg;
+};
+
+/* `data` is the node's directory.  ERR_BUSY when another process writes. */
+enum err_code store_open(const char *data, const struct store_options *opt,
+	struct store **out, struct err *err);
+/* An orderly end: the index is synced and marked clean. */
+void store_close(struct store *s);
+const char *store_path(const struct store *s);
+struct keyring *store_keyring(struct store *s);
+
+/* ---- logs ---- */
+
+enum log_kind {
+	LOG_OWN,    /* ours, in this epoch or an earlier one */
+	LOG_FULL,   /* another's, from 0 on without gaps */
+	LOG_SPARSE, /* single entries with their own proofs */
+};
+
+struct log_info {
+	uint32_t id; /* of this store only */
+	enum log_kind kind;
+	char origin[ORIGIN_SIZE];
+	uint64_t size;              /* entries here, without a gap */
+	struct digest root;         /* at size */
+	uint64_t checkpoint_size;   /* newest checkpoint with all its entries here */
+	uint64_t pending_size;      /* newest verified checkpoint, >= the above */
+	uint64_t cosigned_size;     /* newest checkpoint here with a cosignature */
+};
+
+enum err_code store_log_find(struct store *s, const char *origin,
+	struct log_info *out, struct err *err); /* ERR_NOT_FOUND */
+enum err_code store_log_by_id(struct store *s, uint32_t id,
+	struct log_info *out, struct err *err);
+/* The own log that is being written: the newest LOG_OWN. */
+enum err_code store_log_own(struct store *s, struct log_info *out,
+	struct err *err);
+typedef enum err_code store_log_visit(void *arg, const struct log_info *log,
+	struct err *err);
+/* In the order they were first seen; a visit that returns an error ends it. */
+enum err_code store_log_each(struct store *s, store_log_visit *visit, void *arg,
+	struct err *err);
+
+enum which_note { NOTE_COMPLETE, NOTE_PENDING, NOTE_COSIGNED };
+/* Appends the note with all signature lines known.  ERR_NOT_FOUND. */
+enum err_code store_note(struct store *s, uint32_t log, enum which_note which,
+	struct buf *out, struct err *err);
+
+/* A tree_read over a log (crypto/tree.h): arg is a struct log_reader. */
+struct log_reader {
+	struct store *store;
+	uint32_t log;
+};
+enum err_code store_tree_read(void *arg, unsigned level, uint64_t index,
+	struct digest *out, struct err *err);
+
+/* ---- reading records ---- */
+
+/* Records [from, from + count) of a log, count <= RUN_LIMIT, with the parts of
+ * `labels` that are here.  ERR_NOT_FOUND when from is not below size; fewer
+ * come when the log ends.  LOG_SPARSE: exactly one, by its sequence. */
+enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, struct err *err);
+
+/* Revisions of an id in the order of arrival. */
+typedef enum err_code store_id_visit(void *arg, uint32_t log, uint64_t seq,
+	uint64_t rev, struct err *err);
+enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
+	store_id_visit *visit, void *arg, struct err *err);
+
+enum found_kind { FOUND_ENTRY, FOUND_PART, FOUND_ATTACHMENT };
+struct found {
+	enum found_kind kind;
+	uint32_t log;
+	uint64_t seq;
+	enum label label; /* of a part or an attachment */
+};
+/* By leaf hash, part digest or object name.  ERR_NOT_FOUND; ERR_ERASED for a
+ * part that was destroyed. */
+enum err_code store_find_digest(struct store *s, const struct digest *d,
+	struct found *out, struct err *err);
+
+/* The proof a sparse entry came with: a tlog-proof text. */
+enum err_code store_sparse_proof(struct store *s, uint32_t log, uint64_t seq,
+	struct buf *out, struct err *err);
+/* Sparse sequences of a log, ascending, from `from` on. */
+typedef enum err_code store_seq_visit(void *arg, uint64_t seq, struct err *err);
+enum err_code store_sparse_each(struct store *s, uint32_t log, uint64_t from,
+	store_seq_visit *visit, void *arg, struct err *err);
+
+/* ---- arrival ---- */
+
+/* Arrival numbers start at 1, have no gaps, and never change. */
+uint64_t store_arrivals(struct store *s); /* the newest, 0 for none */
+typedef enum err_code store_arrival_visit(void *arg, uint64_t arrival,
+	uint32_t log, uint64_t seq, struct err *err);
+/* Those in (after, after + limit]. */
+enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
+	store_arrival_visit *visit, void *arg, struct err *err);
+/* 16 hex digits that change whenever the arrival numbers start anew. */
+const char *store_arrival_epoch(const struct store *s);
+
+/* ---- attachments ---- */
+
+struct attachment_ref {
+	struct digest object;
+	uint8_t salt[ATTACHMENT_SALT_SIZE];
+	uint64_t size;
+	uint32_t log; /* the record that refers to it */
+	uint64_t seq;
+	enum label label;
+};
+enum err_code store_attachment_find(struct store *s,
+	const struct digest *object, struct attachment_ref *out,
+	struct err *err);
+typedef enum err_code store_attachment_visit(void *arg,
+	const struct attachment_ref *ref, struct err *err);
+/* Referred to by records here, and not here. */
+enum err_code store_wanted_each(struct store *s, store_attachment_visit *visit,
+	void *arg, struct err *err);
+uint64_t store_wanted_count(struct store *s);
+
+/* ---- writing ---- */
+
+struct batch;
+
+/* Opens the one batch there can be. */
+enum err_code batch_begin(struct store *s, struct batch **out,
+	struct err *err);
+void batch_abort(struct batch *b);
+
+/* Signs the own log's checkpoint at commit. */
+typedef enum err_code batch_sign(void *arg, const struct checkpoint *cp,
+	struct buf *note, struct err *err);
+/* Durable when it returns ERR_OK; the batch is gone in every case.  `sign` is
+ * called when the own log grew; NULL is an error then. */
+enum err_code batch_commit(struct batch *b, batch_sign *sign, void *arg,
+	struct err *err);
+
+/* Finds a log or starts it; batch-local until commit. */
+enum err_code batch_log(struct batch *b, const char *origin,
+	enum log_kind kind, struct log_info *out, struct err *err);
+/* As store_log_find and store_find_id, but seeing what this batch holds. */
+enum err_code batch_log_find(struct batch *b, const char *origin,
+	struct log_info *out, struct err *err);
+enum err_code batch_find_id(struct batch *b, const uint8_t uuid[UUID_SIZE],
+	store_id_visit *visit, void *arg, struct err *err);
+/* As store_read, also for records of this very batch. */
+enum err_code batch_read(struct batch *b, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, struct err *err);
+
+/* Appends one record to a LOG_OWN or LOG_FULL log; the bytes are copied, the
+ * leaf is computed.  The record's entry must parse.  ERR_ERASED when a part of
+ * it was destroyed here before. */
+enum err_code batch_append(struct batch *b, uint32_t log,
+	const struct record *r, uint64_t *seq, struct err *err);
+/* One entry of a sparse log, or ahead of its turn in a LOG_FULL one, with its
+ * tlog-proof.  Known already: ERR_EXISTS. */
+enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, const void *proof, size_t proof_len,
+	struct err *err);
+/* A verified checkpoint of another's log (or one of ours with cosignatures):
+ * its size may lie beyond the entries here (pending).  When it has the same
+ * size as a note here, the signature lines are merged. */
+enum err_code batch_note(struct batch *b, uint32_t log, const void *note,
+	size_t len, bool cosigned, struct err *err);
+/* The record refers to an attachment; it is wanted until its file is here. */
+enum err_code batch_refer(struct batch *b, const struct attachment_ref *ref,
+	struct err *err);
+/* Its file is in place now (attachment_finish). */
+enum err_code batch_attached(struct batch *b, const struct digest *object,
+	struct err *err);
+/* Destroys parts: after commit neither their bytes nor their keys are anywhere
+ * in DATA, and no put or import brings them back.  What lies with them in a
+ * block is rewritten once.  The parts' digests stay. */
+struct erase_target {
+	uint32_t log;
+	uint64_t seq;
+	enum label label;
+};
+enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
+	size_t count, struct err *err);
+
+/* ---- the writer thread ---- */
+
+struct writer;
+/* A job adds to the batch or fails; jobs of one group commit together.  A job
+ * that fails takes nothing else with it: its group is undone and the others
+ * run again, so a job must be able to run twice. */
+typedef enum err_code writer_job(struct batch *b, void *arg, struct err *err);
+/* On the writer's thread, after the job's group is durable or has failed. */
+typedef void writer_done(void *arg, enum err_code rc, const struct err *err);
+
+#define WRITER_QUEUE_LIMIT 64
+
+enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
+	struct writer **out, struct err *err);
+/* Blocks while WRITER_QUEUE_LIMIT jobs wait. */
+void writer_submit(struct writer *w, writer_job *job, writer_done *done,
+	void *arg);
+/* Submits and waits. */
+enum err_code writer_run(struct writer *w, writer_job *job, void *arg,
+	struct err *err);
+/* Finishes what was submitted.  NULL does nothing. */
+void writer_stop(struct writer *w);
+
+/* ---- checking ---- */
+
+struct fsck_result {
+	uint64_t segments, blocks, records, parts, attachments, bytes;
+	uint64_t erased; /* parts destroyed under orders */
+	uint64_t faults;
+};
+typedef void fsck_fault(void *arg, const char *where, const char *what);
+/* Reads and recomputes everything: CRCs, seals, entries, roots against the
+ * notes, parts against entries, attachments against names, the index against
+ * the segments.  Each fault is told with its file and place; ERR_CORRUPT at
+ * the end when there was one.  threads 0: one a core. */
+enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
+	void *arg, struct fsck_result *out, struct err *err);
+
+/* Shows every byte that the keys found in `data` open, block by block and
+ * attachment by attachment, past the index: for privacy scanners. */
+typedef enum err_code dump_visit(void *arg, const char *where,
+	const void *plain, size_t len, struct err *err);
+enum err_code store_dump(const char *data, dump_visit *visit, void *arg,
+	struct err *err);
