@@ -116,6 +116,11 @@ typedef enum err_code store_seq_visit(void *arg, uint64_t seq, struct err *err);
 enum err_code store_sparse_each(struct store *s, uint32_t log, uint64_t from,
 	store_seq_visit *visit, void *arg, struct err *err);
 
+/* Entries that carry `to` (they go down), ascending, from `from` on; in logs of
+ * every kind. */
+enum err_code store_down_each(struct store *s, uint32_t log, uint64_t from,
+	store_seq_visit *visit, void *arg, struct err *err);
+
 /* ---- arrival ---- */
 
 /* Arrival numbers start at 1, have no gaps, and never change. */
