@@ -37,6 +37,12 @@ enum err_code entry_write(const struct entry *e, struct buf *out,
  * version does not know are ERR_INVALID.  Pure and allocation-free. */
 enum err_code entry_parse(const char *text, size_t len, struct entry *out,
 	struct err *err);
+/* How an entry's text runs, for the columns of runs and blocks: the digests,
+ * ENTRY_AT, 25 characters of time, ENTRY_ID, 36 of the id, and its tail. */
+#define ENTRY_AT ",\"_sd_alg\":\"sha-256\",\"at\":\""
+#define ENTRY_ID "\",\"id\":\""
+/* Appends `{"_sd":[...]`, sorted, of up to LABEL_COUNT digests. */
+void entry_sd_write(const struct digest *sd, size_t count, struct buf *out);
 /* The code in "domain/code" or "domain/code/epoch" (borrowed, CODE_LEN long),
  * or NULL when there is none. */
 const char *origin_code(const char *origin);

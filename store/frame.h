@@ -6,12 +6,17 @@
 #include "store/run.h"
 
 #define BLOCK_LEVEL 3 /* zstd's */
+#define BLOCK_ROWS_LIMIT ((size_t)4096)
 
 /* zstd with a bound on both sides; the output is appended.  Decompression
  * takes exactly one frame with a declared size of at most `limit`. */
 enum err_code frame_compress(const void *data, size_t len, int level,
 	struct buf *out, struct err *err);
 enum err_code frame_decompress(const void *data, size_t len, size_t limit,
+	struct buf *out, struct err *err);
+/* As frame_compress, for the plain bytes of a block or run: the random bytes at
+ * their head do not spoil the statistics of the text behind. */
+enum err_code block_compress(const void *plain, size_t len, int level,
 	struct buf *out, struct err *err);
 
 /* The plain bytes of an entries block: entries [start, start+count) with, for
@@ -28,13 +33,19 @@ enum err_code entries_block(const struct entry_row *rows, size_t count,
 	struct buf *out, struct err *err);
 /* What is left of an entry once its digests are taken out. */
 struct entry_stub {
-	const char *tail; /* the text after the "_sd" array */
+	int64_t at;
+	uint8_t uuid[UUID_SIZE];
+	const char *tail; /* the text after the id */
 	size_t tail_len;
 	uint8_t computed;
 	size_t explicit_count;
 	struct digest explicit_digest[LABEL_COUNT];
 	uint8_t leaf_check[4];
 };
+/* Takes an entry apart; the stub borrows from it.  ERR_INVALID when it does not
+ * parse or lacks a computed digest. */
+enum err_code entry_stub_make(const struct entry_row *row,
+	struct entry_stub *out, struct err *err);
 /* Stubs borrow from `plain`.  ERR_CORRUPT. */
 enum err_code entries_block_read(const void *plain, size_t len,
 	struct entry_stub *stubs, size_t cap, size_t *count, struct err *err);

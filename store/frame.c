@@ -1,0 +1,352 @@
+/* frame.c - the columns of entries and parts, and zstd around them. */
+#include "store/frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "store/columns.h"
+
+/* ---- zstd ---- */
+
+static enum err_code compress_step(ZSTD_CCtx *z, const uint8_t *data,
+	size_t len, ZSTD_EndDirective end, ZSTD_outBuffer *to, struct err *err)
+{
+	ZSTD_inBuffer from = {data, len, 0};
+	size_t left = ZSTD_compressStream2(z, to, &from, end);
+
+	if (ZSTD_isError(left))
+		return err_set(
+			err, ERR_INTERNAL, "zstd: %s", ZSTD_getErrorName(left));
+	if (left > 0 || from.pos < from.size)
+		return err_set(err, ERR_INTERNAL,
+			"zstd: %zu bytes do not fit their bound", len);
+	return ERR_OK;
+}
+
+/* One frame, with a block border behind the first `cut` bytes. */
+static enum err_code compress(const uint8_t *data, size_t len, size_t cut,
+	int level, struct buf *out, struct err *err)
+{
+	size_t bound = ZSTD_compressBound(len) + ZSTD_compressBound(0);
+	uint8_t *room = buf_reserve(out, bound);
+	ZSTD_outBuffer to = {room, bound, 0};
+	ZSTD_CCtx *z = ZSTD_createCCtx();
+	enum err_code rc = ERR_OK;
+
+	if (!room || !z) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(
+		    z, ZSTD_c_compressionLevel, level)) ||
+		ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(z, len))) {
+		rc = err_set(err, ERR_INTERNAL, "zstd refuses level %d", level);
+		goto out;
+	}
+	if ((cut > 0 &&
+		    (rc = compress_step(
+			     z, data, cut, ZSTD_e_flush, &to, err))) ||
+		(rc = compress_step(
+			 z, data + cut, len - cut, ZSTD_e_end, &to, err)))
+		goto out;
+	out->len += to.pos;
+out:
+	ZSTD_freeCCtx(z);
+	return rc;
+}
+
+enum err_code frame_compress(const void *data, size_t len, int level,
+	struct buf *out, struct err *err)
+{
+	return compress(data, len, 0, level, out, err);
+}
+
+enum err_code block_compress(const void *plain, size_t len, int level,
+	struct buf *out, struct err *err)
+{
+	struct cursor c = cursor_over(plain, len);
+	struct columns_head h;
+
+	if (!columns_head_read(&c, &h))
+		return frame_compress(plain, len, level, out, err);
+	return compress(plain, len, len - c.left, level, out, err);
+}
+
+/* ZSTD_decompress would also take several frames and skippable ones. */
+static bool one_frame(const void *data, size_t len)
+{
+	static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+
+	return len >= sizeof(magic) &&
+		memcmp(data, magic, sizeof(magic)) == 0 &&
+		ZSTD_findFrameCompressedSize(data, len) == len;
+}
+
+enum err_code frame_decompress(const void *data, size_t len, size_t limit,
+	struct buf *out, struct err *err)
+{
+	unsigned long long size;
+	uint8_t *room;
+	size_t got;
+
+	if (!one_frame(data, len))
+		return err_set(err, ERR_CORRUPT,
+			"%zu bytes are not one zstd frame", len);
+	size = ZSTD_getFrameContentSize(data, len);
+	if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR)
+		return err_set(err, ERR_CORRUPT,
+			"zstd frame does not declare its size");
+	if (size > limit)
+		return err_set(err, ERR_LIMIT,
+			"zstd frame of %llu bytes, limit %zu", size, limit);
+	/* One byte more: a frame of nothing still needs a place to go. */
+	if (!(room = buf_reserve(out, (size_t)size + 1)))
+		return err_nomem(err);
+	got = ZSTD_decompress(room, (size_t)size, data, len);
+	if (ZSTD_isError(got) || got != size)
+		return err_set(err, ERR_CORRUPT, "zstd: %s",
+			ZSTD_isError(got) ? ZSTD_getErrorName(got)
+					  : "frame is shorter than declared");
+	out->len += got;
+	return ERR_OK;
+}
+
+/* ---- entries ---- */
+
+/* The digests in the entry that no part at hand computes to. */
+static enum err_code explicit_digests(const struct entry *e,
+	const struct entry_row *row, struct entry_stub *out, struct err *err)
+{
+	bool used[LABEL_COUNT] = {false};
+
+	for (int l = 0; l < LABEL_COUNT; l++) {
+		size_t i = 0;
+
+		if (!(row->computed & LABEL_BIT(l)))
+			continue;
+		while (i < e->sd_count &&
+			(used[i] || !digest_equal(&e->sd[i], &row->digest[l])))
+			i++;
+		if (i == e->sd_count)
+			return err_set(err, ERR_INVALID,
+				"the %s part is not what its entry commits to",
+				label_name((enum label)l));
+		used[i] = true;
+	}
+	for (size_t i = 0; i < e->sd_count; i++)
+		if (!used[i])
+			out->explicit_digest[out->explicit_count++] = e->sd[i];
+	return ERR_OK;
+}
+
+enum err_code entry_stub_make(
+	const struct entry_row *row, struct entry_stub *out, struct err *err)
+{
+	struct entry_stub stub = {.computed = row->computed & LABEL_ALL};
+	size_t before;
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = entry_parse(row->entry, row->entry_len, &e, err)) ||
+		(rc = explicit_digests(&e, row, &stub, err)))
+		return rc;
+	/* `{"_sd":[` and, for each digest, two quotes and a comma or `]`. */
+	before = 8 + e.sd_count * (DIGEST_TEXT_SIZE - 1 + 3) +
+		strlen(ENTRY_AT) + strlen(e.at) + strlen(ENTRY_ID) +
+		strlen(e.id);
+	stub.tail = row->entry + before;
+	stub.tail_len = row->entry_len - before;
+	memcpy(stub.uuid, e.uuid, UUID_SIZE);
+	memcpy(stub.leaf_check, row->leaf.b, sizeof(stub.leaf_check));
+	(void)time_parse(e.at, strlen(e.at), &stub.at);
+	*out = stub;
+	return ERR_OK;
+}
+
+enum err_code entries_block(const struct entry_row *rows, size_t count,
+	struct buf *out, struct err *err)
+{
+	struct entry_stub *stubs = NULL;
+	struct columns_head h = {.rows = count};
+	enum err_code rc = ERR_OK;
+
+	if (count > BLOCK_ROWS_LIMIT)
+		return err_set(err, ERR_LIMIT,
+			"block of %zu entries, limit %zu", count,
+			BLOCK_ROWS_LIMIT);
+	if (!(stubs = calloc(count + 1, sizeof(*stubs))))
+		return err_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		if ((rc = entry_stub_make(&rows[i], &stubs[i], err))) {
+			rc = err_while(err, rc, "entry %zu of the block", i);
+			goto out;
+		}
+		h.digests += stubs[i].explicit_count;
+	}
+	h.random = stubs_random_size(&h);
+	columns_head_write(&h, out);
+	stubs_write_random(stubs, count, out);
+	stubs_write(stubs, count, out);
+	rc = buf_ok(out, err);
+out:
+	free(stubs);
+	return rc;
+}
+
+enum err_code entries_block_read(const void *plain, size_t len,
+	struct entry_stub *stubs, size_t cap, size_t *count, struct err *err)
+{
+	struct cursor c = cursor_over(plain, len);
+	struct columns_head h = {0};
+	struct cursor random;
+
+	if (!columns_head_read(&c, &h) || h.rows > cap || h.seeds != 0 ||
+		h.random != stubs_random_size(&h))
+		return err_set(err, ERR_CORRUPT,
+			"entries block of %zu bytes, %zu entries, room for %zu",
+			len, h.rows, cap);
+	random = cursor_over(
+		(const uint8_t *)plain + (len - c.left) - h.random, h.random);
+	stubs_read(&random, &c, stubs, h.rows);
+	if (!cursor_done(&random) || !cursor_done(&c))
+		return err_set(err, ERR_CORRUPT,
+			"entries block of %zu bytes does not add up", len);
+	*count = h.rows;
+	return ERR_OK;
+}
+
+enum err_code entry_rebuild(const struct entry_stub *stub,
+	const struct digest digest[LABEL_COUNT], struct buf *out,
+	struct digest *leaf, struct err *err)
+{
+	struct digest sd[LABEL_COUNT];
+	size_t count = stub->explicit_count, start = out->len;
+	char at[TIME_TEXT_SIZE], id[UUID_TEXT_SIZE];
+	enum err_code rc;
+
+	memcpy(sd, stub->explicit_digest, count * sizeof(*sd));
+	for (int l = 0; l < LABEL_COUNT; l++)
+		if (stub->computed & LABEL_BIT(l) && count < LABEL_COUNT)
+			sd[count++] = digest[l];
+	time_format(stub->at, at);
+	uuid_format(stub->uuid, id);
+	entry_sd_write(sd, count, out);
+	buf_str(out, ENTRY_AT);
+	buf_str(out, at);
+	buf_str(out, ENTRY_ID);
+	buf_str(out, id);
+	buf_add(out, stub->tail, stub->tail_len);
+	if ((rc = buf_ok(out, err)))
+		return rc;
+	*leaf = tree_leaf(out->data + start, out->len - start);
+	if (memcmp(leaf->b, stub->leaf_check, sizeof(stub->leaf_check)) != 0)
+		return err_set(err, ERR_CORRUPT,
+			"entry %s does not match its leaf hash", id);
+	return ERR_OK;
+}
+
+/* ---- parts ---- */
+
+static enum err_code parts_check(const struct part_row *rows, size_t count,
+	struct columns_head *h, struct err *err)
+{
+	if (count > BLOCK_ROWS_LIMIT)
+		return err_set(err, ERR_LIMIT, "block of %zu parts, limit %zu",
+			count, BLOCK_ROWS_LIMIT);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && rows[i].seq <= rows[i - 1].seq)
+			return err_set(err, ERR_INVALID,
+				"part %zu of the block is not behind its "
+				"predecessor",
+				i);
+		if (rows[i].erased)
+			h->digests++;
+		else if (!part_text_valid(&rows[i].part))
+			return err_set(err, ERR_INVALID,
+				"part %zu of the block is not canonical, or "
+				"its %zu bytes exceed the limit of %zu",
+				i, rows[i].part.len, PART_SIZE_LIMIT);
+		else
+			h->seeds++;
+	}
+	h->rows = count;
+	h->random = h->digests * DIGEST_SIZE + h->seeds * SEED_SIZE;
+	return ERR_OK;
+}
+
+enum err_code parts_block(const struct part_row *rows, size_t count,
+	struct buf *out, struct err *err)
+{
+	struct columns_head h = {0};
+	uint64_t last = 0;
+	enum err_code rc;
+
+	if ((rc = parts_check(rows, count, &h, err)))
+		return rc;
+	columns_head_write(&h, out);
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].erased)
+			buf_add(out, rows[i].digest.b, DIGEST_SIZE);
+		else
+			buf_add(out, rows[i].part.seed, SEED_SIZE);
+	}
+	for (size_t i = 0; i < count; i++) {
+		varint_write(rows[i].seq - last, out);
+		last = rows[i].seq;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!rows[i].erased)
+			buf_add(out, rows[i].part.json, rows[i].part.len);
+		buf_u8(out, '\n');
+	}
+	return buf_ok(out, err);
+}
+
+static void parts_read(struct cursor *random, struct cursor *c,
+	struct part_row *rows, size_t count)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t step = varint_read(c);
+
+		if ((i > 0 && step == 0) || ckd_add(&rows[i].seq, last, step))
+			c->failed = true;
+		last = rows[i].seq;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct part *p = &rows[i].part;
+
+		memset(p, 0, sizeof(*p));
+		memset(&rows[i].digest, 0, sizeof(rows[i].digest));
+		p->json = cursor_line(c, &p->len);
+		rows[i].erased = p->json && p->len == 0;
+		if (rows[i].erased)
+			cursor_copy(random, rows[i].digest.b, DIGEST_SIZE);
+		else
+			cursor_copy(random, p->seed, SEED_SIZE);
+	}
+}
+
+enum err_code parts_block_read(const void *plain, size_t len,
+	struct part_row *rows, size_t cap, size_t *count, struct err *err)
+{
+	struct cursor c = cursor_over(plain, len);
+	struct columns_head h = {0};
+	struct cursor random;
+
+	if (!columns_head_read(&c, &h) || h.rows > cap ||
+		h.rows != h.digests + h.seeds)
+		return err_set(err, ERR_CORRUPT,
+			"parts block of %zu bytes, %zu parts, room for %zu",
+			len, h.rows, cap);
+	random = cursor_over(
+		(const uint8_t *)plain + (len - c.left) - h.random, h.random);
+	parts_read(&random, &c, rows, h.rows);
+	if (!cursor_done(&random) || !cursor_done(&c))
+		return err_set(err, ERR_CORRUPT,
+			"parts block of %zu bytes does not add up", len);
+	*count = h.rows;
+	return ERR_OK;
+}
