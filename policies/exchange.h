@@ -27,8 +27,14 @@ enum err_code exchange_hash_up(struct node *n, struct digest *out,
 enum err_code exchange_hash_from(struct node *n, const char *child,
 	struct digest *out, struct err *err);
 
+/* The size to ask a proof from: that of the newest checkpoint a taker knows of
+ * a log, complete or still pending (not log->size: after a cut there is a
+ * pending checkpoint beyond it). */
+uint64_t exchange_known_size(const struct log_info *log);
 /* The checkpoint message: note, and the consistency proof from old_size (the
- * taker's; 0 for none) to the note's size. */
+ * taker's exchange_known_size(); 0 for none) to the note's size.  ERR_USAGE
+ * when the taker knows more than there is here: send it with old_size 0, so
+ * that the taker can tell a fork from an older state. */
 enum err_code exchange_make_checkpoint(struct node *n,
 	const struct log_info *log, uint64_t old_size, struct buf *out,
 	struct err *err);
@@ -64,7 +70,8 @@ uint64_t taken_size(const struct taken *t);
 /* `from` is the peer's code: it may bring logs of itself and of nodes below it
  * (when it is our child), and proved entries of any node.  ERR_FORK with
  * *evidence (both notes, one after the other) when the log contradicts what is
- * here.  ERR_BUSY: known already or older than what is here (no harm). */
+ * here.  ERR_BUSY: known already or older than what is here (no harm; where
+ * log_info.pending_size is beyond its size, packages can go on). */
 enum err_code exchange_take_checkpoint(struct node *n,
 	const struct rules *rules, const char *from, const void *data,
 	size_t len, struct taken **out, struct buf *evidence, struct err *err);
@@ -83,11 +90,13 @@ enum err_code taken_store(struct batch *b, const struct taken *t,
 	struct err *err);
 
 /* Our cosignature on the newest complete checkpoint of a log, as a note with
- * all lines known; also kept in the store by the writer job that calls it. */
+ * all lines known; also kept in the store by the writer job that calls it.
+ * Sees what is committed: call it once the last package's job is done. */
 enum err_code exchange_cosign(struct batch *b, struct node *n,
 	const char *origin, struct buf *note, struct err *err);
 /* A cosigned note of one of the logs we gave: our own or below us.  Every line
- * of a roster witness is checked; unknown ones are dropped. */
+ * of a roster witness is checked; unknown ones are dropped.  Store `merged` by
+ * batch_note(log of origin, cosigned = true). */
 enum err_code exchange_take_cosigned(struct node *n, const struct rules *rules,
 	const void *note, size_t len, char origin[ORIGIN_SIZE],
 	struct buf *merged, struct err *err);

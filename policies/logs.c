@@ -1,0 +1,147 @@
+/* logs.c - what exchange and archives ask of a log: its code, roots, notes,
+ * and what its records show to whom. */
+#include "policies/logs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+bool log_code(const char *origin, char out[CODE_SIZE])
+{
+	const char *code = origin_code(origin);
+
+	if (!code)
+		return false;
+	memcpy(out, code, CODE_LEN);
+	out[CODE_LEN] = 0;
+	return true;
+}
+
+bool log_issuer_is(const char *origin, const char *iss)
+{
+	const char *code = origin_code(origin);
+	size_t len;
+
+	if (!code)
+		return false;
+	len = (size_t)(code - origin) + CODE_LEN;
+	return strlen(iss) == len && !memcmp(iss, origin, len);
+}
+
+enum err_code log_root_at(struct store *s, const struct log_info *log,
+	uint64_t size, struct digest *root, struct err *err)
+{
+	struct log_reader reader = {s, log->id};
+
+	if (size == log->size) {
+		*root = log->root;
+		return ERR_OK;
+	}
+	return tree_root_at(size, store_tree_read, &reader, root, err);
+}
+
+enum err_code log_note(struct store *s, uint32_t log, enum which_note which,
+	struct buf *bytes, struct note *note, struct checkpoint *cp,
+	struct err *err)
+{
+	enum err_code rc;
+
+	buf_clear(bytes);
+	if ((rc = store_note(s, log, which, bytes, err)) ||
+		(rc = note_parse(bytes->data, bytes->len, note, err)) ||
+		(rc = checkpoint_parse(note->text, note->text_len, cp, err)))
+		return rc == ERR_PROTOCOL
+			? err_while(err, ERR_CORRUPT, "note in the store")
+			: rc;
+	return ERR_OK;
+}
+
+enum err_code log_known(struct store *s, const struct log_info *log,
+	uint64_t *size, struct digest *root, struct err *err)
+{
+	struct buf bytes = BUF_EMPTY;
+	struct checkpoint cp;
+	struct note note;
+	enum err_code rc;
+
+	if (log->pending_size <= log->size) {
+		*size = log->size;
+		*root = log->root;
+		return ERR_OK;
+	}
+	rc = log_note(s, log->id, NOTE_PENDING, &bytes, &note, &cp, err);
+	if (rc == ERR_OK) {
+		*size = cp.size;
+		*root = cp.root;
+	}
+	buf_free(&bytes);
+	return rc;
+}
+
+bool witness_key(
+	const struct rules *rules, const char *name, struct note_key *out)
+{
+	static const char tail[] = "/witness";
+	const char *domain = rules_domain(rules);
+	const struct node_info *node;
+	size_t len = strlen(domain);
+	char code[CODE_SIZE];
+
+	if (strlen(name) != len + 1 + CODE_LEN + sizeof(tail) - 1 ||
+		memcmp(name, domain, len) || name[len] != '/' ||
+		strcmp(name + len + 1 + CODE_LEN, tail))
+		return false;
+	memcpy(code, name + len + 1, CODE_LEN);
+	code[CODE_LEN] = 0;
+	node = rules_node(rules, code);
+	return node && node->enrolled &&
+		note_key_make(name, NOTE_COSIGNATURE, &node->witness, out,
+			NULL) == ERR_OK;
+}
+
+static void add_line(const struct note_line *line, struct buf *out)
+{
+	buf_printf(out, "\xe2\x80\x94 %s ", line->name);
+	buf_add(out, line->raw, line->raw_len);
+	buf_u8(out, '\n');
+}
+
+enum err_code note_clean(const struct rules *rules, const struct note *note,
+	const struct note_key *log_key, struct buf *out, unsigned *cosignatures,
+	struct err *err)
+{
+	unsigned count = 0;
+	struct note_key key;
+
+	buf_add(out, note->text, note->text_len);
+	buf_u8(out, '\n');
+	for (size_t i = 0; i < note->count; i++) {
+		const struct note_line *line = &note->line[i];
+
+		if (line->id == log_key->id &&
+			!strcmp(line->name, log_key->name)) {
+			add_line(line, out);
+			continue;
+		}
+		if (!witness_key(rules, line->name, &key) || line->id != key.id)
+			continue;
+		if (note_check(note, &key, NULL) != NOTE_GOOD)
+			return err_set(err, ERR_DENIED,
+				"cosignature by %s does not verify",
+				line->name);
+		add_line(line, out);
+		count++;
+	}
+	*cosignatures = count;
+	return buf_ok(out, err);
+}
+
+uint8_t entry_clearance(const struct rules *rules, const struct entry *e,
+	const char *code, const char *holder)
+{
+	const struct series *s = rules_series(rules, e->series);
+
+	if (!s)
+		return 0;
+	return s->labels & rules_clearance(rules, s, code, holder);
+}

@@ -1,0 +1,39 @@
+/* logs.h - what exchange and archives ask of a log: its code, roots, notes,
+ * and what its records show to whom.  Internal to policies/.
+ */
+#pragma once
+
+#include "policies/capture.h"
+
+/* The code in an origin, as a string of its own.  false = there is none. */
+bool log_code(const char *origin, char out[CODE_SIZE]);
+/* `iss` is the "domain/code" of `origin`. */
+bool log_issuer_is(const char *origin, const char *iss);
+/* The root at `size`, which is not beyond log->size. */
+enum err_code log_root_at(struct store *s, const struct log_info *log,
+	uint64_t size, struct digest *root, struct err *err);
+/* A note of the store, parsed: `note` borrows from `bytes`, which the caller
+ * frees. */
+enum err_code log_note(struct store *s, uint32_t log, enum which_note which,
+	struct buf *bytes, struct note *note, struct checkpoint *cp,
+	struct err *err);
+/* The newest checkpoint that is known of a log: its pending one, or where there
+ * is none what is here. */
+enum err_code log_known(struct store *s, const struct log_info *log,
+	uint64_t *size, struct digest *root, struct err *err);
+
+/* Appends the note with the line of `log_key` and those of witnesses of the
+ * roster only; `cosignatures` counts the latter.  ERR_DENIED when a witness of
+ * the roster has a line that does not verify. */
+enum err_code note_clean(const struct rules *rules, const struct note *note,
+	const struct note_key *log_key, struct buf *out,
+	unsigned *cosignatures, struct err *err);
+/* The witness key of the roster that signs as `name` ("domain/code/witness").
+ * false = there is none. */
+bool witness_key(const struct rules *rules, const char *name,
+	struct note_key *out);
+
+/* The labels that `holder` may hold of an entry of `code`'s log: those of its
+ * series, cut by clearance; 0 where the series is not known. */
+uint8_t entry_clearance(const struct rules *rules, const struct entry *e,
+	const char *code, const char *holder);

@@ -1,0 +1,48 @@
+/* message.h - the bytes of messages that carry logs (docs/protocol.md section
+ * 4).  Internal to policies/.
+ *
+ * Parsers are pure and strict; what they give borrows from the input and is
+ * not yet verified.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#define MESSAGE_VERSION 1
+
+struct checkpoint_message {
+	char origin[ORIGIN_SIZE];
+	uint64_t old_size; /* where the proof starts; 0: no proof */
+	struct tree_proof proof;
+	const void *note;
+	size_t note_len;
+};
+void checkpoint_message_write(const struct checkpoint_message *m,
+	struct buf *out);
+enum err_code checkpoint_message_parse(const void *data, size_t len,
+	struct checkpoint_message *out, struct err *err);
+
+struct package_message {
+	char origin[ORIGIN_SIZE];
+	uint64_t tree_size, start, end;
+	struct tree_proof proof; /* of [floor256(start), end) */
+	const void *run;
+	size_t run_len;
+};
+/* Everything but the run's bytes, which follow. */
+void package_message_write(const struct package_message *m, struct buf *out);
+enum err_code package_message_parse(const void *data, size_t len,
+	struct package_message *out, struct err *err);
+
+struct proved_message {
+	const void *proof; /* a tlog-proof */
+	size_t proof_len;
+	const void *run;
+	size_t run_len;
+};
+void proved_message_write(const struct proved_message *m, struct buf *out);
+enum err_code proved_message_parse(const void *data, size_t len,
+	struct proved_message *out, struct err *err);
+
+/* Where the subtree of a package starts. */
+#define PACKAGE_FLOOR(seq) ((seq) & ~(uint64_t)(TILE_WIDTH - 1))

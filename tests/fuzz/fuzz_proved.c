@@ -1,0 +1,37 @@
+/* fuzz_proved.c - a proved message is written back to the byte; its proof and
+ * its run are parsed as the taker does. */
+#include <assert.h>
+#include <string.h>
+
+#include "policies/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_inside(const struct proved_message *m)
+{
+	struct run run = {0};
+	struct proof proof;
+
+	if (proof_parse(m->proof, m->proof_len, &proof, NULL))
+		return;
+	assert(proof.path.count <= TREE_PROOF_LIMIT);
+	if (run_decode(m->run, m->run_len, proof.index, &run, NULL) == ERR_OK)
+		run_free(&run);
+	proof_fini(&proof);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct proved_message m;
+	struct buf again = BUF_EMPTY;
+	struct err err;
+
+	if (proved_message_parse(data, size, &m, &err))
+		return 0;
+	proved_message_write(&m, &again);
+	assert(!again.failed && again.len == size);
+	assert(!memcmp(again.data, data, size));
+	buf_free(&again);
+	check_inside(&m);
+	return 0;
+}
