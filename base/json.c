@@ -40,8 +40,9 @@ static struct json *of(const json_t *v)
 
 /* Parsing */
 
+/* Puts line and column of the byte at `at` in front of the text. */
 static enum err_code err_at(
-	struct err *err, const char *text, size_t at, const char *reason)
+	struct err *err, enum err_code code, const char *text, size_t at)
 {
 	size_t line = 1;
 	size_t column = 1;
@@ -54,8 +55,7 @@ static enum err_code err_at(
 			column++;
 		}
 	}
-	return err_set(err, ERR_INVALID, "line %zu column %zu: %s", line,
-		column, reason);
+	return err_while(err, code, "line %zu column %zu", line, column);
 }
 
 /* A number token, taken apart without rounding: its significant digits stand
@@ -141,8 +141,13 @@ static bool token_too_large(const struct token *t)
  * error strings end here where they end for jansson. */
 static enum err_code scan(const char *text, size_t len, struct err *err)
 {
+	/* jansson skips a NUL behind a number. */
+	const char *nul = memchr(text, '\0', len);
 	size_t depth = 0;
 
+	if (nul)
+		return err_at(err, err_set(err, ERR_INVALID, "NUL in the text"),
+			text, (size_t)(nul - text));
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
 
@@ -151,40 +156,49 @@ static enum err_code scan(const char *text, size_t len, struct err *err)
 				i += text[i] == '\\';
 		} else if (c == '[' || c == '{') {
 			if (++depth > JSON_DEPTH_LIMIT)
-				return err_at(err, text, i,
-					"nested too deeply, limit 16");
+				return err_at(err,
+					err_set(err, ERR_INVALID,
+						"nested deeper than %d",
+						JSON_DEPTH_LIMIT),
+					text, i);
 		} else if (c == ']' || c == '}') {
 			depth -= depth > 0;
 		} else if (c == '-' || is_digit(c)) {
 			struct token t = token_read(text + i, len - i);
 
 			if (token_too_large(&t))
-				return err_at(
-					err, text, i, "number beyond 2^53-1");
+				return err_at(err,
+					err_set(err, ERR_INVALID,
+						"number beyond 2^53-1"),
+					text, i);
 			i += t.len - 1;
 		}
 	}
 	return ERR_OK;
 }
 
-static const char *reason_of(const json_error_t *error)
+/* In words of ours: jansson's quote the text, which may be personal. */
+static enum err_code err_reason(struct err *err, const json_error_t *error)
 {
 	switch (json_error_code(error)) {
+	case json_error_out_of_memory:
+		return err_nomem(err);
 	case json_error_invalid_utf8:
-		return "invalid utf-8";
+		return err_set(err, ERR_INVALID, "invalid utf-8");
 	case json_error_premature_end_of_input:
-		return "text ends too early";
+		return err_set(err, ERR_INVALID, "text ends too early");
 	case json_error_end_of_input_expected:
-		return "text goes on behind the value";
+		return err_set(
+			err, ERR_INVALID, "text goes on behind the value");
 	case json_error_null_character:
 	case json_error_null_byte_in_key:
-		return "NUL in a string";
+		return err_set(err, ERR_INVALID, "NUL in a string");
 	case json_error_duplicate_key:
-		return "duplicate name";
+		return err_set(err, ERR_INVALID, "duplicate name");
 	case json_error_numeric_overflow:
-		return "number too large";
+		return err_set(err, ERR_INVALID, "number too large");
 	default:
-		return "not json";
+		return err_set(err, ERR_INVALID, "not json");
 	}
 }
 
@@ -198,19 +212,18 @@ enum err_code json_parse(const void *text, size_t len, size_t limit,
 	if (len > limit)
 		return err_set(err, ERR_LIMIT,
 			"json text of %zu bytes, limit %zu", len, limit);
-	if (len == 0)
-		return err_at(err, "", 0, "text ends too early");
-	if ((rc = scan(text, len, err)))
+	if (len > 0 && (rc = scan(text, len, err)))
 		return rc;
-	v = json_loadb(
-		text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (!v && json_error_code(&error) == json_error_out_of_memory)
-		return err_nomem(err);
-	if (!v)
-		return err_set(err, ERR_INVALID, "line %d column %d: %s",
-			error.line, error.column, reason_of(&error));
-	*out = of(v);
-	return ERR_OK;
+	v = json_loadb(len > 0 ? text : "", len,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (v) {
+		*out = of(v);
+		return ERR_OK;
+	}
+	rc = err_reason(err, &error);
+	return rc == ERR_NOMEM ? rc
+			       : err_while(err, rc, "line %d column %d",
+					 error.line, error.column);
 }
 
 static enum err_code compare_canonical(
@@ -227,7 +240,8 @@ static enum err_code compare_canonical(
 	while (same < len && same < canonical.len &&
 		(uint8_t)text[same] == canonical.data[same])
 		same++;
-	rc = err_at(err, text, same, "not in canonical form");
+	rc = err_at(err, err_set(err, ERR_INVALID, "not in canonical form"),
+		text, same);
 out:
 	buf_free(&canonical);
 	return rc;
