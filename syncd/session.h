@@ -38,6 +38,8 @@ struct session_options {
 
 enum err_code session_new(const struct session_options *opt,
 	struct session **out, struct err *err);
+/* Asks that are out stay valid; end them by ask_free().  Pauses attachments on
+ * their way, so call it before node_close().  NULL does nothing. */
 void session_free(struct session *s);
 
 /* Bytes of the peer.  An error ends the session: send what session_output()
@@ -54,6 +56,12 @@ enum err_code session_output(struct session *s, size_t room, struct buf *out,
 struct ask *session_next_ask(struct session *s);
 enum err_code session_answer(struct session *s, struct ask *a,
 	struct err *err);
+
+/* True when nothing more will come of it (state RESTART, BUSY, CLOSED): send
+ * what session_output() still gives, then close. */
+bool session_over(const struct session *s);
+/* Sends a PING, for a link that has been silent; the PONG is bytes received. */
+void session_ping(struct session *s);
 
 /* Something changed in the node: own log or a relayed one grew, a cosigned note
  * came, the rules changed.  Cheap; call it often. */
@@ -77,6 +85,7 @@ struct session_status {
 	uint64_t wanted;  /* attachments asked for or still to ask */
 	unsigned retry_s;
 	bool complete; /* roots of all logs match at both ends, nothing wanted */
-	char waiting_for[96]; /* the first thing in the way, for `why` */
+	char waiting_for[96]; /* the first thing in the way, for `why`; in an end
+	                       * state the peer's or our reason */
 };
 void session_status(const struct session *s, struct session_status *out);
