@@ -21,7 +21,9 @@ struct buf {
 #define BUF_EMPTY ((struct buf){NULL, 0, 0, false})
 
 void buf_free(struct buf *b); /* leaves it empty; NULL does nothing */
-void buf_wipe(struct buf *b); /* as buf_free, zeroing the bytes first */
+/* As buf_free, zeroing the bytes first.  Growing leaves copies behind: reserve
+ * room for a whole secret before its first byte. */
+void buf_wipe(struct buf *b);
 void buf_clear(struct buf *b); /* len 0, keeps the memory */
 /* Room for `more` bytes behind len; NULL when out of memory. */
 uint8_t *buf_reserve(struct buf *b, size_t more);

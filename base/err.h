@@ -24,7 +24,7 @@ enum MUST_USE_ENUM err_code {
 	ERR_FORK,      /* a log contradicts itself */
 	ERR_ERASED,    /* destroyed under an order; it does not come back */
 	ERR_FULL,      /* no space on the disk */
-	ERR_IO,        /* the operating system failed us */
+	ERR_IO,	       /* the operating system failed us */
 	ERR_NOMEM,
 	ERR_INTERNAL, /* a library refused what cannot be refused */
 };

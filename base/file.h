@@ -11,18 +11,19 @@
 
 /* Reads a whole file of at most `limit` bytes (ERR_LIMIT); a NUL is kept
  * behind the bytes, not counted. */
-enum err_code file_read(const char *path, size_t limit, struct buf *out,
-	struct err *err);
-/* Replaces or makes `path` with mode `mode`: a temporary file beside it, fsync, rename,
- * fsync of the directory.  After success the new bytes survive a power cut;
- * at any instant the path holds the old bytes or the new ones. */
+enum err_code file_read(
+	const char *path, size_t limit, struct buf *out, struct err *err);
+/* Replaces or makes `path` with mode `mode`: a temporary file beside it, fsync,
+ * rename, fsync of the directory.  After success the new bytes survive a power
+ * cut; at any instant the path holds the old bytes or the new ones.  A crash
+ * can leave a file named `path`.new-XXXXXX behind. */
 enum err_code file_replace(const char *path, const void *data, size_t len,
 	mode_t mode, struct err *err);
 /* pread/pwrite of exactly len bytes; a short read is ERR_CORRUPT. */
-enum err_code file_read_at(int fd, uint64_t offset, void *out, size_t len,
-	struct err *err);
-enum err_code file_write_at(int fd, uint64_t offset, const void *data,
-	size_t len, struct err *err);
+enum err_code file_read_at(
+	int fd, uint64_t offset, void *out, size_t len, struct err *err);
+enum err_code file_write_at(
+	int fd, uint64_t offset, const void *data, size_t len, struct err *err);
 enum err_code file_sync_data(int fd, const char *path, struct err *err);
 enum err_code file_sync_dir(const char *path, struct err *err);
 /* mkdir -p with mode 0700 for what is made; existing folders are fine. */

@@ -136,6 +136,42 @@ static bool token_too_large(const struct token *t)
 		(order == 0 && t->digit_count == INTEGER_MAX_DIGITS && t->more);
 }
 
+/* The length of the run at s that stands for itself in a string; by eights,
+ * as most of a document is such runs. */
+static size_t plain_run(const char *s, size_t len)
+{
+	const uint64_t ones = UINT64_MAX / 255;
+	size_t i = 0;
+
+	for (; len - i >= 8; i += 8) {
+		uint64_t x, quote, slash;
+
+		memcpy(&x, s + i, 8);
+		quote = x ^ (ones * '"');
+		slash = x ^ (ones * '\\');
+		if ((((x - ones * 0x20) & ~x) | ((quote - ones) & ~quote) |
+			    ((slash - ones) & ~slash)) &
+			(ones << 7))
+			break;
+	}
+	while (i < len && (unsigned char)s[i] >= 0x20 && s[i] != '"' &&
+		s[i] != '\\')
+		i++;
+	return i;
+}
+
+/* Where the string whose inside begins at `at` ends: at its quote. */
+static size_t string_end(const char *text, size_t len, size_t at)
+{
+	while (at < len) {
+		at += plain_run(text + at, len - at);
+		if (at >= len || text[at] == '"')
+			break;
+		at += text[at] == '\\' ? 2 : 1;
+	}
+	return at;
+}
+
 /* Looks over the text before jansson does: nesting, because jansson recurses,
  * and numbers, because afterwards their spelling is gone.  Up to the first
  * error strings end here where they end for jansson. */
@@ -152,8 +188,7 @@ static enum err_code scan(const char *text, size_t len, struct err *err)
 		char c = text[i];
 
 		if (c == '"') {
-			for (i++; i < len && text[i] != '"'; i++)
-				i += text[i] == '\\';
+			i = string_end(text, len, i + 1);
 		} else if (c == '[' || c == '{') {
 			if (++depth > JSON_DEPTH_LIMIT)
 				return err_at(err,
@@ -273,30 +308,6 @@ static void put(struct buf *out, char c)
 		return;
 	*to = (uint8_t)c;
 	out->len++;
-}
-
-/* The length of the run at s that stands for itself in a string; by eights,
- * as most of a document is such runs. */
-static size_t plain_run(const char *s, size_t len)
-{
-	const uint64_t ones = UINT64_MAX / 255;
-	size_t i = 0;
-
-	for (; len - i >= 8; i += 8) {
-		uint64_t x, quote, slash;
-
-		memcpy(&x, s + i, 8);
-		quote = x ^ (ones * '"');
-		slash = x ^ (ones * '\\');
-		if ((((x - ones * 0x20) & ~x) | ((quote - ones) & ~quote) |
-			    ((slash - ones) & ~slash)) &
-			(ones << 7))
-			break;
-	}
-	while (i < len && (unsigned char)s[i] >= 0x20 && s[i] != '"' &&
-		s[i] != '\\')
-		i++;
-	return i;
 }
 
 static void put_escape(struct buf *out, char c)

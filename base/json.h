@@ -2,7 +2,8 @@
  *
  * Parsing refuses: invalid UTF-8, duplicate names, trailing bytes, NUL in
  * strings, lone surrogates, nesting beyond JSON_DEPTH_LIMIT, texts beyond the
- * caller's limit, integer tokens beyond 2^53-1, and numbers no double holds.
+ * caller's limit, integer tokens beyond 2^53-1 (and reals from there to 1e21,
+ * whose canonical spelling is such a token), and numbers no double holds.
  * Writing is RFC 8785: names sorted by UTF-16, ECMAScript numbers, -0 is 0.
  * A value is a tree without sharing: set and append take their child.
  */
@@ -37,8 +38,8 @@ enum err_code json_parse(const void *text, size_t len, size_t limit,
 enum err_code json_parse_canonical(const void *text, size_t len, size_t limit,
 	struct json **out, struct err *err);
 /* Appends the canonical text. */
-enum err_code json_write(const struct json *v, struct buf *out,
-	struct err *err);
+enum err_code json_write(
+	const struct json *v, struct buf *out, struct err *err);
 /* Appends one quoted string as canonical JSON. */
 void json_write_string(struct buf *out, const char *s, size_t len);
 void json_free(struct json *v);
@@ -48,7 +49,8 @@ enum json_kind json_kind(const struct json *v);
 bool json_equal(const struct json *a, const struct json *b);
 
 /* Getters answer NULL, 0 or false where the value is of another type. */
-const char *json_string(const struct json *v, size_t *len); /* len may be NULL */
+const char *json_string(
+	const struct json *v, size_t *len); /* len may be NULL */
 double json_number(const struct json *v);
 /* A number that is a whole one in [0, 2^53-1]. */
 bool json_u64(const struct json *v, uint64_t *out);
@@ -63,8 +65,8 @@ bool json_next(const struct json *object, void **at, const char **name,
 	const struct json **value);
 /* Member i in the order of insertion (no order is promised beyond stability).
  * Counts from the first: walk large objects by json_next(). */
-const struct json *json_member(const struct json *object, size_t i,
-	const char **name);
+const struct json *json_member(
+	const struct json *object, size_t i, const char **name);
 /* Shorthand: the string member `name`, or NULL. */
 const char *json_get_string(const struct json *object, const char *name);
 bool json_get_u64(const struct json *object, const char *name, uint64_t *out);

@@ -10,18 +10,18 @@
 
 /* Sizes with the terminating NUL. */
 #define BASE64_SIZE(n) (((n) + 2) / 3 * 4 + 1)
-#define BASE64URL_SIZE(n) (((n) * 4 + 2) / 3 + 1)
-#define HEX_SIZE(n) ((n) * 2 + 1)
+#define BASE64URL_SIZE(n) (((n)*4 + 2) / 3 + 1)
+#define HEX_SIZE(n) ((n)*2 + 1)
 
 /* RFC 4648 section 4, with padding; section 5 without.  Return the length. */
 size_t base64_encode(const void *data, size_t len, char *out);
 size_t base64url_encode(const void *data, size_t len, char *out);
 /* Strict: alphabet, padding, zero trailing bits.  false = not base64 or
  * longer than `cap` bytes; nothing is then promised of `out`. */
-bool base64_decode(const char *s, size_t len, void *out, size_t cap,
-	size_t *out_len);
-bool base64url_decode(const char *s, size_t len, void *out, size_t cap,
-	size_t *out_len);
+bool base64_decode(
+	const char *s, size_t len, void *out, size_t cap, size_t *out_len);
+bool base64url_decode(
+	const char *s, size_t len, void *out, size_t cap, size_t *out_len);
 size_t hex_encode(const void *data, size_t len, char *out); /* lower case */
 /* Exactly 2*out_len lower-case digits. */
 bool hex_decode(const char *s, size_t len, void *out, size_t out_len);
