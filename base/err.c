@@ -66,20 +66,27 @@ static const char *translated(const char *fmt)
 	return fmt[0] ? dgettext(TEXT_DOMAIN, fmt) : fmt;
 }
 
+static enum err_code deliver(
+	struct err *err, enum err_code code, const char *text, size_t len)
+{
+	err->code = code;
+	memcpy(err->text, text, len + 1);
+	return code;
+}
+
 /* The text is made aside because an argument may point into err->text. */
 enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
 	char text[ERR_TEXT_SIZE];
+	size_t used;
 	va_list ap;
 
 	if (!err)
 		return code;
 	va_start(ap, fmt);
-	text_vadd(text, 0, translated(fmt), ap);
+	used = text_vadd(text, 0, translated(fmt), ap);
 	va_end(ap);
-	err->code = code;
-	strcpy(err->text, text);
-	return code;
+	return deliver(err, code, text, used);
 }
 
 static enum err_code code_of_errno(int number)
@@ -111,12 +118,10 @@ enum err_code err_sys(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	used = text_vadd(text, 0, translated(fmt), ap);
 	va_end(ap);
-	text_add(
+	used = text_add(
 		text, used, ": %s", strerror_r(number, reason, sizeof(reason)));
-	err->code = code;
-	strcpy(err->text, text);
 	errno = number;
-	return code;
+	return deliver(err, code, text, used);
 }
 
 enum err_code err_while(
@@ -131,10 +136,8 @@ enum err_code err_while(
 	va_start(ap, fmt);
 	used = text_vadd(text, 0, translated(fmt), ap);
 	va_end(ap);
-	text_add(text, used, ": %s", err->text);
-	err->code = code;
-	strcpy(err->text, text);
-	return code;
+	used = text_add(text, used, ": %s", err->text);
+	return deliver(err, code, text, used);
 }
 
 enum err_code err_nomem(struct err *err)

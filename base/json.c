@@ -30,12 +30,12 @@
 
 static json_t *in(const struct json *v)
 {
-	return (json_t *)(uintptr_t)v;
+	return (json_t *)v;
 }
 
 static struct json *of(const json_t *v)
 {
-	return (struct json *)(uintptr_t)v;
+	return (struct json *)v;
 }
 
 /* Parsing */

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <dirent.h>
@@ -118,6 +120,56 @@ static void a_failed_replace_leaves_nothing_behind(void **state)
 	assert_int_equal(
 		file_replace(below, "x", 1, 0600, &err), ERR_NOT_FOUND);
 	free(below);
+}
+
+static void a_path_without_a_folder_is_one_here(void **state)
+{
+	struct place *p = *state;
+	int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(before >= 0);
+	assert_int_equal(chdir(p->dir), 0);
+	write_text("file", "here");
+	assert_int_equal(file_make_dirs("a/b", NULL), ERR_OK);
+	assert_true(file_exists("a/b"));
+	assert_int_equal(fchdir(before), 0);
+	close(before);
+	assert_holds(p->path, "here");
+}
+
+/* A limit on the size of files stands in for a disk that refuses. */
+static void a_write_that_stops_short_keeps_the_old_bytes(void **state)
+{
+	struct place *p = *state;
+	struct rlimit before;
+	struct rlimit small;
+	struct err err;
+	enum err_code rc;
+
+	write_text(p->path, "old");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 4;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	rc = file_replace(p->path, "too long", 8, 0600, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(rc, ERR_IO);
+	assert_holds(p->path, "old");
+	assert_int_equal(count_entries(p->dir), 1);
+}
+
+static void a_full_disk_says_so(void **state)
+{
+	struct err err;
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	if (fd < 0)
+		skip();
+	assert_int_equal(file_write_at(fd, 0, "a", 1, &err), ERR_FULL);
+	close(fd);
 }
 
 static void reads_up_to_the_limit(void **state)
@@ -309,6 +361,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test_in_place(replaces_a_file_and_its_mode),
 		test_in_place(a_failed_replace_leaves_nothing_behind),
+		test_in_place(a_path_without_a_folder_is_one_here),
+		test_in_place(a_write_that_stops_short_keeps_the_old_bytes),
+		test_in_place(a_full_disk_says_so),
 		test_in_place(reads_up_to_the_limit),
 		test_in_place(reads_a_file_of_many_steps),
 		test_in_place(reads_and_writes_at_an_offset),
