@@ -33,7 +33,8 @@ struct capture_source {
 /* A document that passed every check, split and salted, its attachments
  * stored; not yet numbered. */
 struct captured;
-/* Reads from the store only; any thread.  ERR_INVALID names path and reason
+/* Any thread; the store is only read, files of attachments are added to it.
+ * The rules and the node outlive *out.  ERR_INVALID names path and reason
  * ("fields.applicant.id_no: wrong check digit"), ERR_LIMIT a size,
  * ERR_NOT_FOUND an unknown series or a missing attachment file, ERR_DENIED a
  * division that is not this node's. */

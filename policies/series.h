@@ -43,7 +43,9 @@ struct field {
 	char path[FIELD_PATH_SIZE];
 	enum field_type type;
 	enum label label;
-	bool required; /* where its parent object is present */
+	/* In the document, or in each element of the innermost array that its
+	 * path goes through: required too are the objects on the way. */
+	bool required;
 	enum derive derive;
 	enum label derive_label;
 	char **choices; /* NULL-terminated, or NULL */
@@ -61,9 +63,11 @@ struct series {
 	uint8_t labels;     /* LABEL_BITs its documents can have: one part each */
 	uint8_t clearance[RANK_COUNT]; /* LABEL_BITs a rank may hold */
 	char *retention[LABEL_COUNT];  /* "Y", "D30", "D10", "T3y", "T90d" */
-	char *anchor[LABEL_COUNT];     /* path of the date it starts at, or NULL */
+	char *anchor[LABEL_COUNT]; /* path of the date it starts at, or NULL:
+				    * the document's created_at */
 	struct field *fields;
 	size_t field_count;
+	struct shape *shape; /* the fields as a tree (policies/shape.h) */
 };
 
 /* From YAML; strict: unknown and duplicate keys, missing labels, a series
@@ -73,7 +77,9 @@ enum err_code series_load(const char *file, const void *yaml, size_t len,
 	struct series **out, struct err *err);
 /* The built-in system series sys-*; NULL when the name is none of them. */
 const struct series *series_system(const char *name);
-void series_free(struct series *s);
+/* The i-th of them; NULL past the last. */
+const struct series *series_system_at(size_t i);
+void series_free(struct series *s); /* NULL and built-in ones: nothing */
 
 /* ---- values (policies/value.c) ---- */
 
@@ -83,7 +89,8 @@ const char *value_check(const struct field *f, const struct json *v);
  * the future of `now` (POSIX seconds). */
 bool id_no_valid(const char *s, size_t len, int64_t now);
 bool mobile_valid(const char *s, size_t len);
+bool phone_valid(const char *s, size_t len); /* mobile or landline */
 /* Appends the masked form, by code point, length kept, idempotent; a value
- * that fails its type's check is masked whole. */
+ * that fails its type's check is masked whole.  `s` is valid UTF-8. */
 void value_mask(enum field_type type, const char *s, size_t len,
 	struct buf *out);

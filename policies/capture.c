@@ -1,0 +1,650 @@
+/* capture.c - from a document to an entry and its parts. */
+#include "policies/capture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/attached.h"
+#include "policies/merge.h"
+#include "policies/split.h"
+
+struct captured {
+	struct node *node;
+	const struct series *series;
+	struct entry entry; /* as revision 1 */
+	struct buf entry_text;
+	struct digest leaf; /* of that text */
+	bool fresh;	    /* the id was made here: nobody has it */
+	struct buf text[LABEL_COUNT];
+	uint8_t seed[LABEL_COUNT][SEED_SIZE];
+	struct attached_list *attached; /* or NULL */
+	/* A repetition when it was prepared: its files were not stored. */
+	bool files_left_out;
+	bool committed;
+};
+
+void captured_free(struct captured *c)
+{
+	if (!c)
+		return;
+	if (!c->committed)
+		attached_remove(c->attached, c->node);
+	attached_free(c->attached);
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		buf_free(&c->text[i]);
+	buf_free(&c->entry_text);
+	free(c);
+}
+
+void receipt_write(const struct receipt *r, struct buf *out)
+{
+	char leaf[DIGEST_TEXT_SIZE];
+
+	digest_base64url(&r->leaf, leaf);
+	buf_printf(out,
+		"{\"id\":\"%s\",\"leaf\":\"%s\",\"origin\":\"%s\",\"rev\":%llu,"
+		"\"seq\":%llu}\n",
+		r->id, leaf, r->origin, (unsigned long long)r->rev,
+		(unsigned long long)r->seq);
+}
+
+/* ---- the envelope ---- */
+
+struct envelope {
+	const struct json *fields, *attachments;
+};
+
+static enum err_code read_series(struct captured *c, const struct rules *rules,
+	const struct json *doc, struct err *err)
+{
+	const char *name = json_get_string(doc, "series");
+	char shown[SHOWN_SIZE];
+
+	if (!name)
+		return err_set(err, ERR_INVALID, "series: missing");
+	c->series = rules_series(rules, name);
+	if (!c->series)
+		return err_set(err, ERR_NOT_FOUND, "series: %s is unknown",
+			shown_name(name, shown));
+	if (c->series->system)
+		return err_set(err, ERR_INVALID,
+			"series: %s is written by the node itself", name);
+	memcpy(c->entry.series, c->series->name, sizeof(c->entry.series));
+	return ERR_OK;
+}
+
+static enum err_code make_id(struct captured *c, struct err *err)
+{
+	enum err_code rc = uuid_v7(time_now_ms(), c->entry.uuid, err);
+
+	if (rc == ERR_OK)
+		uuid_format(c->entry.uuid, c->entry.id);
+	c->fresh = true;
+	return rc;
+}
+
+static enum err_code read_id(
+	struct captured *c, const struct json *doc, struct err *err)
+{
+	const struct json *v = json_get(doc, "id");
+	size_t len = 0;
+	const char *id = json_string(v, &len);
+
+	if (!v)
+		return make_id(c, err);
+	if (!id || !uuid_parse(id, len, c->entry.uuid))
+		return err_set(err, ERR_INVALID, "id: no lower-case UUID");
+	memcpy(c->entry.id, id, sizeof(c->entry.id));
+	return ERR_OK;
+}
+
+static enum err_code read_node(struct captured *c, const struct rules *rules,
+	const struct json *doc, struct err *err)
+{
+	const char *own = c->node->config.code;
+	size_t len = 0;
+	const char *code = json_string(json_get(doc, "node"), &len);
+
+	if (!code || !code_valid(code, len))
+		return err_set(
+			err, ERR_INVALID, "node: no 12-digit division code");
+	if (!code_within(code, own))
+		return err_set(err, ERR_DENIED,
+			"node: %s is not within %s, which this node is for",
+			code, own);
+	if (!rules_node(rules, code))
+		return err_set(err, ERR_DENIED, "node: %s is no division of %s",
+			code, rules_domain(rules));
+	memcpy(c->entry.node, code, CODE_SIZE);
+	return ERR_OK;
+}
+
+static enum err_code read_time(
+	struct captured *c, const struct json *doc, struct err *err)
+{
+	size_t len = 0;
+	const char *at = json_string(json_get(doc, "created_at"), &len);
+	int64_t t;
+
+	if (!at || !time_parse(at, len, &t))
+		return err_set(err, ERR_INVALID,
+			"created_at: no time with an offset (RFC 3339)");
+	time_format(t, c->entry.at);
+	return ERR_OK;
+}
+
+static enum err_code refuse_member(const struct json *doc, struct err *err)
+{
+	static const char *const known[] = {
+		"series", "id", "node", "created_at", "fields", "attachments"};
+	const struct json *v;
+	const char *name;
+	char shown[SHOWN_SIZE];
+	void *at = NULL;
+
+	while (json_next(doc, &at, &name, &v)) {
+		bool is_known = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			is_known |= strcmp(known[i], name) == 0;
+		if (!is_known)
+			return err_set(err, ERR_INVALID, "%s: unknown member",
+				shown_name(name, shown));
+	}
+	return ERR_OK;
+}
+
+static enum err_code read_envelope(struct captured *c,
+	const struct rules *rules, const struct json *doc, struct envelope *out,
+	struct err *err)
+{
+	enum err_code rc;
+
+	if (json_kind(doc) != JSON_KIND_OBJECT)
+		return err_set(err, ERR_INVALID, "document: not an object");
+	if ((rc = refuse_member(doc, err)) ||
+		(rc = read_series(c, rules, doc, err)) ||
+		(rc = read_id(c, doc, err)) ||
+		(rc = read_node(c, rules, doc, err)) ||
+		(rc = read_time(c, doc, err)))
+		return rc;
+	out->fields = json_get(doc, "fields");
+	out->attachments = json_get(doc, "attachments");
+	if (!out->fields)
+		return err_set(err, ERR_INVALID, "fields: missing");
+	if (out->attachments && !c->series->attachments)
+		return err_set(err, ERR_INVALID,
+			"attachments: series %s takes none", c->series->name);
+	return ERR_OK;
+}
+
+/* ---- the earlier revision ---- */
+
+static struct record record_of(const struct captured *c)
+{
+	struct record r = {
+		.entry = (const char *)c->entry_text.data,
+		.entry_len = c->entry_text.len,
+		.leaf = c->leaf,
+		.have = c->series->labels,
+	};
+
+	for (unsigned i = 0; i < LABEL_COUNT; i++) {
+		memcpy(r.part[i].seed, c->seed[i], SEED_SIZE);
+		r.part[i].json = (const char *)c->text[i].data;
+		r.part[i].len = c->text[i].len;
+	}
+	return r;
+}
+
+/* Where revisions of an id are looked up: in the store or through a batch. */
+struct lookup {
+	struct store *store;
+	struct batch *batch; /* or NULL */
+	struct log_info own; /* of the batch */
+	bool found;	     /* in a log of ours */
+	bool elsewhere;
+	char origin[ORIGIN_SIZE]; /* of the newest of ours, else of another's */
+	uint32_t log;
+	uint64_t seq, rev;
+};
+
+static enum err_code see_revision(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
+{
+	struct lookup *l = arg;
+	struct log_info info = l->own;
+	enum err_code rc;
+
+	/* A log that this very batch starts is not in the store yet. */
+	if (!l->batch || log != l->own.id) {
+		rc = store_log_by_id(l->store, log, &info, err);
+		if (rc == ERR_NOT_FOUND)
+			info = (struct log_info){
+				.kind = LOG_SPARSE, .origin = "another node"};
+		else if (rc)
+			return rc;
+	}
+	if (info.kind != LOG_OWN) {
+		l->elsewhere = true;
+		if (!l->found)
+			memcpy(l->origin, info.origin, sizeof(l->origin));
+		return ERR_OK;
+	}
+	if (l->found && rev <= l->rev)
+		return ERR_OK;
+	l->found = true;
+	l->log = log;
+	l->seq = seq;
+	l->rev = rev;
+	memcpy(l->origin, info.origin, sizeof(l->origin));
+	return ERR_OK;
+}
+
+static enum err_code find_earlier(
+	struct lookup *l, const struct captured *c, struct err *err)
+{
+	enum err_code rc;
+
+	if (c->fresh)
+		return ERR_OK;
+	rc = l->batch
+		? batch_find_id(l->batch, c->entry.uuid, see_revision, l, err)
+		: store_find_id(l->store, c->entry.uuid, see_revision, l, err);
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	if (l->elsewhere && !l->found)
+		return err_set(err, ERR_EXISTS, "id %s is a record of %s",
+			c->entry.id, l->origin);
+	return ERR_OK;
+}
+
+static enum err_code read_earlier(
+	const struct lookup *l, struct run *run, struct err *err)
+{
+	enum err_code rc = l->batch
+		? batch_read(l->batch, l->log, l->seq, 1, LABEL_ALL, run, err)
+		: store_read(l->store, l->log, l->seq, 1, LABEL_ALL, run, err);
+
+	if (rc == ERR_OK && run->count != 1)
+		rc = err_set(err, ERR_CORRUPT,
+			"revision %llu of a record cannot be read",
+			(unsigned long long)l->rev);
+	return rc;
+}
+
+/* What was destroyed under an order does not come back by being put again. */
+static enum err_code check_erased(
+	const struct captured *c, const struct record *earlier, struct err *err)
+{
+	for (unsigned i = 0; i < LABEL_COUNT; i++) {
+		if ((earlier->erased & LABEL_BIT(i)) && c->text[i].len > 2)
+			return err_set(err, ERR_ERASED,
+				"id %s: its part %s was destroyed under an "
+				"order",
+				c->entry.id, label_name((enum label)i));
+	}
+	return ERR_OK;
+}
+
+static enum err_code compare(const struct captured *c,
+	const struct record *earlier, bool *same, struct err *err)
+{
+	struct record r = record_of(c);
+	struct entry e;
+	enum err_code rc;
+
+	*same = false;
+	if ((rc = entry_parse(earlier->entry, earlier->entry_len, &e, err)))
+		return rc;
+	if (strcmp(e.series, c->entry.series) != 0)
+		return err_set(err, ERR_EXISTS,
+			"id %s is a record of series %s", c->entry.id,
+			e.series);
+	if ((rc = check_erased(c, earlier, err)))
+		return rc;
+	if (strcmp(e.node, c->entry.node) != 0 ||
+		strcmp(e.at, c->entry.at) != 0)
+		return ERR_OK;
+	/* An erased part, empty in the document, makes no difference. */
+	r.have &= (uint8_t)~earlier->erased;
+	return merge_same(c->series, earlier, &r, same, err);
+}
+
+/* Is the document in the store already?  Asked before files are stored. */
+static enum err_code is_repetition(
+	const struct captured *c, bool *same, struct err *err)
+{
+	struct lookup l = {.store = c->node->store};
+	struct run run = {0};
+	enum err_code rc;
+
+	*same = false;
+	if ((rc = find_earlier(&l, c, err)) || !l.found)
+		return rc;
+	rc = read_earlier(&l, &run, err);
+	if (rc == ERR_OK)
+		rc = compare(c, &run.record[0], same, err);
+	run_free(&run);
+	return rc;
+}
+
+/* ---- preparing ---- */
+
+static enum err_code split(
+	struct captured *c, const struct json *fields, struct err *err)
+{
+	struct buf field = BUF_EMPTY;
+	enum err_code rc;
+
+	if (c->attached)
+		attached_write(c->attached, &field);
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		buf_clear(&c->text[i]);
+	rc = buf_ok(&field, err);
+	if (rc == ERR_OK)
+		rc = split_fields(c->series, fields,
+			c->attached ? &field : NULL, c->text, err);
+	buf_free(&field);
+	return rc;
+}
+
+/* Checks first, files last: what is refused or repeated stores nothing. */
+static enum err_code split_with_files(struct captured *c,
+	const struct capture_source *src, const struct envelope *v,
+	struct err *err)
+{
+	enum err_code rc;
+
+	if (v->attachments &&
+		(rc = attached_read(v->attachments, &c->attached, err)))
+		return rc;
+	if ((rc = split(c, v->fields, err)) || !c->attached ||
+		c->attached->count == 0)
+		return rc;
+	if ((rc = is_repetition(c, &c->files_left_out, err)) ||
+		c->files_left_out)
+		return rc;
+	if ((rc = attached_store(c->attached, src, err)))
+		return rc;
+	return split(c, v->fields, err);
+}
+
+static enum err_code digest_parts(struct captured *c, struct err *err)
+{
+	struct entry *e = &c->entry;
+	enum err_code rc = ERR_OK;
+
+	if ((rc = random_bytes(c->seed, sizeof(c->seed), err)))
+		return rc;
+	for (unsigned i = 0; rc == ERR_OK && i < LABEL_COUNT; i++) {
+		if (c->series->labels & LABEL_BIT(i))
+			rc = part_digest(c->seed[i], (enum label)i,
+				(const char *)c->text[i].data, c->text[i].len,
+				&e->sd[e->sd_count++], err);
+	}
+	return rc;
+}
+
+static void issuer(const struct node *n, char out[ISSUER_SIZE])
+{
+	snprintf(out, ISSUER_SIZE, "%s/%s", n->config.domain, n->config.code);
+}
+
+static enum err_code write_entry(struct captured *c, struct err *err)
+{
+	struct entry *e = &c->entry;
+	const char *own = c->node->config.code;
+	enum err_code rc;
+
+	issuer(c->node, e->iss);
+	e->rev = 1;
+	if (c->series->direction == DIRECTION_DOWN) {
+		e->to_count = 1;
+		memcpy(e->to[0], own, code_prefix_len(own));
+	}
+	if ((rc = entry_write(e, &c->entry_text, err)) ||
+		(rc = buf_ok(&c->entry_text, err)))
+		return rc;
+	c->leaf = tree_leaf(c->entry_text.data, c->entry_text.len);
+	return ERR_OK;
+}
+
+enum err_code capture_prepare(const struct capture_source *src,
+	const char *text, size_t len, struct captured **out, struct err *err)
+{
+	struct captured *c = NULL;
+	struct json *doc = NULL;
+	struct envelope v;
+	enum err_code rc;
+
+	if ((rc = json_parse(text, len, DOCUMENT_LIMIT, &doc, err)))
+		return err_while(err, rc, "document");
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	c->node = src->node;
+	if ((rc = read_envelope(c, src->rules, doc, &v, err)) ||
+		(rc = split_with_files(c, src, &v, err)) ||
+		(rc = digest_parts(c, err)) || (rc = write_entry(c, err)))
+		goto out;
+	*out = c;
+	c = NULL;
+out:
+	captured_free(c);
+	json_free(doc);
+	return rc;
+}
+
+/* ---- committing ---- */
+
+static enum err_code refer(struct batch *b, const struct captured *c,
+	uint32_t log, uint64_t seq, struct err *err)
+{
+	size_t count = c->attached ? c->attached->count : 0;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < count; i++) {
+		const struct attached *a = &c->attached->item[i];
+		struct attachment_ref ref = {
+			.object = a->object,
+			.size = a->size,
+			.log = log,
+			.seq = seq,
+			.label = c->series->attachments_label,
+		};
+
+		memcpy(ref.salt, a->salt, sizeof(ref.salt));
+		rc = batch_refer(b, &ref, err);
+		if (rc == ERR_OK)
+			rc = batch_attached(b, &a->object, err);
+	}
+	return rc;
+}
+
+static void receipt_fill(struct receipt *r, const struct captured *c,
+	const char *origin, uint64_t seq)
+{
+	memset(r, 0, sizeof(*r));
+	memcpy(r->id, c->entry.id, sizeof(r->id));
+	snprintf(r->origin, sizeof(r->origin), "%s", origin);
+	r->seq = seq;
+}
+
+static enum err_code append(struct batch *b, struct captured *c, uint32_t log,
+	const struct entry *later, struct receipt *r, struct err *err)
+{
+	struct record record = record_of(c);
+	struct buf text = BUF_EMPTY;
+	uint64_t seq = 0;
+	enum err_code rc = ERR_OK;
+
+	if (later) {
+		if ((rc = entry_write(later, &text, err)) ||
+			(rc = buf_ok(&text, err)))
+			goto out;
+		record.entry = (const char *)text.data;
+		record.entry_len = text.len;
+		record.leaf = tree_leaf(text.data, text.len);
+	}
+	if ((rc = batch_append(b, log, &record, &seq, err)))
+		goto out;
+	if ((rc = refer(b, c, log, seq, err))) {
+		/* The record is in the batch: no failure of its own alone. */
+		if (rc != ERR_FULL && rc != ERR_NOMEM)
+			rc = err_while(err, ERR_INTERNAL, "refer to a file");
+		goto out;
+	}
+	receipt_fill(r, c, c->node->origin, seq);
+	r->rev = later ? later->rev : 1;
+	r->leaf = record.leaf;
+out:
+	buf_free(&text);
+	return rc;
+}
+
+static enum err_code came_between(const struct captured *c, struct err *err)
+{
+	return err_set(err, ERR_BUSY, "id %s: another revision came in between",
+		c->entry.id);
+}
+
+static enum err_code commit_later(struct batch *b, struct captured *c,
+	const struct lookup *l, struct receipt *r, struct err *err)
+{
+	struct run run = {0};
+	struct entry later = c->entry;
+	bool same = false;
+	enum err_code rc;
+
+	if ((rc = read_earlier(l, &run, err)) ||
+		(rc = compare(c, &run.record[0], &same, err)))
+		goto out;
+	if (same) {
+		receipt_fill(r, c, l->origin, l->seq);
+		r->rev = l->rev;
+		r->leaf = run.record[0].leaf;
+		r->repeated = true;
+		goto out;
+	}
+	if (l->rev >= REV_LIMIT) {
+		rc = err_set(err, ERR_LIMIT, "id %s: revision %llu, limit %llu",
+			c->entry.id, (unsigned long long)l->rev + 1,
+			(unsigned long long)REV_LIMIT);
+		goto out;
+	}
+	if (c->files_left_out) {
+		rc = came_between(c, err);
+		goto out;
+	}
+	later.rev = l->rev + 1;
+	later.has_prev = true;
+	later.prev = run.record[0].leaf;
+	rc = append(b, c, l->own.id, &later, r, err);
+out:
+	run_free(&run);
+	return rc;
+}
+
+enum err_code capture_commit(struct batch *b, struct captured *c,
+	struct receipt *out, struct err *err)
+{
+	struct lookup l = {.store = c->node->store, .batch = b};
+	struct receipt r;
+	enum err_code rc;
+
+	c->committed = false;
+	if ((rc = batch_log(b, c->node->origin, LOG_OWN, &l.own, err)) ||
+		(rc = find_earlier(&l, c, err)))
+		return rc;
+	if (l.found)
+		rc = commit_later(b, c, &l, &r, err);
+	else if (c->files_left_out)
+		rc = came_between(c, err);
+	else
+		rc = append(b, c, l.own.id, NULL, &r, err);
+	if (rc)
+		return rc;
+	/* A repetition leaves its files, stored before another commit made it
+	 * one, to captured_free(). */
+	c->committed = !r.repeated;
+	*out = r;
+	return ERR_OK;
+}
+
+/* ---- what the node itself records ---- */
+
+static enum err_code system_entry(struct node *n, const struct series *s,
+	struct entry *e, struct err *err)
+{
+	enum err_code rc;
+
+	memcpy(e->series, s->name, sizeof(e->series));
+	issuer(n, e->iss);
+	memcpy(e->node, n->config.code, CODE_SIZE);
+	time_format(time_now(), e->at);
+	e->rev = 1;
+	if ((rc = uuid_v7(time_now_ms(), e->uuid, err)) == ERR_OK)
+		uuid_format(e->uuid, e->id);
+	return rc;
+}
+
+static enum err_code system_append(struct batch *b, struct node *n,
+	const struct entry *e, const struct record *r, struct receipt *out,
+	struct err *err)
+{
+	struct log_info own;
+	uint64_t seq = 0;
+	enum err_code rc;
+
+	if ((rc = batch_log(b, n->origin, LOG_OWN, &own, err)) ||
+		(rc = batch_append(b, own.id, r, &seq, err)))
+		return rc;
+	*out = (struct receipt){.rev = 1, .seq = seq, .leaf = r->leaf};
+	memcpy(out->id, e->id, sizeof(out->id));
+	snprintf(out->origin, sizeof(out->origin), "%s", n->origin);
+	return ERR_OK;
+}
+
+enum err_code system_record(struct batch *b, struct node *n, const char *series,
+	struct json *fields, struct receipt *out, struct err *err)
+{
+	const struct series *s = series_system(series);
+	struct entry e = {.sd_count = 1};
+	struct buf text = BUF_EMPTY, part = BUF_EMPTY;
+	struct record r = {.have = LABEL_BIT(LABEL_INTERNAL)};
+	struct part *p = &r.part[LABEL_INTERNAL];
+	enum err_code rc;
+
+	if (!fields) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	if (!s) {
+		rc = err_set(err, ERR_NOT_FOUND, "no system series %s", series);
+		goto out;
+	}
+	if ((rc = system_entry(n, s, &e, err)) ||
+		(rc = json_write(fields, &part, err)) ||
+		(rc = buf_ok(&part, err)) ||
+		(rc = random_bytes(p->seed, SEED_SIZE, err)))
+		goto out;
+	p->json = (const char *)part.data;
+	p->len = part.len;
+	if ((rc = part_digest(p->seed, LABEL_INTERNAL, p->json, p->len,
+		     &e.sd[0], err)) ||
+		(rc = entry_write(&e, &text, err)) || (rc = buf_ok(&text, err)))
+		goto out;
+	r.entry = (const char *)text.data;
+	r.entry_len = text.len;
+	r.leaf = tree_leaf(text.data, text.len);
+	rc = system_append(b, n, &e, &r, out, err);
+out:
+	json_free(fields);
+	buf_free(&text);
+	buf_free(&part);
+	return rc;
+}

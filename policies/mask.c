@@ -1,0 +1,138 @@
+/* mask.c - values that tell a person's record apart without telling the
+ * person: the masked forms of docs/rules.md. */
+#include "policies/series.h"
+
+#include <string.h>
+
+#define STAR '*'
+
+struct text {
+	const char *s;
+	size_t len;
+};
+
+/* How much stays in view, in bytes at either end. */
+struct kept {
+	size_t head, tail;
+};
+
+#define NOTHING ((struct kept){0, 0})
+#define AT_ENDS(h, t) ((struct kept){(h), (t)})
+
+static bool of_number(char c)
+{
+	return (c >= '0' && c <= '9') || c == '-' || c == 'X';
+}
+
+/* A number that was masked before: stars between the ends. */
+static bool masked(struct text t, struct kept k)
+{
+	if (t.len <= k.head + k.tail)
+		return false;
+	for (size_t i = 0; i < t.len; i++) {
+		bool middle = i >= k.head && i < t.len - k.tail;
+
+		if (middle ? t.s[i] != STAR : !of_number(t.s[i]))
+			return false;
+	}
+	return true;
+}
+
+static struct kept keep_id_no(struct text t, int64_t now)
+{
+	struct kept k = AT_ENDS(1, 2);
+
+	if ((t.len == 18 && masked(t, k)) || id_no_valid(t.s, t.len, now))
+		return k;
+	return NOTHING;
+}
+
+static struct kept keep_phone(struct text t)
+{
+	struct kept mobile = AT_ENDS(3, 4), landline = AT_ENDS(4, 2);
+
+	if (mobile_valid(t.s, t.len) || (t.len == 11 && masked(t, mobile)))
+		return mobile;
+	if (t.len >= 10 && (masked(t, landline) || phone_valid(t.s, t.len)))
+		return landline;
+	return NOTHING;
+}
+
+/* A name of one character would be shown whole. */
+static struct kept keep_name(struct text t)
+{
+	size_t first;
+
+	if (t.len == 0)
+		return NOTHING;
+	(void)utf8_next(t.s, t.len, &first);
+	return first < t.len ? AT_ENDS(first, 0) : NOTHING;
+}
+
+/* Just behind the first of the words, unless a number stands before it: then
+ * the word belongs to something below the division. */
+static size_t behind_first(struct text t, const char *const *words)
+{
+	size_t best = 0;
+
+	for (; *words; words++) {
+		size_t len = strlen(*words);
+		const char *at = memmem(t.s, t.len, *words, len);
+		size_t end = at ? (size_t)(at - t.s) + len : 0;
+
+		if (end && (!best || end < best))
+			best = end;
+	}
+	for (size_t i = 0; i < best; i++) {
+		if (t.s[i] >= '0' && t.s[i] <= '9')
+			return 0;
+	}
+	return best;
+}
+
+static struct kept keep_address(struct text t)
+{
+	static const char *const levels[][6] = {
+		{"村", "社区", NULL},
+		{"街道", "镇", "乡", NULL},
+		{"区", "县", "旗", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+		size_t end = behind_first(t, levels[i]);
+
+		if (end)
+			return AT_ENDS(end, 0);
+	}
+	return NOTHING;
+}
+
+static struct kept keep(enum field_type type, struct text t)
+{
+	if (type == TYPE_ID_NO)
+		return keep_id_no(t, time_now());
+	if (type == TYPE_PHONE)
+		return keep_phone(t);
+	if (type == TYPE_NAME)
+		return keep_name(t);
+	if (type == TYPE_ADDRESS)
+		return keep_address(t);
+	return NOTHING;
+}
+
+void value_mask(
+	enum field_type type, const char *s, size_t len, struct buf *out)
+{
+	struct kept k = keep(type, (struct text){s, len});
+	size_t at = k.head;
+
+	buf_add(out, s, k.head);
+	while (at < len - k.tail) {
+		size_t n;
+
+		(void)utf8_next(s + at, len - at, &n);
+		buf_u8(out, STAR);
+		at += n;
+	}
+	buf_add(out, s + len - k.tail, k.tail);
+}

@@ -1,0 +1,111 @@
+/* view.c - a record as a document again, as much of it as is here. */
+#include "policies/capture.h"
+
+#include <string.h>
+
+#include "policies/attached.h"
+#include "policies/merge.h"
+#include "policies/shape.h"
+
+static struct json *new_text(const char *s)
+{
+	return json_new_string(s, strlen(s));
+}
+
+static struct json *new_labels(uint8_t labels)
+{
+	struct json *v = json_new_array();
+
+	for (unsigned i = 0; v && i < LABEL_COUNT; i++) {
+		if ((labels & LABEL_BIT(i)) &&
+			!json_append(v, new_text(label_name((enum label)i)))) {
+			json_free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+/* How many attachments a part lists, without showing them. */
+static size_t count_hidden(const struct record *r)
+{
+	size_t count = 0;
+
+	for (unsigned i = LABEL_PERSONAL; i < LABEL_COUNT; i++) {
+		if (r->have & LABEL_BIT(i))
+			count += attached_count(&r->part[i]);
+	}
+	return count;
+}
+
+static bool move_attachments(struct json *fields, struct json *doc)
+{
+	const struct json *v = json_get(fields, SHAPE_ATTACHMENTS);
+
+	if (!v)
+		return true;
+	if (!json_set(doc, SHAPE_ATTACHMENTS, json_copy(v)))
+		return false;
+	json_remove(fields, SHAPE_ATTACHMENTS);
+	return true;
+}
+
+/* What of the series is not here and not destroyed.  Of an unknown series only
+ * the number of parts is known. */
+static uint8_t withheld(const struct series *s, const struct record *r)
+{
+	uint8_t labels = s ? s->labels : r->have;
+
+	return (uint8_t)(labels & ~r->have & ~r->erased);
+}
+
+static bool add_head(struct json *doc, const struct entry *e)
+{
+	return json_set(doc, "series", new_text(e->series)) &&
+		json_set(doc, "id", new_text(e->id)) &&
+		json_set(doc, "node", new_text(e->node)) &&
+		json_set(doc, "created_at", new_text(e->at)) &&
+		json_set(doc, "rev", json_new_u64(e->rev));
+}
+
+enum err_code view_document(const struct rules *rules, const char *origin,
+	uint64_t seq, const struct record *r, enum view view, struct json **out,
+	struct err *err)
+{
+	const struct series *s;
+	struct json *fields = NULL, *doc = NULL;
+	struct entry e;
+	enum merge_mode mode = view == VIEW_RAW ? MERGE_ALL : MERGE_MASKED;
+	size_t hidden = view == VIEW_RAW ? 0 : count_hidden(r);
+	enum err_code rc;
+
+	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
+		return rc;
+	s = rules_series(rules, e.series);
+	if ((rc = merge_parts(s, r, mode, &fields, err)))
+		return rc;
+	doc = json_new_object();
+	if (!doc || !add_head(doc, &e) ||
+		(!(s && s->system) && !move_attachments(fields, doc)) ||
+		(hidden > 0 &&
+			!json_set(doc, "attachment_count",
+				json_new_u64(hidden))) ||
+		!json_set(doc, "origin", new_text(origin)) ||
+		!json_set(doc, "seq", json_new_u64(seq)) ||
+		!json_set(doc, "withheld", new_labels(withheld(s, r))) ||
+		!json_set(doc, "erased", new_labels(r->erased))) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	if (!json_set(doc, "fields", fields))
+		rc = err_nomem(err);
+	fields = NULL;
+	if (rc == ERR_OK) {
+		*out = doc;
+		doc = NULL;
+	}
+out:
+	json_free(fields);
+	json_free(doc);
+	return rc;
+}
