@@ -43,6 +43,9 @@ enum err_code attachment_finish(struct attachment_writer *w,
 	struct attachment_made *out, struct err *err);
 /* Stops for now: a resumed one stays for the next time, a created one goes. */
 void attachment_pause(struct attachment_writer *w);
+/* Removes what a crash left of created ones; only while none is being made. */
+enum err_code attachment_sweep(const char *data, struct keyring *k,
+	struct err *err);
 
 bool attachment_here(const char *data, const struct digest *object);
 enum err_code attachment_open(const char *data, struct keyring *k,
