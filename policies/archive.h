@@ -7,6 +7,13 @@
 
 #include "policies/exchange.h"
 
+/* Writes a log as a C2SP tlog-tiles tree below `dir`, which is made where it is
+ * missing: `checkpoint` with all signature lines known, tile/L/N and
+ * tile/entries/N of the newest complete checkpoint, whose size goes to *size.
+ * ERR_EXISTS when there is a checkpoint already. */
+enum err_code log_export(struct node *n, const struct log_info *log,
+	const char *dir, uint64_t *size, struct err *err);
+
 struct archive_options {
 	const char *code; /* whose log: own or held */
 	const char *epoch; /* NULL: its newest */
