@@ -13,9 +13,10 @@
  * input gives the same bytes.  The file appears whole or not at all. */
 enum err_code package_tar(const char *dir, const char *top, const char *path,
 	struct err *err);
-/* Unpacks a tar into the fresh folder `dir` (without its top folder): regular
- * files with plain relative names only; anything else is ERR_INVALID.  Bounds
- * as above, counted while reading. */
+/* Unpacks a plain tar into the folder `dir`, new or empty (ERR_EXISTS), without
+ * the one top folder: regular files with plain relative names only, folders are
+ * made as needed; anything else is ERR_INVALID.  Bounds as above, counted while
+ * reading.  After an error what was unpacked so far is still there. */
 enum err_code package_untar(const char *path, const char *dir,
 	struct err *err);
 
