@@ -419,8 +419,8 @@ enum err_code series_load(const char *file, const void *yaml, size_t len,
 	if (!l.to)
 		rc = err_nomem(err);
 	if (rc || (rc = copy_head(&l)) || (rc = copy_fields(&l)) ||
-		(rc = copy_clearance(&l)) || (rc = copy_retention(&l)) ||
-		(rc = shape_make(file, l.to, err)))
+		(rc = shape_make(file, l.to, err)) ||
+		(rc = copy_clearance(&l)) || (rc = copy_retention(&l)))
 		goto out;
 	*out = l.to;
 	l.to = NULL;

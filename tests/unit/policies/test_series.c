@@ -1,0 +1,291 @@
+/* test_series.c - the template's series say what they should; mistakes in a
+ * series file are told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "catalogue.h"
+#include "policies/shape.h"
+
+#define PUBLIC LABEL_BIT(LABEL_PUBLIC)
+#define INTERNAL LABEL_BIT(LABEL_INTERNAL)
+#define PERSONAL LABEL_BIT(LABEL_PERSONAL)
+#define MASKED (PUBLIC | INTERNAL)
+
+static void ranks_are_known_by_name(void **state)
+{
+	enum rank r = RANK_VILLAGE;
+
+	(void)state;
+	assert_string_equal(rank_name(RANK_TOWNSHIP), "township");
+	assert_true(rank_parse("county", &r));
+	assert_int_equal(r, RANK_COUNTY);
+	assert_false(rank_parse("province", &r));
+}
+
+static void the_template_gives_ranks_what_the_catalogue_says(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t village, township, county;
+	} expected[] = {
+		{"service-case", LABEL_ALL, LABEL_ALL, MASKED},
+		{"complaint", MASKED, LABEL_ALL, LABEL_ALL},
+		{"service-rating", PUBLIC, MASKED, LABEL_ALL},
+		{"alert", LABEL_ALL, LABEL_ALL, LABEL_ALL},
+		{"household", LABEL_ALL, MASKED | PERSONAL, MASKED},
+		{"care-service", MASKED, MASKED, PUBLIC},
+		{"deliberation", LABEL_ALL, LABEL_ALL, PUBLIC},
+		{"mediation", MASKED, MASKED, PUBLIC},
+		{"facility-geo", LABEL_ALL, LABEL_ALL, LABEL_ALL},
+		{"volunteer-partner", LABEL_ALL, MASKED, PUBLIC},
+		{"sensor", LABEL_ALL, LABEL_ALL, PUBLIC},
+	};
+
+	assert_int_equal(ARRAY_LEN(expected), CATALOGUE_SIZE);
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		const struct series *s =
+			catalogue_find(*state, expected[i].name);
+
+		assert_non_null(s);
+		assert_int_equal(
+			s->clearance[RANK_VILLAGE], expected[i].village);
+		assert_int_equal(
+			s->clearance[RANK_TOWNSHIP], expected[i].township);
+		assert_int_equal(s->clearance[RANK_COUNTY], expected[i].county);
+	}
+}
+
+static void only_the_alert_goes_down_and_first(void **state)
+{
+	struct catalogue *c = *state;
+
+	for (size_t i = 0; i < CATALOGUE_SIZE; i++) {
+		const struct series *s = c->series[i];
+		bool alert = strcmp(s->name, "alert") == 0;
+
+		assert_int_equal(s->direction == DIRECTION_DOWN, alert);
+		assert_int_equal(s->urgent, alert);
+	}
+}
+
+/* What the county may hold has no raw identity number and nothing sensitive. */
+static void no_county_may_hold_what_is_sensitive(void **state)
+{
+	struct catalogue *c = *state;
+
+	for (size_t i = 0; i < CATALOGUE_SIZE; i++) {
+		const struct series *s = c->series[i];
+		uint8_t held = s->labels & s->clearance[RANK_COUNTY];
+
+		assert_false(held & LABEL_BIT(LABEL_SENSITIVE));
+		for (size_t k = 0; k < s->field_count; k++) {
+			const struct field *f = &s->fields[k];
+
+			if (f->type != TYPE_ID_NO)
+				continue;
+			assert_int_equal(f->label, LABEL_SENSITIVE);
+			assert_int_equal(f->derive, DERIVE_MASK);
+			assert_int_equal(f->derive_label, LABEL_INTERNAL);
+		}
+	}
+}
+
+static void a_series_knows_labels_of_derived_values_and_files(void **state)
+{
+	const struct series *household = catalogue_find(*state, "household");
+	const struct series *sensor = catalogue_find(*state, "sensor");
+	const struct series *alert = catalogue_find(*state, "alert");
+	const struct shape *members = shape_member(household->shape, "members");
+	const struct shape *masked = shape_member(members, "id_no_masked");
+
+	assert_int_equal(household->labels, LABEL_ALL & ~PUBLIC);
+	assert_int_equal(sensor->labels, MASKED);
+	assert_false(sensor->attachments);
+	assert_null(shape_member(sensor->shape, SHAPE_ATTACHMENTS));
+	assert_true(alert->attachments);
+	assert_int_equal(alert->attachments_label, LABEL_PUBLIC);
+	assert_non_null(masked);
+	assert_true(masked->derived);
+	assert_int_equal(masked->label, LABEL_INTERNAL);
+	assert_string_equal(masked->source, "id_no");
+	assert_int_equal(members->kind, SHAPE_ROWS);
+	assert_int_equal(members->label, LABEL_INTERNAL);
+	assert_string_equal(household->retention[LABEL_INTERNAL], "Y");
+	assert_string_equal(alert->anchor[LABEL_PUBLIC], "expires");
+	assert_null(household->retention[LABEL_PUBLIC]);
+}
+
+static void system_series_are_built_in(void **state)
+{
+	size_t count = 0;
+
+	(void)state;
+	for (; series_system_at(count); count++) {
+		const struct series *s = series_system_at(count);
+
+		assert_ptr_equal(series_system(s->name), s);
+		assert_true(s->system);
+		assert_int_equal(s->labels, INTERNAL);
+		assert_int_equal(s->clearance[RANK_COUNTY], INTERNAL);
+	}
+	assert_int_equal(count, 12);
+	assert_null(series_system("service-case"));
+	series_free(NULL);
+}
+
+/* A small series with one line replaced. */
+static enum err_code load_with(
+	const char *line, const char *instead, struct err *err)
+{
+	static const char text[] =
+		"name: sample\n"
+		"title: t\n"
+		"plan: p\n"
+		"direction: up\n"
+		"urgent: no\n"
+		"attachments: none\n"
+		"clearance: {village: [public], "
+		"township: [], county: []}\n"
+		"retention:\n"
+		"  - {label: public, period: D10}\n"
+		"fields:\n"
+		"  - {path: a, type: string, label: public}\n";
+	struct buf b = BUF_EMPTY;
+	struct series *s = NULL;
+	const char *at = strstr(text, line);
+	enum err_code rc;
+
+	assert_non_null(at);
+	buf_add(&b, text, (size_t)(at - text));
+	buf_str(&b, instead);
+	buf_str(&b, at + strlen(line));
+	rc = series_load("series/sample.yaml", b.data, b.len, &s, err);
+	assert_int_equal(rc == ERR_OK, s != NULL);
+	series_free(s);
+	buf_free(&b);
+	return rc;
+}
+
+static void each_mistake_in_a_series_file_is_refused(void **state)
+{
+	static const struct {
+		const char *line, *instead, *told;
+	} mistakes[] = {
+		{"title: t\n", "", "title"},
+		{"title: t\n", "title: t\ntitle: u\n", "title"},
+		{"title: t\n", "title: t\ncolour: red\n", "colour"},
+		{"name: sample", "name: Sample", "name"},
+		{"name: sample", "name: sys-key", "name"},
+		{"name: sample", "name: sealed", "name"},
+		{"direction: up", "direction: sideways", "direction"},
+		{"urgent: no", "urgent: 1", "urgent"},
+		{"attachments: none", "attachments: all", "attachments"},
+		{"attachments: none", "attachments: personal", "personal"},
+		{", county: []", "", "county"},
+		{"[public]", "[none]", "none"},
+		{"[public]", "[public, public]", "village"},
+		{"period: D10", "period: D11", "D11"},
+		{"period: D10", "period: T0d", "T0d"},
+		{"period: D10", "period: T030d", "T030d"},
+		{"period: D10", "period: D10, anchor: a", "anchor"},
+		{"{label: public, period: D10}",
+			"{label: internal, period: D10}", "internal"},
+		{"label: public}", "label: none}", "label"},
+		{"path: a", "path: A", "not a path"},
+		{"path: a", "path: a..b", "not a path"},
+		{"path: a", "path: \"a[][]\"", "not a path"},
+		{"path: a", "path: \"[]\"", "not a path"},
+		{"path: a", "path: a.b.c.d.e.f.g.h.i", "8 names"},
+		{"path: a", "path: attachments", "reserved"},
+		{"path: a", "path: _sd", "not a path"},
+		{"type: string", "type: choice", "choices"},
+		{"type: string", "type: string, choices: [x]", "choices"},
+		{"type: string", "type: blob", "type"},
+		{"type: string", "type: name, derive: mask", "derive_label"},
+		{"type: string",
+			"type: name, derive: mask, derive_label: public",
+			"more public"},
+		{"label: public}\n",
+			"label: public}\n  - {path: a, type: date, "
+			"label: public}\n",
+			"taken"},
+		{"label: public}\n",
+			"label: public}\n  - {path: a.b, type: date, "
+			"label: public}\n",
+			"taken"},
+		{"label: public}\n",
+			"label: public}\n  - {path: \"b[]\", type: name, "
+			"label: internal, derive: mask, derive_label: "
+			"public}\n",
+			"array"},
+		{"title: t\nplan: p\n", "title: &x t\nplan: *x\n",
+			"sample.yaml"},
+	};
+	struct err err;
+	size_t ran = 0;
+
+	(void)state;
+	assert_int_equal(load_with("title: t", "title: t", &err), ERR_OK);
+	for (; ran < ARRAY_LEN(mistakes); ran++) {
+		assert_int_not_equal(load_with(mistakes[ran].line,
+					     mistakes[ran].instead, &err),
+			ERR_OK);
+		if (!strstr(err.text, mistakes[ran].told))
+			fail_msg("%zu: %s", ran, err.text);
+	}
+	assert_int_equal(ran, 35);
+}
+
+static void a_derived_name_cannot_be_taken(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+		load_with("label: public}\n",
+			"label: public}\n"
+			"  - {path: n_masked, type: string, label: public}\n"
+			"  - {path: n, type: name, label: personal, "
+			"derive: mask, derive_label: public}\n",
+			&err),
+		ERR_INVALID);
+	assert_non_null(strstr(err.text, "field n: "));
+}
+
+static void a_text_over_the_limit_is_refused(void **state)
+{
+	struct series *s = NULL;
+	char *text = calloc(1, SERIES_TEXT_LIMIT + 1);
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, ' ', SERIES_TEXT_LIMIT + 1);
+	assert_int_equal(
+		series_load("x", text, SERIES_TEXT_LIMIT + 1, &s, NULL),
+		ERR_LIMIT);
+	assert_null(s);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ranks_are_known_by_name),
+		cmocka_unit_test(
+			the_template_gives_ranks_what_the_catalogue_says),
+		cmocka_unit_test(only_the_alert_goes_down_and_first),
+		cmocka_unit_test(no_county_may_hold_what_is_sensitive),
+		cmocka_unit_test(
+			a_series_knows_labels_of_derived_values_and_files),
+		cmocka_unit_test(system_series_are_built_in),
+		cmocka_unit_test(each_mistake_in_a_series_file_is_refused),
+		cmocka_unit_test(a_derived_name_cannot_be_taken),
+		cmocka_unit_test(a_text_over_the_limit_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, catalogue_make, catalogue_free);
+}
