@@ -323,3 +323,70 @@ struct log_info fixture_log(struct fixture *f, enum fixture_place p)
 	fixture_ok(store_log_own(f->node[p]->store, &log, &err), &err);
 	return log;
 }
+
+/* ---- carrying ---- */
+
+static void store_taken(struct node *n, struct taken *t)
+{
+	struct batch *b = NULL;
+	struct err err;
+
+	fixture_ok(batch_begin(n->store, &b, &err), &err);
+	fixture_ok(taken_store(b, t, &err), &err);
+	fixture_ok(batch_commit(b, node_sign, n, &err), &err);
+	taken_free(t);
+}
+
+static void carry_checkpoint(struct node *from, struct node *to,
+	const struct log_info *log, uint64_t known)
+{
+	struct buf m = BUF_EMPTY;
+	struct taken *t = NULL;
+	struct err err;
+
+	fixture_ok(exchange_make_checkpoint(from, log, known, &m, &err), &err);
+	fixture_ok(exchange_take_checkpoint(to, to->rules, from->config.code,
+			   m.data, m.len, &t, NULL, &err),
+		&err);
+	store_taken(to, t);
+	buf_free(&m);
+}
+
+static uint64_t carry_package(struct node *from, struct node *to,
+	const struct log_info *log, uint64_t at)
+{
+	struct buf m = BUF_EMPTY;
+	struct taken *t = NULL;
+	struct err err;
+	uint64_t next;
+
+	fixture_ok(exchange_make_package(from, from->rules, log,
+			   to->config.code, at, log->checkpoint_size,
+			   (size_t)64 << 10, &m, &next, &err),
+		&err);
+	fixture_ok(exchange_take_package(to, to->rules, from->config.code,
+			   m.data, m.len, &t, &err),
+		&err);
+	assert_int_equal(taken_size(t), next);
+	store_taken(to, t);
+	buf_free(&m);
+	return next;
+}
+
+unsigned fixture_carry(struct fixture *f, enum fixture_place from,
+	enum fixture_place to, const char *origin)
+{
+	struct log_info log, there = {.size = 0};
+	unsigned packages = 0;
+	struct err err;
+
+	fixture_ok(
+		store_log_find(f->node[from]->store, origin, &log, &err), &err);
+	if (store_log_find(f->node[to]->store, origin, &there, &err))
+		there = (struct log_info){.size = 0};
+	carry_checkpoint(
+		f->node[from], f->node[to], &log, exchange_known_size(&there));
+	for (uint64_t at = there.size; at < log.checkpoint_size; packages++)
+		at = carry_package(f->node[from], f->node[to], &log, at);
+	return packages;
+}

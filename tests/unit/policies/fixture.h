@@ -58,6 +58,10 @@ void fixture_capture(struct fixture *f, enum fixture_place p,
 void fixture_put(struct fixture *f, enum fixture_place p, size_t count);
 /* The node's own log as it stands now. */
 struct log_info fixture_log(struct fixture *f, enum fixture_place p);
+/* Brings a log from one node to another as a session does: checkpoint, then
+ * packages.  Tells how many packages it took. */
+unsigned fixture_carry(struct fixture *f, enum fixture_place from,
+	enum fixture_place to, const char *origin);
 /* Fails the test with the error's text unless rc is ERR_OK. */
 void fixture_ok(enum err_code rc, const struct err *err);
 /* Copies a folder with all that is in it (cp -r). */

@@ -132,29 +132,6 @@ static enum err_code take_package(struct fixture *f, enum fixture_place from,
 	return rc;
 }
 
-/* A whole log; how many packages it took. */
-static unsigned carry(struct fixture *f, enum fixture_place from,
-	enum fixture_place to, const char *origin)
-{
-	struct buf m = BUF_EMPTY;
-	unsigned packages = 0;
-	struct err err;
-	uint64_t next;
-
-	give_checkpoint(f, from, to, origin, &m);
-	fixture_ok(take_checkpoint(f, from, to, &m, &err), &err);
-	while (size_at(f, to, origin) < known_at(f, to, origin)) {
-		buf_clear(&m);
-		give_package(
-			f, from, to, origin, size_at(f, to, origin), &m, &next);
-		fixture_ok(take_package(f, from, to, &m, &err), &err);
-		assert_int_equal(size_at(f, to, origin), next);
-		packages++;
-	}
-	buf_free(&m);
-	return packages;
-}
-
 static const char *village_origin(struct fixture *f)
 {
 	return f->node[VILLAGE]->origin;
@@ -167,9 +144,11 @@ static size_t check_parts(
 {
 	struct node *n = f->node[p];
 	struct log_info log = log_at(f, p, origin);
+	char code[CODE_SIZE] = {0};
 	size_t parts = 0;
 	struct err err;
 
+	memcpy(code, origin_code(origin), CODE_LEN);
 	for (uint64_t at = 0; at < log.size;) {
 		struct run run = {0};
 
@@ -188,8 +167,7 @@ static size_t check_parts(
 			assert_non_null(s);
 			assert_int_equal(r->have,
 				s->labels &
-					rules_clearance(n->rules, s,
-						origin_code(origin),
+					rules_clearance(n->rules, s, code,
 						fixture_code(p)));
 			parts += (size_t)__builtin_popcount(r->have);
 		}
@@ -211,8 +189,8 @@ static void a_log_travels_up_through_the_middle(void **state)
 	fixture_put(f, VILLAGE, 600);
 	a = fixture_log(f, VILLAGE);
 	assert_true(a.size >= 600);
-	assert_true(carry(f, VILLAGE, TOWNSHIP, origin) >= 3);
-	carry(f, TOWNSHIP, COUNTY, origin);
+	assert_true(fixture_carry(f, VILLAGE, TOWNSHIP, origin) >= 3);
+	fixture_carry(f, TOWNSHIP, COUNTY, origin);
 
 	b = log_at(f, COUNTY, origin);
 	assert_int_equal(a.size, b.size);
@@ -232,7 +210,7 @@ static void a_second_trip_carries_only_what_is_new(void **state)
 	struct err err;
 
 	fixture_put(f, VILLAGE, 30);
-	carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
 	fixture_put(f, VILLAGE, 7);
 	fixture_ok(exchange_hash_up(f->node[VILLAGE], &up, &err), &err);
 	fixture_ok(exchange_hash_from(f->node[TOWNSHIP], fixture_code(VILLAGE),
@@ -240,7 +218,7 @@ static void a_second_trip_carries_only_what_is_new(void **state)
 		&err);
 	assert_false(digest_equal(&up, &down));
 
-	assert_int_equal(carry(f, VILLAGE, TOWNSHIP, origin), 1);
+	assert_int_equal(fixture_carry(f, VILLAGE, TOWNSHIP, origin), 1);
 	fixture_ok(exchange_hash_from(f->node[TOWNSHIP], fixture_code(VILLAGE),
 			   &down, &err),
 		&err);
@@ -296,8 +274,8 @@ static void logs_up_are_told_in_the_order_of_origins(void **state)
 	struct names names = {0};
 	struct err err;
 
-	carry(f, OTHER, TOWNSHIP, f->node[OTHER]->origin);
-	carry(f, VILLAGE, TOWNSHIP, village_origin(f));
+	fixture_carry(f, OTHER, TOWNSHIP, f->node[OTHER]->origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, village_origin(f));
 	fixture_ok(
 		exchange_each_up(f->node[TOWNSHIP], on_up, &names, &err), &err);
 	assert_int_equal(names.count, 3);
@@ -425,7 +403,7 @@ static void parts_above_the_clearance_are_refused(void **state)
 	struct err err;
 
 	fixture_put(f, VILLAGE, 20);
-	carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
 	give_checkpoint(f, TOWNSHIP, COUNTY, origin, &m);
 	fixture_ok(take_checkpoint(f, TOWNSHIP, COUNTY, &m, &err), &err);
 	buf_clear(&m);
@@ -510,7 +488,7 @@ static void a_fork_is_refused_with_both_notes(void **state)
 	struct err err;
 
 	fixture_put(f, VILLAGE, 20);
-	carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
 	before = log_at(f, TOWNSHIP, origin);
 	forge_checkpoint(origin, before.size, 7, key, before.size, &m);
 	assert_fork(f, &m);
@@ -523,7 +501,7 @@ static void a_fork_is_refused_with_both_notes(void **state)
 
 	/* The true log goes on. */
 	fixture_put(f, VILLAGE, 5);
-	carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
 	(void)err;
 	buf_free(&m);
 }
@@ -679,7 +657,7 @@ static void an_urgent_entry_goes_up_ahead_of_its_turn(void **state)
 	fixture_ok(take_proved(f, TOWNSHIP, COUNTY, &m, &err), &err);
 
 	/* And again in order, later. */
-	carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
 	assert_int_equal(
 		size_at(f, TOWNSHIP, origin), fixture_log(f, VILLAGE).size);
 	check_parts(f, TOWNSHIP, origin);
@@ -742,7 +720,7 @@ static void a_cosignature_comes_back(void **state)
 	size_t bad;
 
 	fixture_put(f, VILLAGE, 12);
-	carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
 	cosign_at(f, TOWNSHIP, origin, &note);
 	assert_int_equal(log_at(f, TOWNSHIP, origin).cosigned_size,
 		fixture_log(f, VILLAGE).size);
@@ -816,7 +794,7 @@ static void attachments_of_parts_taken_are_wanted(void **state)
 		json_set(one, "size", json_new_u64(sizeof(bytes))) &&
 		json_append(list, one) && json_set(doc, "attachments", list));
 	fixture_capture(f, VILLAGE, doc, find_file, path, &r);
-	carry(f, VILLAGE, TOWNSHIP, r.origin);
+	fixture_carry(f, VILLAGE, TOWNSHIP, r.origin);
 	log = log_at(f, TOWNSHIP, r.origin);
 	/* Wanted exactly where the township may hold the attachments' label. */
 	const struct series *s =
