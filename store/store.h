@@ -12,6 +12,7 @@
 
 #include "crypto/crypto.h"
 #include "store/attachment.h"
+#include "store/compress.h"
 #include "store/entry.h"
 #include "store/package.h"
 #include "store/run.h"
@@ -23,6 +24,7 @@ struct store_options {
 	enum store_mode mode;
 	bool create;        /* with STORE_WRITE: make what is missing */
 	bool rebuild_index; /* from the segments, even where it looks well */
+	uint64_t segment_size; /* when a new segment begins; 0: 64 MiB */
 	/* Told while the index is rebuilt or fsck runs; may be NULL. */
 	void (*progress)(void *arg, const char *doing, uint64_t done,
 		uint64_t all);

@@ -1,0 +1,255 @@
+/* arrival.c - the order in which records came, and the index by id over it. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/inside.h"
+
+static enum err_code read_run(struct bytes key, struct bytes value,
+	uint64_t *first, struct arrival_run *out, struct err *err)
+{
+	struct cursor k = value_cursor(key);
+	struct cursor c = value_cursor(value);
+
+	*first = cursor_u64(&k);
+	out->log = cursor_u32(&c);
+	out->first = cursor_u64(&c);
+	out->count = cursor_u32(&c);
+	if (!cursor_done(&k) || !cursor_done(&c) || !out->count)
+		return row_corrupt(err, "arrivals");
+	return ERR_OK;
+}
+
+/* The run with the greatest first arrival not behind `arrival`. */
+static enum err_code run_at(struct index_txn *t, uint64_t arrival,
+	uint64_t *first, struct arrival_run *out, struct err *err)
+{
+	struct key k = KEY_EMPTY;
+	struct bytes found;
+	struct bytes value;
+	enum err_code rc;
+
+	key_u64(&k, arrival);
+	rc = index_floor(t, DB_ARRIVAL, key_bytes(&k), &found, &value, err);
+	return rc ? rc : read_run(found, value, first, out, err);
+}
+
+enum err_code arrival_newest(
+	struct index_txn *t, uint64_t *out, struct err *err)
+{
+	struct arrival_run run;
+	uint64_t first;
+	enum err_code rc = run_at(t, UINT64_MAX, &first, &run, err);
+
+	if (rc == ERR_NOT_FOUND) {
+		*out = 0;
+		return ERR_OK;
+	}
+	if (!rc)
+		*out = first + run.count - 1;
+	return rc;
+}
+
+static enum err_code no_arrival(uint64_t arrival, struct err *err)
+{
+	return err_set(
+		err, ERR_NOT_FOUND, "arrival %" PRIu64 " is not here", arrival);
+}
+
+enum err_code arrival_get(const struct view *v, uint64_t arrival, uint32_t *log,
+	uint64_t *seq, struct err *err)
+{
+	struct arrival_run run;
+	uint64_t first;
+	enum err_code rc;
+
+	if (v->batch && batch_arrival(v->batch, arrival, log, seq))
+		return ERR_OK;
+	rc = run_at(v->txn, arrival, &first, &run, err);
+	if (rc == ERR_NOT_FOUND || (!rc && arrival - first >= run.count))
+		return no_arrival(arrival, err);
+	if (rc)
+		return rc;
+	*log = run.log;
+	*seq = run.first + (arrival - first);
+	return ERR_OK;
+}
+
+enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
+	const struct arrival_run *run, struct err *err)
+{
+	struct arrival_run row = *run;
+	struct arrival_run last;
+	struct key value = KEY_EMPTY;
+	struct key k = KEY_EMPTY;
+	uint64_t first;
+	enum err_code rc = run_at(t, UINT64_MAX, &first, &last, err);
+
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	if (!rc && last.log == run->log && first + last.count == arrival &&
+		last.first + last.count == run->first &&
+		last.count <= UINT32_MAX - run->count) {
+		row = last;
+		row.count += run->count;
+		arrival = first;
+	}
+	key_u64(&k, arrival);
+	key_u32(&value, row.log);
+	key_u64(&value, row.first);
+	key_u32(&value, row.count);
+	return index_put(t, DB_ARRIVAL, key_bytes(&k), key_bytes(&value), err);
+}
+
+uint64_t store_arrivals(struct store *s)
+{
+	uint64_t newest = 0;
+	struct view v;
+
+	if (view_open(s, &v, NULL))
+		return 0;
+	if (arrival_newest(v.txn, &newest, NULL))
+		newest = 0;
+	view_close(&v);
+	return newest;
+}
+
+const char *store_arrival_epoch(const struct store *s)
+{
+	return s->epoch;
+}
+
+/* A transaction for each run: a visit may take its time. */
+enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
+	store_arrival_visit *visit, void *arg, struct err *err)
+{
+	while (limit && after < UINT64_MAX) {
+		struct arrival_run run;
+		uint64_t first;
+		struct view v;
+		enum err_code rc;
+
+		if ((rc = view_open(s, &v, err)))
+			return rc;
+		rc = run_at(v.txn, after + 1, &first, &run, err);
+		view_close(&v);
+		if (rc == ERR_NOT_FOUND ||
+			(!rc && after + 1 - first >= run.count))
+			return ERR_OK;
+		if (rc)
+			return rc;
+		for (; limit && after + 1 - first < run.count; limit--) {
+			after++;
+			rc = visit(arg, after, run.log,
+				run.first + (after - first), err);
+			if (rc)
+				return rc;
+		}
+	}
+	return ERR_OK;
+}
+
+enum err_code id_put(struct index_txn *t, const uint8_t uuid[UUID_SIZE],
+	uint64_t arrival, uint64_t rev, struct err *err)
+{
+	struct key value = KEY_EMPTY;
+	struct key k = KEY_EMPTY;
+
+	key_add(&k, uuid, UUID_SIZE);
+	key_u64(&k, arrival);
+	/* 1..REV_LIMIT in four bytes. */
+	key_u32(&value, (uint32_t)(rev - 1));
+	return index_put(t, DB_ID, key_bytes(&k), key_bytes(&value), err);
+}
+
+/* Visits may change the index (a batch's): the place is looked up anew. */
+enum err_code view_find_id(const struct view *v, const uint8_t uuid[UUID_SIZE],
+	store_id_visit *visit, void *arg, struct err *err)
+{
+	uint64_t arrival = 0;
+
+	for (;; arrival++) {
+		struct key k = KEY_EMPTY;
+		struct bytes found;
+		struct bytes value;
+		struct cursor c;
+		uint32_t log;
+		uint64_t seq;
+		uint64_t rev;
+		enum err_code rc;
+
+		key_add(&k, uuid, UUID_SIZE);
+		key_u64(&k, arrival);
+		rc = index_ceil(
+			v->txn, DB_ID, key_bytes(&k), &found, &value, err);
+		if (rc == ERR_NOT_FOUND)
+			return ERR_OK;
+		if (rc)
+			return rc;
+		c = value_cursor(found);
+		if (found.len != UUID_SIZE + 8 ||
+			memcmp(cursor_bytes(&c, UUID_SIZE), uuid, UUID_SIZE))
+			return ERR_OK;
+		arrival = cursor_u64(&c);
+		c = value_cursor(value);
+		rev = (uint64_t)cursor_u32(&c) + 1;
+		if (!cursor_done(&c))
+			return row_corrupt(err, "ids");
+		if ((rc = arrival_get(v, arrival, &log, &seq, err)) ||
+			(rc = visit(arg, log, seq, rev, err)))
+			return rc;
+	}
+}
+
+/* What was found, taken out of the transaction before it is visited. */
+#define REVISIONS_AT_ONCE 64
+
+struct revision {
+	uint32_t log;
+	uint64_t seq;
+	uint64_t rev;
+};
+
+struct revisions {
+	size_t skip;
+	size_t count;
+	struct revision at[REVISIONS_AT_ONCE];
+};
+
+static enum err_code on_revision(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
+{
+	struct revisions *r = arg;
+
+	(void)err;
+	if (r->skip)
+		r->skip--;
+	else if (r->count < REVISIONS_AT_ONCE)
+		r->at[r->count++] = (struct revision){log, seq, rev};
+	return ERR_OK;
+}
+
+enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
+	store_id_visit *visit, void *arg, struct err *err)
+{
+	struct revisions r;
+	size_t seen = 0;
+
+	do {
+		struct view v;
+		enum err_code rc;
+
+		r.skip = seen;
+		r.count = 0;
+		if ((rc = view_open(s, &v, err)))
+			return rc;
+		rc = view_find_id(&v, uuid, on_revision, &r, err);
+		view_close(&v);
+		for (size_t i = 0; i < r.count && !rc; i++)
+			rc = visit(arg, r.at[i].log, r.at[i].seq, r.at[i].rev,
+				err);
+		if (rc)
+			return rc;
+		seen += r.count;
+	} while (r.count == REVISIONS_AT_ONCE);
+	return ERR_OK;
+}

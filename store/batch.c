@@ -1,0 +1,706 @@
+/* batch.c - what one group of writes gathers before it is committed. */
+#include "store/batch.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READER_CHECK_MS 60000
+
+bool grow(void *array, size_t *cap, size_t count, size_t size)
+{
+	size_t more = *cap ? *cap * 2 : 16;
+	void *p;
+
+	if (count < *cap)
+		return true;
+	memcpy(&p, array, sizeof(p)); /* a pointer of whatever type */
+	if (!(p = reallocarray(p, more, size)))
+		return false;
+	memcpy(array, &p, sizeof(p));
+	*cap = more;
+	return true;
+}
+
+static enum err_code batch_open(
+	struct store *s, struct batch *b, struct err *err)
+{
+	uint64_t now = time_mono_ms();
+	uint64_t newest;
+	enum err_code rc;
+
+	if (now - s->readers_checked_ms >= READER_CHECK_MS) {
+		index_check_readers(s->index);
+		s->readers_checked_ms = now;
+	}
+	b->s = s;
+	b->view.s = s;
+	b->view.batch = b;
+	if ((rc = index_begin(s->index, true, &b->view.txn, err)))
+		return rc;
+	if ((rc = arrival_newest(b->view.txn, &newest, err)))
+		return rc;
+	b->arrival = newest + 1;
+	return ERR_OK;
+}
+
+enum err_code batch_begin(struct store *s, struct batch **out, struct err *err)
+{
+	struct batch *b;
+	enum err_code rc;
+
+	if (s->mode != STORE_WRITE)
+		return err_set(
+			err, ERR_USAGE, "the store was opened for reading");
+	if (s->batching)
+		return err_set(err, ERR_BUSY, "there is a batch already");
+	if (s->broken)
+		return err_set(err, ERR_IO,
+			"an earlier write failed: the store must be opened "
+			"anew");
+	if (!(b = calloc(1, sizeof(*b))))
+		return err_nomem(err);
+	s->batching = true;
+	if ((rc = batch_open(s, b, err)))
+		batch_abort(b);
+	else
+		*out = b;
+	return rc;
+}
+
+/* Keys that an undone batch took may serve the next one. */
+static void give_back(struct batch *b)
+{
+	struct store *s = b->s;
+
+	while (b->taken_count && s->spare_count < SPARE_KEYS)
+		s->spare[s->spare_count++] = b->taken[--b->taken_count];
+}
+
+void batch_abort(struct batch *b)
+{
+	if (!b)
+		return;
+	give_back(b);
+	index_abort(b->view.txn);
+	for (size_t i = 0; i < b->log_count; i++) {
+		free(b->logs[i]->turn);
+		free(b->logs[i]);
+	}
+	free(b->logs);
+	free(b->pending);
+	buf_wipe(&b->arena);
+	free(b->runs);
+	free(b->prints);
+	free(b->refs);
+	free(b->marks);
+	free(b->taken);
+	free(b->doomed);
+	b->s->batching = false;
+	free(b);
+}
+
+/* ---- what views ask ---- */
+
+static struct batch_log *loaded(const struct batch *b, uint32_t id)
+{
+	for (size_t i = 0; i < b->log_count; i++)
+		if (b->logs[i]->row.id == id)
+			return b->logs[i];
+	return NULL;
+}
+
+const struct log_row *batch_row(const struct batch *b, uint32_t log)
+{
+	const struct batch_log *l = loaded(b, log);
+
+	return l ? &l->row : NULL;
+}
+
+const struct log_row *batch_row_find(const struct batch *b, const char *origin)
+{
+	for (size_t i = 0; i < b->log_count; i++)
+		if (strcmp(b->logs[i]->row.origin, origin) == 0)
+			return &b->logs[i]->row;
+	return NULL;
+}
+
+uint64_t batch_from(const struct batch *b, uint32_t log, uint64_t size)
+{
+	const struct batch_log *l = loaded(b, log);
+
+	return l ? l->first_new : size;
+}
+
+static const struct pending *turn_of(
+	const struct batch *b, uint32_t log, uint64_t seq)
+{
+	const struct batch_log *l = loaded(b, log);
+
+	return &b->pending[l->turn[seq - l->first_new]];
+}
+
+const struct digest *batch_leaf(
+	const struct batch *b, uint32_t log, uint64_t seq)
+{
+	return &turn_of(b, log, seq)->leaf;
+}
+
+static void tell_record(
+	const struct batch *b, const struct pending *p, struct record *out)
+{
+	const char *bytes = (const char *)b->arena.data;
+
+	*out = (struct record){.entry = bytes + p->entry,
+		.entry_len = p->entry_len,
+		.leaf = p->leaf,
+		.have = p->have,
+		.erased = p->erased};
+	for (int l = 0; l < LABEL_COUNT; l++) {
+		if (!(p->have & LABEL_BIT(l)))
+			continue;
+		out->part[l].json = bytes + p->part[l];
+		out->part[l].len = p->part_len[l];
+		memcpy(out->part[l].seed, p->seed[l], SEED_SIZE);
+	}
+}
+
+void batch_record(
+	const struct batch *b, uint32_t log, uint64_t seq, struct record *out)
+{
+	tell_record(b, turn_of(b, log, seq), out);
+}
+
+void batch_record_proved(
+	const struct batch *b, uint64_t pending, struct record *out)
+{
+	tell_record(b, &b->pending[pending], out);
+}
+
+bool batch_arrival(
+	const struct batch *b, uint64_t arrival, uint32_t *log, uint64_t *seq)
+{
+	uint64_t skip = arrival - b->arrival;
+
+	if (arrival < b->arrival)
+		return false;
+	for (size_t i = 0; i < b->run_count; i++) {
+		if (skip < b->runs[i].count) {
+			*log = b->runs[i].log;
+			*seq = b->runs[i].first + skip;
+			return true;
+		}
+		skip -= b->runs[i].count;
+	}
+	return false;
+}
+
+/* ---- logs ---- */
+
+static enum err_code add_log(struct batch *b, const struct log_row *row,
+	struct batch_log **out, struct err *err)
+{
+	struct batch_log *l;
+
+	if (!grow(&b->logs, &b->log_cap, b->log_count, sizeof(*b->logs)) ||
+		!(l = calloc(1, sizeof(*l))))
+		return err_nomem(err);
+	l->row = *row;
+	l->first_new = row->edge.size;
+	b->logs[b->log_count++] = l;
+	*out = l;
+	return ERR_OK;
+}
+
+enum err_code batch_log_of(
+	struct batch *b, uint32_t id, struct batch_log **out, struct err *err)
+{
+	struct log_row row;
+	enum err_code rc;
+
+	if ((*out = loaded(b, id)))
+		return ERR_OK;
+	if ((rc = log_get(&b->view, id, &row, err)))
+		return rc;
+	return add_log(b, &row, out, err);
+}
+
+static enum err_code new_log(struct batch *b, const char *origin,
+	enum log_kind kind, struct batch_log **out, struct err *err)
+{
+	struct log_row row = {.kind = kind};
+	enum err_code rc;
+
+	if (!origin_valid(origin, strlen(origin)))
+		return err_set(
+			err, ERR_INVALID, "%.200s is not an origin", origin);
+	row.id = (uint32_t)index_count(b->view.txn, DB_LOG) + 1;
+	memcpy(row.origin, origin, strlen(origin) + 1);
+	if ((rc = log_put(b->view.txn, &row, err)) ||
+		(kind == LOG_OWN &&
+			(rc = meta_put_u64(b->view.txn, "own", row.id, err))) ||
+		(rc = add_log(b, &row, out, err)))
+		b->spoiled = rc;
+	else
+		(*out)->fresh = true;
+	return rc;
+}
+
+enum err_code batch_log(struct batch *b, const char *origin, enum log_kind kind,
+	struct log_info *out, struct err *err)
+{
+	struct batch_log *l;
+	struct log_row row;
+	enum err_code rc = log_find(&b->view, origin, &row, err);
+
+	if (rc == ERR_NOT_FOUND)
+		rc = new_log(b, origin, kind, &l, err);
+	else if (!rc)
+		rc = batch_log_of(b, row.id, &l, err);
+	if (rc)
+		return rc;
+	if (l->row.kind == LOG_SPARSE && kind == LOG_FULL) {
+		/* From now on it also comes in order. */
+		l->row.kind = LOG_FULL;
+		l->fresh = true;
+	}
+	log_tell(&l->row, out);
+	return ERR_OK;
+}
+
+enum err_code batch_log_find(struct batch *b, const char *origin,
+	struct log_info *out, struct err *err)
+{
+	struct log_row row;
+	enum err_code rc = log_find(&b->view, origin, &row, err);
+
+	if (!rc)
+		log_tell(&row, out);
+	return rc;
+}
+
+enum err_code batch_find_id(struct batch *b, const uint8_t uuid[UUID_SIZE],
+	store_id_visit *visit, void *arg, struct err *err)
+{
+	return view_find_id(&b->view, uuid, visit, arg, err);
+}
+
+enum err_code batch_read(struct batch *b, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, struct err *err)
+{
+	return view_read(&b->view, log, from, count, labels, out, err);
+}
+
+/* ---- records ---- */
+
+static size_t arena_add(struct batch *b, const void *data, size_t len)
+{
+	size_t at = b->arena.len;
+
+	buf_add(&b->arena, data, len);
+	return at;
+}
+
+static enum err_code check_room(
+	struct batch *b, const struct record *r, struct err *err)
+{
+	size_t need = r->entry_len;
+
+	for (int l = 0; l < LABEL_COUNT; l++) {
+		if (!(r->have & LABEL_BIT(l)))
+			continue;
+		if (r->part[l].len > PART_SIZE_LIMIT)
+			return err_set(err, ERR_LIMIT,
+				"%s part of %zu bytes, limit %zu",
+				label_name((enum label)l), r->part[l].len,
+				PART_SIZE_LIMIT);
+		need += r->part[l].len;
+	}
+	if (need > BATCH_BYTES_LIMIT - b->arena.len)
+		return err_set(err, ERR_LIMIT, "batch of more than %zu bytes",
+			BATCH_BYTES_LIMIT);
+	if (!grow(&b->pending, &b->pending_cap, b->pending_count,
+		    sizeof(*b->pending)) ||
+		!grow(&b->runs, &b->run_cap, b->run_count, sizeof(*b->runs)))
+		return err_nomem(err);
+	return ERR_OK;
+}
+
+static enum err_code check_erased(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, struct err *err)
+{
+	uint8_t erased = 0;
+	enum err_code rc;
+
+	if (!index_count(b->view.txn, DB_ERASED))
+		return ERR_OK;
+	if ((rc = view_erased(&b->view, log, seq, &erased, err)))
+		return rc;
+	for (int l = 0; l < LABEL_COUNT; l++)
+		if (erased & r->have & LABEL_BIT(l))
+			return err_set(err, ERR_ERASED,
+				"the %s part of entry %" PRIu64
+				" was destroyed here",
+				label_name((enum label)l), seq);
+	return ERR_OK;
+}
+
+/* Copies the record; *e is its entry. */
+static enum err_code take_record(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, struct entry *e, struct err *err)
+{
+	struct pending *p;
+	enum err_code rc;
+
+	if ((rc = entry_parse(r->entry, r->entry_len, e, err)) ||
+		(rc = check_room(b, r, err)) ||
+		(rc = check_erased(b, log, seq, r, err)))
+		return rc;
+	p = &b->pending[b->pending_count];
+	*p = (struct pending){.log = log,
+		.seq = seq,
+		.entry_len = r->entry_len,
+		.have = r->have & LABEL_ALL,
+		.sd_count = e->sd_count};
+	memcpy(p->sd, e->sd, sizeof(p->sd));
+	memcpy(p->series, e->series, sizeof(p->series));
+	p->leaf = tree_leaf(r->entry, r->entry_len);
+	p->entry = arena_add(b, r->entry, r->entry_len);
+	for (int l = 0; l < LABEL_COUNT; l++) {
+		if (!(p->have & LABEL_BIT(l)))
+			continue;
+		memcpy(p->seed[l], r->part[l].seed, SEED_SIZE);
+		p->part_len[l] = r->part[l].len;
+		p->part[l] = arena_add(b, r->part[l].json, r->part[l].len);
+	}
+	return buf_ok(&b->arena, err);
+}
+
+/* The record gets its arrival, and is found by id and digests. */
+static enum err_code arrive(struct batch *b, const struct pending *p,
+	const struct entry *e, struct err *err)
+{
+	uint64_t arrival = b->arrival + b->arrived;
+	struct arrival_run *last =
+		b->run_count ? &b->runs[b->run_count - 1] : NULL;
+	enum err_code rc;
+
+	rc = id_put(b->view.txn, e->uuid, arrival, e->rev, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i <= p->sd_count; i++) {
+		if (!grow(&b->prints, &b->print_cap, b->print_count,
+			    sizeof(*b->prints)))
+			return err_nomem(err);
+		b->prints[b->print_count++] = finder_entry_of(
+			i < p->sd_count ? &p->sd[i] : &p->leaf, arrival);
+	}
+	if (last && last->log == p->log && last->first + last->count == p->seq)
+		last->count++;
+	else
+		b->runs[b->run_count++] =
+			(struct arrival_run){p->log, p->seq, 1};
+	b->arrived++;
+	return ERR_OK;
+}
+
+/* The log reaches its pending checkpoint with the entry that comes next: the
+ * root must be the one that was signed. */
+static enum err_code check_pending(const struct batch_log *l,
+	const struct digest *leaf, bool *reached, struct err *err)
+{
+	struct tree_edge e;
+	struct digest root;
+
+	*reached = l->row.has[NOTE_PENDING] &&
+		l->row.edge.size + 1 == l->row.size[NOTE_PENDING];
+	if (!*reached)
+		return ERR_OK;
+	e = l->row.edge;
+	tree_append(&e, leaf);
+	root = tree_root(&e);
+	if (!digest_equal(&root, &l->row.pending_root))
+		return err_set(err, ERR_FORK,
+			"log %s: entries up to %" PRIu64
+			" do not have the root of its checkpoint",
+			l->row.origin, e.size);
+	return ERR_OK;
+}
+
+static enum err_code promote(
+	struct batch *b, struct batch_log *l, struct err *err)
+{
+	struct buf note = BUF_EMPTY;
+	struct checkpoint cp;
+	enum err_code rc;
+
+	if (!(rc = note_get(&b->view, l->row.id, NOTE_PENDING, &note, err)) &&
+		!(rc = note_checkpoint(
+			  (struct bytes){note.data, note.len}, &cp, err)))
+		rc = note_set(b->view.txn, &l->row, NOTE_COMPLETE,
+			(struct bytes){note.data, note.len}, &cp, err);
+	l->note_new[NOTE_COMPLETE] = true;
+	buf_free(&note);
+	return rc;
+}
+
+static enum err_code arrived_before(
+	struct batch *b, uint32_t log, uint64_t seq, bool *out, struct err *err)
+{
+	struct entry_place at;
+	enum err_code rc = ERR_NOT_FOUND;
+
+	if (index_count(b->view.txn, DB_PROVED))
+		rc = entry_locate_proved(&b->view, log, seq, &at, err);
+	*out = rc == ERR_OK;
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+enum err_code batch_append(struct batch *b, uint32_t log,
+	const struct record *r, uint64_t *seq, struct err *err)
+{
+	bool reached = false;
+	bool before = false;
+	struct batch_log *l;
+	struct pending *p;
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = batch_log_of(b, log, &l, err)))
+		return rc;
+	if (l->row.kind == LOG_SPARSE)
+		return err_set(err, ERR_USAGE,
+			"log %s takes single entries with proofs only",
+			l->row.origin);
+	if (!grow(&l->turn, &l->turn_cap, l->turn_count, sizeof(*l->turn)))
+		return err_nomem(err);
+	if ((rc = take_record(b, log, l->row.edge.size, r, &e, err)))
+		return rc;
+	p = &b->pending[b->pending_count];
+	if ((rc = check_pending(l, &p->leaf, &reached, err)) ||
+		(rc = arrived_before(b, log, p->seq, &before, err)))
+		return rc;
+	l->turn[l->turn_count++] = b->pending_count++;
+	l->changed = true;
+	if ((rc = leaf_append(b->view.txn, &l->row, &p->leaf, err)) ||
+		(!before && (rc = arrive(b, p, &e, err))) ||
+		(reached && (rc = promote(b, l, err))))
+		b->spoiled = rc;
+	else if (seq)
+		*seq = p->seq;
+	return rc;
+}
+
+enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, const void *proof, size_t proof_len,
+	struct err *err)
+{
+	struct entry_place at = {.block = {0, 0}, .first = seq};
+	bool before;
+	struct batch_log *l;
+	struct pending *p;
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = batch_log_of(b, log, &l, err)) ||
+		(rc = arrived_before(b, log, seq, &before, err)))
+		return rc;
+	if (before || seq < l->row.edge.size)
+		return err_set(err, ERR_EXISTS,
+			"log %s: entry %" PRIu64 " is here", l->row.origin,
+			seq);
+	if (proof_len > NOTE_SIZE_LIMIT)
+		return err_set(err, ERR_LIMIT, "proof of %zu bytes, limit %zu",
+			proof_len, NOTE_SIZE_LIMIT);
+	if ((rc = take_record(b, log, seq, r, &e, err)))
+		return rc;
+	p = &b->pending[b->pending_count];
+	p->proved = true;
+	p->proof = arena_add(b, proof, proof_len);
+	p->proof_len = proof_len;
+	at.block.offset = b->pending_count++;
+	if ((rc = buf_ok(&b->arena, err)) ||
+		(rc = entry_place_put(
+			 b->view.txn, DB_PROVED, log, seq, &at, err)) ||
+		(rc = arrive(b, p, &e, err)))
+		b->spoiled = rc;
+	return rc;
+}
+
+/* ---- notes ---- */
+
+enum err_code note_set(struct index_txn *t, struct log_row *row,
+	enum which_note which, struct bytes note, const struct checkpoint *cp,
+	struct err *err)
+{
+	enum err_code rc = note_put(t, row->id, which, note, err);
+
+	if (rc)
+		return rc;
+	row->has[which] = true;
+	row->size[which] = cp->size;
+	if (which == NOTE_PENDING)
+		row->pending_root = cp->root;
+	if (which == NOTE_COMPLETE && row->has[NOTE_PENDING] &&
+		row->size[NOTE_PENDING] <= cp->size)
+		row->has[NOTE_PENDING] = false;
+	return ERR_OK;
+}
+
+static enum err_code fork_at(
+	const struct batch_log *l, uint64_t size, struct err *err)
+{
+	return err_set(err, ERR_FORK,
+		"log %s: two roots for its first %" PRIu64 " entries",
+		l->row.origin, size);
+}
+
+static enum err_code check_root(struct batch *b, const struct batch_log *l,
+	const struct checkpoint *cp, struct err *err)
+{
+	struct tree_view tree = {&b->view, l->row.id};
+	struct digest root;
+	enum err_code rc = ERR_OK;
+
+	if (cp->size > l->row.edge.size)
+		return ERR_OK;
+	if (cp->size == l->row.edge.size)
+		root = tree_root(&l->row.edge);
+	else
+		rc = tree_root_at(cp->size, view_tree_read, &tree, &root, err);
+	if (!rc && !digest_equal(&root, &cp->root))
+		rc = fork_at(l, cp->size, err);
+	return rc;
+}
+
+/* Joins the lines of what is known of the same size; `merged` holds the note
+ * on entry. */
+static enum err_code merge_known(struct batch *b, const struct batch_log *l,
+	const struct checkpoint *cp, struct buf *merged, struct err *err)
+{
+	struct buf known = BUF_EMPTY;
+	struct buf both = BUF_EMPTY;
+	enum err_code rc = ERR_OK;
+
+	for (int which = 0; which < 3 && !rc; which++) {
+		struct note x;
+		struct note y;
+
+		if (!l->row.has[which] || l->row.size[which] != cp->size)
+			continue;
+		buf_clear(&known);
+		buf_clear(&both);
+		if ((rc = note_get(&b->view, l->row.id, (enum which_note)which,
+			     &known, err)) ||
+			(rc = note_parse(known.data, known.len, &x, err)) ||
+			(rc = note_parse(merged->data, merged->len, &y, err)))
+			break;
+		if (x.text_len != y.text_len ||
+			memcmp(x.text, y.text, x.text_len) != 0) {
+			rc = fork_at(l, cp->size, err);
+			break;
+		}
+		if (!(rc = note_merge(&x, &y, &both, err))) {
+			struct buf was = *merged;
+
+			*merged = both;
+			both = was;
+		}
+	}
+	buf_free(&known);
+	buf_free(&both);
+	return rc;
+}
+
+/* Which slots the note is the newest for. */
+static void choose_slots(const struct log_row *row, const struct checkpoint *cp,
+	bool cosigned, bool slot[3])
+{
+	bool here = cp->size <= row->edge.size;
+
+	slot[NOTE_COMPLETE] = here &&
+		(!row->has[NOTE_COMPLETE] ||
+			cp->size >= row->size[NOTE_COMPLETE]);
+	slot[NOTE_PENDING] = !here &&
+		(!row->has[NOTE_PENDING] ||
+			cp->size >= row->size[NOTE_PENDING]);
+	slot[NOTE_COSIGNED] = cosigned &&
+		(!row->has[NOTE_COSIGNED] ||
+			cp->size >= row->size[NOTE_COSIGNED]);
+}
+
+enum err_code batch_note(struct batch *b, uint32_t log, const void *note,
+	size_t len, bool cosigned, struct err *err)
+{
+	struct buf merged = BUF_EMPTY;
+	struct checkpoint cp;
+	struct batch_log *l;
+	bool slot[3];
+	enum err_code rc;
+
+	if ((rc = batch_log_of(b, log, &l, err)) ||
+		(rc = note_checkpoint((struct bytes){note, len}, &cp, err)))
+		return rc;
+	if (strcmp(cp.origin, l->row.origin) != 0)
+		return err_set(err, ERR_INVALID,
+			"checkpoint of %s for the log %s", cp.origin,
+			l->row.origin);
+	buf_add(&merged, note, len);
+	if ((rc = buf_ok(&merged, err)) ||
+		(l->row.kind != LOG_SPARSE &&
+			(rc = check_root(b, l, &cp, err))) ||
+		(rc = merge_known(b, l, &cp, &merged, err)))
+		goto out;
+	choose_slots(&l->row, &cp, cosigned, slot);
+	for (int i = 0; i < 3 && !rc; i++) {
+		if (!slot[i])
+			continue;
+		rc = note_set(b->view.txn, &l->row, (enum which_note)i,
+			(struct bytes){merged.data, merged.len}, &cp, err);
+		l->note_new[i] = true;
+		l->changed = true;
+	}
+	if (rc)
+		b->spoiled = rc;
+out:
+	buf_free(&merged);
+	return rc;
+}
+
+/* ---- erasing ---- */
+
+enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
+	size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct erase_target *t = &targets[i];
+		struct key k = key_of_part(t->log, (uint8_t)t->label, t->seq);
+		struct batch_log *l;
+		enum err_code rc;
+
+		if ((rc = batch_log_of(b, t->log, &l, err)))
+			return rc;
+		rc = index_get(
+			b->view.txn, DB_ERASED, key_bytes(&k), NULL, err);
+		if (rc == ERR_OK)
+			continue;
+		for (size_t p = 0; p < b->pending_count; p++) {
+			if (b->pending[p].log != t->log ||
+				b->pending[p].seq != t->seq)
+				continue;
+			b->pending[p].have &= (uint8_t)~LABEL_BIT(t->label);
+			b->pending[p].erased |= LABEL_BIT(t->label);
+		}
+		if (rc != ERR_NOT_FOUND ||
+			(rc = index_put(b->view.txn, DB_ERASED, key_bytes(&k),
+				 (struct bytes){"", 0}, err)) ||
+			(!grow(&b->marks, &b->mark_cap, b->mark_count,
+				 sizeof(*b->marks)) &&
+				(rc = err_nomem(err)))) {
+			b->spoiled = rc;
+			return rc;
+		}
+		b->marks[b->mark_count++] = *t;
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,122 @@
+/* batch.h - a batch on its way to a group.  Internal to store/. */
+#pragma once
+
+#include "store/finder.h"
+#include "store/inside.h"
+
+#define BATCH_BYTES_LIMIT ((size_t)512 << 20)
+
+/* A record of the batch; its bytes lie in the arena, named by offset. */
+struct pending {
+	uint32_t log;
+	uint64_t seq;
+	bool proved;
+	size_t entry, entry_len;
+	uint8_t have;
+	uint8_t erased;
+	uint8_t seed[LABEL_COUNT][SEED_SIZE];
+	size_t part[LABEL_COUNT], part_len[LABEL_COUNT];
+	struct digest leaf;
+	size_t sd_count;
+	struct digest sd[LABEL_COUNT];	   /* as the entry says */
+	struct digest digest[LABEL_COUNT]; /* of the parts, at commit */
+	char series[SERIES_NAME_SIZE];
+	size_t proof, proof_len;
+};
+
+struct batch_log {
+	struct log_row row;
+	bool fresh; /* the segments do not know it yet */
+	bool changed;
+	bool note_new[3];
+	uint64_t first_new; /* size when the batch began */
+	size_t *turn;	    /* pending records from first_new on */
+	size_t turn_count, turn_cap;
+};
+
+struct batch {
+	struct store *s;
+	struct view view;      /* its txn is the writer's */
+	enum err_code spoiled; /* a step was left half done */
+	struct batch_log **logs;
+	size_t log_count, log_cap;
+	struct pending *pending;
+	size_t pending_count, pending_cap;
+	struct buf arena;
+	uint64_t arrival; /* of the first that arrives in this batch */
+	uint64_t arrived;
+	struct arrival_run *runs;
+	size_t run_count, run_cap;
+	struct finder_entry *prints;
+	size_t print_count, print_cap;
+	struct attachment_ref *refs;
+	size_t ref_count, ref_cap;
+	struct erase_target *marks; /* newly erased */
+	size_t mark_count, mark_cap;
+	uint64_t *taken; /* spare keys in use by this batch */
+	size_t taken_count, taken_cap;
+	uint64_t *doomed; /* keys that this batch drops, sorted */
+	size_t doomed_count;
+};
+
+/* Room for one more element; false when out of memory. */
+bool grow(void *array, size_t *cap, size_t count, size_t size);
+
+enum err_code batch_log_of(
+	struct batch *b, uint32_t id, struct batch_log **out, struct err *err);
+/* Fills a slot of the log with a note; also what replay does. */
+enum err_code note_set(struct index_txn *t, struct log_row *row,
+	enum which_note which, struct bytes note, const struct checkpoint *cp,
+	struct err *err);
+/* The key of the blocks of (series, label) in the newest segment. */
+enum err_code batch_key(struct batch *b, const char *series, uint8_t label,
+	uint64_t *id, struct err *err);
+
+/* ---- the group under construction (commit.c) ---- */
+
+struct group {
+	struct batch *b;
+	struct buf bytes;
+	uint64_t start; /* its offset in the segment */
+	struct directory directory;
+	size_t run_cap, block_cap;
+};
+/* Takes over the written item; tells where it will stand. */
+enum err_code group_add(struct group *g, const struct item *it,
+	const struct buf *bytes, struct place *at, struct err *err);
+/* Seals plain bytes under it->key and appends the item. */
+enum err_code seal_item(struct store *s, struct item *it,
+	const struct buf *plain, bool columns, struct buf *out,
+	struct err *err);
+
+/* ---- references to attachments (refs.c) ---- */
+
+enum err_code refs_write(struct group *g, struct err *err);
+/* Rows of a block of references into the index, for replay. */
+enum err_code refs_replay(
+	const struct view *v, struct place at, struct err *err);
+/* The plain bytes with the rows that were erased emptied. */
+enum err_code refs_rewrite(const struct view *v, const struct item *it,
+	const struct buf *plain, struct buf *out, struct err *err);
+/* Takes the references of an erased part out of the index; an object that
+ * nothing refers to any more is left to destroy. */
+enum err_code refs_erase(
+	const struct view *v, const struct erase_target *t, struct err *err);
+/* Where blocks with references of the part stand, as they were written. */
+typedef enum err_code place_visit(void *arg, struct place at, struct err *err);
+enum err_code refs_places(const struct view *v, const struct erase_target *t,
+	place_visit *visit, void *arg, struct err *err);
+/* What came while nobody told the index. */
+enum err_code refs_sweep(const struct view *v, struct err *err);
+
+/* ---- erasing (erase.c) ---- */
+
+/* Finds the keys to drop; before any key is asked for. */
+enum err_code erase_plan(struct batch *b, struct err *err);
+/* Writes the mark items, and anew what lies under the doomed keys. */
+enum err_code erase_write(struct group *g, struct err *err);
+/* Notes that a block moved, and what is left to destroy. */
+enum err_code erase_moved(const struct view *v, struct place origin,
+	struct place now, struct err *err);
+enum err_code erase_marks_replay(
+	const struct view *v, const struct buf *plain, struct err *err);

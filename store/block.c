@@ -1,0 +1,439 @@
+/* block.c - from a place in the segments to decoded rows. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/inside.h"
+
+static enum err_code at_place(
+	struct err *err, enum err_code rc, struct place at)
+{
+	if (rc)
+		rc = err_while(err, rc, "segment %08" PRIu32 " at %" PRIu64,
+			at.segment, at.offset);
+	return rc;
+}
+
+static enum err_code open_sealed(struct store *s, const struct item *it,
+	const struct buf *payload, struct buf *out, struct err *err)
+{
+	uint8_t aad[ITEM_HEAD_LIMIT];
+	size_t aad_len = item_aad(it, aad);
+	struct seal_secret key;
+	uint8_t *to;
+	enum err_code rc;
+
+	if (payload->len < SEAL_OVERHEAD)
+		return err_set(err, ERR_CORRUPT, "sealed block of %zu bytes",
+			payload->len);
+	if ((rc = keyring_get(s->keyring, it->key, &key, err)))
+		return rc;
+	if ((to = buf_reserve(out, payload->len))) {
+		rc = seal_open(&key, aad, aad_len, payload->data, payload->len,
+			to, err);
+		if (!rc)
+			out->len += payload->len - SEAL_OVERHEAD;
+	} else {
+		rc = err_nomem(err);
+	}
+	seal_secret_wipe(&key);
+	return rc;
+}
+
+static enum err_code unpack(struct store *s, const struct item *it,
+	const struct buf *payload, struct buf *plain, struct err *err)
+{
+	struct buf packed = BUF_EMPTY;
+	const struct buf *from = payload;
+	enum err_code rc = ERR_OK;
+
+	switch (it->suite) {
+	case SUITE_RAW:
+		buf_add(plain, payload->data, payload->len);
+		return buf_ok(plain, err);
+	case SUITE_SEALED:
+		if ((rc = open_sealed(s, it, payload, &packed, err)))
+			goto out;
+		from = &packed;
+		break;
+	case SUITE_ZSTD:
+		break;
+	}
+	rc = frame_decompress(
+		from->data, from->len, ITEM_PLAIN_LIMIT, plain, err);
+	if (!rc && plain->len != it->plain_len)
+		rc = err_set(err, ERR_CORRUPT,
+			"block of %zu bytes says it has %" PRIu32, plain->len,
+			it->plain_len);
+out:
+	buf_free(&packed);
+	return rc;
+}
+
+enum err_code block_plain(struct store *s, struct place at, struct item *head,
+	struct buf *plain, struct err *err)
+{
+	struct buf payload = BUF_EMPTY;
+	enum err_code rc;
+
+	if (!(rc = segment_item(s->segments, at, head, &payload, err)))
+		rc = at_place(err, unpack(s, head, &payload, plain, err), at);
+	buf_free(&payload);
+	return rc;
+}
+
+/* A fresh block of the kind with its item's plain bytes. */
+static enum err_code load(struct store *s, struct place at,
+	enum block_kind kind, struct block **out, struct err *err)
+{
+	struct block *b = block_new(kind, at);
+	enum err_code rc;
+
+	if (!b)
+		return err_nomem(err);
+	if ((rc = block_plain(s, at, &b->head, &b->plain, err))) {
+		block_unpin(b);
+		return rc;
+	}
+	b->bytes = sizeof(*b) + b->plain.cap;
+	*out = b;
+	return ERR_OK;
+}
+
+static enum err_code wrong_kind(struct err *err, struct place at)
+{
+	return at_place(err,
+		err_set(err, ERR_CORRUPT, "another item than was looked for"),
+		at);
+}
+
+enum err_code block_directory(const struct view *v, struct place at,
+	struct block **out, struct err *err)
+{
+	struct block *b = cache_get(v->s->cache, at);
+	enum err_code rc;
+
+	if (b && b->kind == BLOCK_DIRECTORY) {
+		*out = b;
+		return ERR_OK;
+	}
+	block_unpin(b);
+	b = NULL;
+	if ((rc = load(v->s, at, BLOCK_DIRECTORY, &b, err)))
+		return rc;
+	rc = b->head.kind == ITEM_COMMIT
+		? at_place(err,
+			  directory_parse(b->plain.data, b->plain.len,
+				  &b->directory, err),
+			  at)
+		: wrong_kind(err, at);
+	if (rc) {
+		block_unpin(b);
+		return rc;
+	}
+	b->bytes += b->directory.block_count * sizeof(*b->directory.blocks) +
+		b->directory.run_count * sizeof(*b->directory.runs);
+	cache_put(v->s->cache, b);
+	*out = b;
+	return ERR_OK;
+}
+
+enum err_code block_now(const struct view *v, struct place at,
+	struct place *out, struct err *err)
+{
+	struct key k = key_of_place(at);
+	struct place now;
+	struct bytes value;
+	struct cursor c;
+	enum err_code rc;
+
+	rc = index_get(v->txn, DB_MOVED, key_bytes(&k), &value, err);
+	if (rc == ERR_NOT_FOUND) {
+		*out = at;
+		return ERR_OK;
+	}
+	if (rc)
+		return rc;
+	c = value_cursor(value);
+	now.segment = cursor_u32(&c);
+	now.offset = cursor_u64(&c);
+	if (!cursor_done(&c))
+		return row_corrupt(err, "moved blocks");
+	*out = now;
+	return ERR_OK;
+}
+
+static enum err_code parse_parts(struct block *b, struct err *err)
+{
+	size_t room = b->head.count;
+
+	if (b->head.kind != ITEM_PARTS)
+		return wrong_kind(err, b->at);
+	if (room > BLOCK_ROWS_LIMIT)
+		return err_set(err, ERR_CORRUPT, "block of %zu parts", room);
+	if (!(b->parts = calloc(room + 1, sizeof(*b->parts))))
+		return err_nomem(err);
+	b->bytes += room * sizeof(*b->parts);
+	return parts_block_read(
+		b->plain.data, b->plain.len, b->parts, room, &b->count, err);
+}
+
+enum err_code block_parts(const struct view *v, struct place at,
+	struct block **out, struct err *err)
+{
+	struct block *b;
+	enum err_code rc;
+
+	if ((rc = block_now(v, at, &at, err)))
+		return rc;
+	b = cache_get(v->s->cache, at);
+	if (b && b->kind == BLOCK_PARTS) {
+		*out = b;
+		return ERR_OK;
+	}
+	block_unpin(b);
+	b = NULL;
+	if ((rc = load(v->s, at, BLOCK_PARTS, &b, err)))
+		return rc;
+	if ((rc = at_place(err, parse_parts(b, err), at))) {
+		block_unpin(b);
+		return rc;
+	}
+	cache_put(v->s->cache, b);
+	*out = b;
+	return ERR_OK;
+}
+
+struct place block_of_part(const struct block *directory, uint32_t log,
+	const struct block_entry *e, uint8_t label, uint64_t seq)
+{
+	const struct directory_block *b = directory_find(&directory->directory,
+		log, e->series, e->series_len, label, seq);
+
+	if (!b)
+		return (struct place){0, 0};
+	return (struct place){directory->at.segment, b->offset};
+}
+
+const struct part_row *part_find(const struct block *parts, uint64_t seq)
+{
+	size_t lo = 0;
+	size_t hi = parts->count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (parts->parts[mid].seq == seq)
+			return &parts->parts[mid];
+		if (parts->parts[mid].seq < seq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* The name of the series in an entry's text, or in what a stub keeps of it:
+ * no value in an entry has a quote in it. */
+static bool series_in(
+	const char *text, size_t len, const char **series, size_t *series_len)
+{
+	static const char member[] = ",\"series\":\"";
+	const char *at = memmem(text, len, member, sizeof(member) - 1);
+	const char *end;
+
+	if (!at)
+		return false;
+	at += sizeof(member) - 1;
+	end = memchr(at, '"', len - (size_t)(at - text));
+	if (!end)
+		return false;
+	*series = at;
+	*series_len = (size_t)(end - at);
+	return true;
+}
+
+/* Entries on their way from a block to texts. */
+struct rebuild {
+	const struct view *v;
+	const struct block *directory;
+	uint32_t log;
+	uint64_t first;
+	struct entry_stub *stubs;
+	struct buf texts;
+	struct block *parts[LABEL_COUNT]; /* the last one used of each label */
+	struct place parts_at[LABEL_COUNT];
+};
+
+static enum err_code part_digest_at(struct rebuild *r,
+	const struct block_entry *e, uint8_t label, uint64_t seq,
+	struct digest *out, struct err *err)
+{
+	struct place at = block_of_part(r->directory, r->log, e, label, seq);
+	const struct part_row *row;
+	enum err_code rc;
+
+	if (!at.segment)
+		return err_set(err, ERR_CORRUPT, "the %s part is missing",
+			label_name(label));
+	if (!r->parts[label] || !place_equal(at, r->parts_at[label])) {
+		block_unpin(r->parts[label]);
+		r->parts[label] = NULL;
+		rc = block_parts(r->v, at, &r->parts[label], err);
+		if (rc)
+			return rc;
+		r->parts_at[label] = at;
+	}
+	if (!(row = part_find(r->parts[label], seq)))
+		return err_set(err, ERR_CORRUPT, "the %s part is missing",
+			label_name(label));
+	if (row->erased) {
+		*out = row->digest;
+		return ERR_OK;
+	}
+	return part_digest(
+		row->part.seed, label, row->part.json, row->part.len, out, err);
+}
+
+static enum err_code rebuild_one(
+	struct rebuild *r, size_t i, struct block_entry *e, struct err *err)
+{
+	const struct entry_stub *stub = &r->stubs[i];
+	size_t start = r->texts.len;
+	enum err_code rc = ERR_OK;
+
+	e->computed = stub->computed;
+	if (!series_in(stub->tail, stub->tail_len, &e->series, &e->series_len))
+		return err_set(err, ERR_CORRUPT, "the entry has no series");
+	for (uint8_t l = 0; l < LABEL_COUNT && !rc; l++)
+		if (stub->computed & LABEL_BIT(l))
+			rc = part_digest_at(
+				r, e, l, r->first + i, &e->digest[l], err);
+	if (!rc)
+		rc = entry_rebuild(stub, e->digest, &r->texts, &e->leaf, err);
+	e->len = r->texts.len - start;
+	return rc;
+}
+
+/* Texts move while they grow: pointers into them are set at the end. */
+static bool set_texts(struct block *b, const struct buf *texts)
+{
+	const char *at = (const char *)texts->data;
+
+	for (size_t i = 0; i < b->count; i++) {
+		struct block_entry *e = &b->entries[i];
+
+		e->text = at;
+		at += e->len;
+		if (!series_in(e->text, e->len, &e->series, &e->series_len))
+			return false;
+	}
+	return true;
+}
+
+static enum err_code rebuild_all(struct rebuild *r, struct block *b,
+	const void *plain, size_t len, struct err *err)
+{
+	size_t room = b->head.count;
+	enum err_code rc;
+
+	if (room > BLOCK_ROWS_LIMIT)
+		return err_set(err, ERR_CORRUPT, "block of %zu entries", room);
+	r->log = b->head.log;
+	r->first = b->head.first;
+	r->stubs = calloc(room + 1, sizeof(*r->stubs));
+	b->entries = calloc(room + 1, sizeof(*b->entries));
+	if (!r->stubs || !b->entries)
+		return err_nomem(err);
+	rc = entries_block_read(plain, len, r->stubs, room, &b->count, err);
+	for (size_t i = 0; i < b->count && !rc; i++)
+		if ((rc = rebuild_one(r, i, &b->entries[i], err)))
+			rc = err_while(err, rc,
+				"log %" PRIu32 " entry %" PRIu64, r->log,
+				r->first + i);
+	if (!rc &&
+		(b->count != room || b->head.last - r->first + 1 != room ||
+			!set_texts(b, &r->texts)))
+		rc = err_set(err, ERR_CORRUPT,
+			"block of %zu entries says it has %zu", b->count, room);
+	return rc;
+}
+
+/* A proved entry's plain bytes: u32 length, block of one, proof. */
+static enum err_code split_proved(
+	struct block *b, const uint8_t **plain, size_t *len, struct err *err)
+{
+	struct cursor c = cursor_over(b->plain.data, b->plain.len);
+
+	*len = cursor_u32(&c);
+	*plain = cursor_bytes(&c, *len);
+	if (!cursor_ok(&c) || b->head.count != 1)
+		return err_set(err, ERR_CORRUPT, "proved entry is malformed");
+	b->proof = c.at;
+	b->proof_len = c.left;
+	return ERR_OK;
+}
+
+static enum err_code parse_entries(const struct view *v, struct block *b,
+	struct place commit, struct err *err)
+{
+	struct rebuild r = {.v = v};
+	const uint8_t *plain = b->plain.data;
+	size_t len = b->plain.len;
+	struct block *directory = NULL;
+	enum err_code rc = ERR_OK;
+
+	if (b->head.kind == ITEM_PROVED)
+		rc = split_proved(b, &plain, &len, err);
+	else if (b->head.kind != ITEM_ENTRIES)
+		rc = wrong_kind(err, b->at);
+	if (rc || (rc = block_directory(v, commit, &directory, err)))
+		goto out;
+	r.directory = directory;
+	if ((rc = rebuild_all(&r, b, plain, len, err)))
+		goto out;
+	b->bytes += r.texts.cap + b->count * sizeof(*b->entries);
+	if (b->head.kind == ITEM_PROVED) {
+		/* The proof goes behind the text: one buffer to keep. */
+		size_t at = r.texts.len;
+
+		buf_add(&r.texts, b->proof, b->proof_len);
+		if ((rc = buf_ok(&r.texts, err)))
+			goto out;
+		b->proof = r.texts.data + at;
+		(void)set_texts(b, &r.texts);
+	}
+	buf_free(&b->plain);
+	b->plain = r.texts;
+	r.texts = BUF_EMPTY;
+out:
+	for (int l = 0; l < LABEL_COUNT; l++)
+		block_unpin(r.parts[l]);
+	block_unpin(directory);
+	free(r.stubs);
+	buf_free(&r.texts);
+	return rc;
+}
+
+enum err_code block_entries(const struct view *v, struct place at,
+	struct place commit, struct block **out, struct err *err)
+{
+	struct block *b = cache_get(v->s->cache, at);
+	enum err_code rc;
+
+	if (b && b->kind == BLOCK_ENTRIES) {
+		*out = b;
+		return ERR_OK;
+	}
+	block_unpin(b);
+	b = NULL;
+	if ((rc = load(v->s, at, BLOCK_ENTRIES, &b, err)))
+		return rc;
+	if ((rc = at_place(err, parse_entries(v, b, commit, err), at))) {
+		block_unpin(b);
+		return rc;
+	}
+	cache_put(v->s->cache, b);
+	*out = b;
+	return ERR_OK;
+}

@@ -1,0 +1,53 @@
+/* cache.h - decoded blocks, the last used ones.  Internal to store/. */
+#pragma once
+
+#include "store/frame.h"
+#include "store/item.h"
+
+#define CACHE_BYTES ((size_t)16 << 20)
+#define CACHE_BLOCKS 512
+
+enum block_kind {
+	BLOCK_ENTRIES, /* also one proved entry */
+	BLOCK_PARTS,
+	BLOCK_DIRECTORY,
+	BLOCK_REFS,
+};
+
+/* A rebuilt entry. */
+struct block_entry {
+	const char *text;
+	size_t len;
+	struct digest leaf;
+	const char *series; /* in text */
+	size_t series_len;
+	uint8_t computed; /* labels whose part stands in a parts block */
+	struct digest digest[LABEL_COUNT]; /* where computed */
+};
+
+/* Does not change once it is made; several threads may hold it. */
+struct block {
+	enum block_kind kind;
+	struct place at;
+	unsigned pins;
+	size_t bytes; /* of memory, about */
+	struct item head;
+	struct buf plain; /* what the rows borrow */
+	size_t count;
+	struct block_entry *entries;
+	struct part_row *parts;
+	struct directory directory;
+	const uint8_t *proof; /* of a proved entry */
+	size_t proof_len;
+};
+struct block *block_new(enum block_kind kind, struct place at); /* pinned */
+void block_unpin(struct block *b); /* NULL does nothing */
+
+struct cache;
+struct cache *cache_new(void); /* NULL when out of memory */
+void cache_free(struct cache *c);
+/* Pinned, or NULL. */
+struct block *cache_get(struct cache *c, struct place at);
+/* The caller keeps its pin. */
+void cache_put(struct cache *c, struct block *b);
+void cache_clear(struct cache *c);

@@ -1,0 +1,502 @@
+/* erase.c - destroying parts: write anew what lay under their keys, drop the
+ * keys, overwrite the old blocks. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/batch.h"
+
+#define MARK_BYTES 13
+#define MARKS_AT_ONCE ((size_t)1 << 20)
+#define DROP_BLOCK 1
+#define DROP_OBJECT 2
+
+/* ---- the plan ---- */
+
+static enum err_code doom(struct batch *b, const struct view *v,
+	struct place at, size_t *cap, struct err *err)
+{
+	struct item it;
+	struct place now;
+	enum err_code rc;
+
+	if ((rc = block_now(v, at, &now, err)) ||
+		(rc = segment_head_at(b->s->segments, now, &it, err)))
+		return rc;
+	for (size_t i = 0; i < b->doomed_count; i++)
+		if (b->doomed[i] == it.key)
+			return ERR_OK;
+	if (!grow(&b->doomed, cap, b->doomed_count, sizeof(*b->doomed)))
+		return err_nomem(err);
+	b->doomed[b->doomed_count++] = it.key;
+	return ERR_OK;
+}
+
+struct planning {
+	struct batch *b;
+	size_t cap;
+};
+
+static enum err_code doom_place(void *arg, struct place at, struct err *err)
+{
+	struct planning *p = arg;
+
+	return doom(p->b, &p->b->view, at, &p->cap, err);
+}
+
+/* The block of the part, when the entry at `at` has it. */
+static enum err_code doom_part(struct planning *p, const struct erase_target *t,
+	const struct entry_place *at, struct err *err)
+{
+	const struct view *v = &p->b->view;
+	struct block *entries = NULL;
+	struct block *directory = NULL;
+	const struct block_entry *e;
+	struct place part;
+	enum err_code rc;
+
+	if ((rc = block_entries(v, at->block, at->commit, &entries, err)) ||
+		(rc = block_directory(v, at->commit, &directory, err)))
+		goto out;
+	if (t->seq - at->first >= entries->count) {
+		rc = row_corrupt(err, "entries");
+		goto out;
+	}
+	e = &entries->entries[t->seq - at->first];
+	if (!(e->computed & LABEL_BIT(t->label)))
+		goto out;
+	part = block_of_part(directory, t->log, e, (uint8_t)t->label, t->seq);
+	if (part.segment)
+		rc = doom_place(p, part, err);
+out:
+	block_unpin(entries);
+	block_unpin(directory);
+	return rc;
+}
+
+static enum err_code plan_target(
+	struct planning *p, const struct erase_target *t, struct err *err)
+{
+	const struct view *v = &p->b->view;
+	struct batch_log *l;
+	struct entry_place at;
+	enum err_code rc;
+
+	if ((rc = batch_log_of(p->b, t->log, &l, err)))
+		return rc;
+	if (t->seq < l->first_new &&
+		((rc = entry_locate(v, t->log, t->seq, &at, err)) ||
+			(rc = doom_part(p, t, &at, err))))
+		return rc;
+	rc = entry_locate_proved(v, t->log, t->seq, &at, err);
+	if (!rc && at.block.segment)
+		rc = doom_part(p, t, &at, err);
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	return refs_places(v, t, doom_place, p, err);
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	const uint64_t *x = a;
+	const uint64_t *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+enum err_code erase_plan(struct batch *b, struct err *err)
+{
+	struct planning p = {.b = b};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < b->mark_count && !rc; i++)
+		rc = plan_target(&p, &b->marks[i], err);
+	if (b->doomed_count)
+		qsort(b->doomed, b->doomed_count, sizeof(*b->doomed),
+			compare_u64);
+	return rc;
+}
+
+/* ---- writing anew ---- */
+
+static enum err_code mark_rows(const struct view *v, const struct item *it,
+	struct part_row *rows, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct part_row *r = &rows[i];
+		struct key k = key_of_part(it->log, it->label, r->seq);
+		enum err_code rc;
+
+		if (r->erased)
+			continue;
+		rc = index_get(v->txn, DB_ERASED, key_bytes(&k), NULL, err);
+		if (rc == ERR_NOT_FOUND)
+			continue;
+		if (rc ||
+			(rc = part_digest(r->part.seed, it->label, r->part.json,
+				 r->part.len, &r->digest, err)))
+			return rc;
+		r->erased = true;
+	}
+	return ERR_OK;
+}
+
+static enum err_code parts_rewrite(const struct view *v, const struct item *it,
+	const struct buf *plain, struct buf *out, struct err *err)
+{
+	struct part_row *rows = calloc(it->count + (size_t)1, sizeof(*rows));
+	size_t count;
+	enum err_code rc;
+
+	if (!rows)
+		return err_nomem(err);
+	if (!(rc = parts_block_read(
+		      plain->data, plain->len, rows, it->count, &count, err)) &&
+		!(rc = mark_rows(v, it, rows, count, err)))
+		rc = parts_block(rows, count, out, err);
+	free(rows);
+	return rc;
+}
+
+static enum err_code rewrite(struct group *g, struct place at,
+	const struct item *old, struct err *err)
+{
+	const struct view *v = &g->b->view;
+	struct item it = *old;
+	struct buf plain = BUF_EMPTY;
+	struct buf fresh = BUF_EMPTY;
+	struct buf out = BUF_EMPTY;
+	struct place now;
+	enum err_code rc;
+
+	if (!it.origin.segment)
+		it.origin = at;
+	if ((rc = batch_key(g->b, it.name, it.label, &it.key, err)) ||
+		(rc = block_plain(g->b->s, at, &(struct item){0}, &plain, err)))
+		goto out;
+	rc = it.kind == ITEM_PARTS ? parts_rewrite(v, &it, &plain, &fresh, err)
+				   : refs_rewrite(v, &it, &plain, &fresh, err);
+	if (rc ||
+		(rc = seal_item(g->b->s, &it, &fresh, it.kind == ITEM_PARTS,
+			 &out, err)) ||
+		(rc = group_add(g, &it, &out, &now, err)))
+		goto out;
+	rc = erase_moved(v, it.origin, now, err);
+out:
+	buf_wipe(&plain);
+	buf_wipe(&fresh);
+	buf_free(&out);
+	return rc;
+}
+
+static enum err_code on_old(
+	void *arg, struct place at, const struct item *it, struct err *err)
+{
+	struct group *g = arg;
+	struct place now;
+	enum err_code rc;
+
+	if (it->suite != SUITE_SEALED ||
+		!bsearch(&it->key, g->b->doomed, g->b->doomed_count,
+			sizeof(it->key), compare_u64))
+		return ERR_OK;
+	rc = block_now(
+		&g->b->view, it->origin.segment ? it->origin : at, &now, err);
+	/* One that was moved on already is none of the living. */
+	if (rc || !place_equal(now, at))
+		return rc;
+	return rewrite(g, at, it, err);
+}
+
+static enum err_code write_marks(
+	struct group *g, size_t from, size_t count, struct err *err)
+{
+	struct item it = {.kind = ITEM_ERASED, .count = (uint32_t)count};
+	struct buf payload = BUF_EMPTY;
+	struct buf bytes = BUF_EMPTY;
+	enum err_code rc;
+
+	for (size_t i = from; i < from + count; i++) {
+		const struct erase_target *t = &g->b->marks[i];
+
+		buf_u32(&payload, t->log);
+		buf_u64(&payload, t->seq);
+		buf_u8(&payload, (uint8_t)t->label);
+	}
+	it.plain_len = (uint32_t)payload.len;
+	item_write(&it, payload.data, payload.len, &bytes);
+	if (!(rc = buf_ok(&payload, err)) && !(rc = buf_ok(&bytes, err)))
+		rc = group_add(g, &it, &bytes, NULL, err);
+	buf_free(&payload);
+	buf_free(&bytes);
+	return rc;
+}
+
+/* A key is of one segment; which one its blocks tell.  All are walked when
+ * there is something to drop: heads only. */
+enum err_code erase_write(struct group *g, struct err *err)
+{
+	struct batch *b = g->b;
+	uint32_t count = segments_count(b->s->segments);
+	uint64_t end;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < b->mark_count && !rc; i += MARKS_AT_ONCE) {
+		size_t n = b->mark_count - i;
+
+		rc = write_marks(
+			g, i, n < MARKS_AT_ONCE ? n : MARKS_AT_ONCE, err);
+	}
+	for (size_t i = 0; i < b->mark_count && !rc; i++)
+		rc = refs_erase(&b->view, &b->marks[i], err);
+	if (!b->doomed_count)
+		return rc;
+	for (uint32_t n = 1; n <= count && !rc; n++)
+		rc = segment_each(b->s->segments, n, 0,
+			n == count ? b->s->end : 0, on_old, g, &end, err);
+	return rc;
+}
+
+/* Places only ever move forward, so replaying a move twice does no harm. */
+enum err_code erase_moved(const struct view *v, struct place origin,
+	struct place now, struct err *err)
+{
+	struct key value = key_of_place(now);
+	struct key k = key_of_place(origin);
+	struct key drop = KEY_EMPTY;
+	struct place before;
+	struct item it;
+	enum err_code rc;
+
+	if ((rc = block_now(v, origin, &before, err)) ||
+		(rc = segment_head_at(v->s->segments, before, &it, err)))
+		return rc;
+	if (before.segment > now.segment ||
+		(before.segment == now.segment && before.offset >= now.offset))
+		return ERR_OK;
+	if ((rc = index_put(
+		     v->txn, DB_MOVED, key_bytes(&k), key_bytes(&value), err)))
+		return rc;
+	value = KEY_EMPTY;
+	key_u64(&value, it.key);
+	key_u8(&drop, DROP_BLOCK);
+	key_u32(&drop, before.segment);
+	key_u64(&drop, before.offset);
+	return index_put(
+		v->txn, DB_DROP, key_bytes(&drop), key_bytes(&value), err);
+}
+
+enum err_code erase_marks_replay(
+	const struct view *v, const struct buf *plain, struct err *err)
+{
+	struct cursor c = cursor_over(plain->data, plain->len);
+	enum err_code rc;
+
+	while (c.left && cursor_ok(&c)) {
+		struct erase_target t = {.log = cursor_u32(&c)};
+		struct key k;
+
+		t.seq = cursor_u64(&c);
+		t.label = cursor_u8(&c);
+		k = key_of_part(t.log, (uint8_t)t.label, t.seq);
+		if (!cursor_ok(&c) || t.label >= LABEL_COUNT)
+			break;
+		if ((rc = index_put(v->txn, DB_ERASED, key_bytes(&k),
+			     (struct bytes){"", 0}, err)) ||
+			(rc = refs_erase(v, &t, err)))
+			return rc;
+	}
+	if (!cursor_done(&c))
+		return err_set(err, ERR_CORRUPT,
+			"marks of erased parts are malformed");
+	return ERR_OK;
+}
+
+/* ---- destroying ---- */
+
+struct drops {
+	struct place *blocks;
+	size_t block_count, block_cap;
+	uint64_t *keys;
+	size_t key_count, key_cap;
+	struct digest *objects;
+	size_t object_count, object_cap;
+};
+
+static enum err_code add_key(
+	struct store *s, struct drops *d, uint64_t id, struct err *err)
+{
+	struct seal_secret key;
+	enum err_code rc = keyring_get(s->keyring, id, &key, err);
+
+	seal_secret_wipe(&key);
+	if (rc == ERR_NOT_FOUND)
+		return ERR_OK; /* dropped before a crash */
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < d->key_count; i++)
+		if (d->keys[i] == id)
+			return ERR_OK;
+	if (!grow(&d->keys, &d->key_cap, d->key_count, sizeof(*d->keys)))
+		return err_nomem(err);
+	d->keys[d->key_count++] = id;
+	return ERR_OK;
+}
+
+static enum err_code add_drop(struct store *s, struct drops *d,
+	struct bytes found, struct bytes value, struct err *err)
+{
+	struct cursor c = value_cursor(found);
+	uint8_t what = cursor_u8(&c);
+	uint64_t id;
+
+	if (what == DROP_OBJECT) {
+		if (!grow(&d->objects, &d->object_cap, d->object_count,
+			    sizeof(*d->objects)))
+			return err_nomem(err);
+		cursor_copy(&c, d->objects[d->object_count++].b, DIGEST_SIZE);
+		return cursor_done(&c) ? ERR_OK : row_corrupt(err, "drops");
+	}
+	if (!grow(&d->blocks, &d->block_cap, d->block_count,
+		    sizeof(*d->blocks)))
+		return err_nomem(err);
+	d->blocks[d->block_count].segment = cursor_u32(&c);
+	d->blocks[d->block_count++].offset = cursor_u64(&c);
+	if (!cursor_done(&c))
+		return row_corrupt(err, "drops");
+	c = value_cursor(value);
+	id = cursor_u64(&c);
+	return cursor_done(&c) ? add_key(s, d, id, err)
+			       : row_corrupt(err, "drops");
+}
+
+static enum err_code read_drops(
+	struct store *s, struct drops *d, struct err *err)
+{
+	struct key from = KEY_EMPTY;
+	struct bytes found;
+	struct bytes value;
+	struct index_txn *t;
+	enum err_code rc;
+
+	if ((rc = index_begin(s->index, false, &t, err)))
+		return rc;
+	key_u8(&from, 0);
+	while (!(rc = index_ceil(
+			 t, DB_DROP, key_bytes(&from), &found, &value, err))) {
+		from = KEY_EMPTY;
+		key_add(&from, found.data, found.len);
+		key_u8(&from, 0); /* right behind */
+		if ((rc = add_drop(s, d, found, value, err)))
+			break;
+	}
+	index_abort(t);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *x = a;
+	const struct place *y = b;
+
+	if (x->segment != y->segment)
+		return x->segment < y->segment ? -1 : 1;
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static enum err_code punch(struct store *s, struct drops *d, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	if (d->block_count)
+		qsort(d->blocks, d->block_count, sizeof(*d->blocks),
+			compare_places);
+	for (size_t i = 0; i < d->block_count && !rc; i++) {
+		uint32_t segment = d->blocks[i].segment;
+
+		rc = segment_punch(s->segments, d->blocks[i], err);
+		if (!rc &&
+			(i + 1 == d->block_count ||
+				d->blocks[i + 1].segment != segment))
+			rc = segment_sync(s->segments, segment, err);
+	}
+	return rc;
+}
+
+static enum err_code drop_objects(
+	struct store *s, struct drops *d, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	d->key_count = 0;
+	for (size_t i = 0; i < d->object_count && !rc; i++) {
+		uint64_t id;
+
+		rc = attachment_remove(s->data, &d->objects[i], &id, err);
+		if (rc == ERR_NOT_FOUND)
+			rc = ERR_OK; /* it never came, or is gone */
+		else if (!rc)
+			rc = add_key(s, d, id, err);
+	}
+	if (!rc && d->key_count)
+		rc = keyring_drop(s->keyring, d->keys, d->key_count, err);
+	return rc;
+}
+
+static enum err_code forget_drops(
+	struct store *s, const struct drops *d, struct err *err)
+{
+	struct index_txn *t;
+	enum err_code rc;
+
+	if ((rc = index_begin(s->index, true, &t, err)))
+		return rc;
+	for (size_t i = 0; i < d->block_count && !rc; i++) {
+		struct key k = KEY_EMPTY;
+
+		key_u8(&k, DROP_BLOCK);
+		key_u32(&k, d->blocks[i].segment);
+		key_u64(&k, d->blocks[i].offset);
+		rc = index_del(t, DB_DROP, key_bytes(&k), err);
+	}
+	for (size_t i = 0; i < d->object_count && !rc; i++) {
+		struct key k = KEY_EMPTY;
+
+		key_u8(&k, DROP_OBJECT);
+		key_add(&k, d->objects[i].b, DIGEST_SIZE);
+		rc = index_del(t, DB_DROP, key_bytes(&k), err);
+	}
+	if (!rc)
+		return index_commit(t, err);
+	index_abort(t);
+	return rc;
+}
+
+/* Keys first: from then on nothing opens the old blocks, and overwriting them
+ * is for those who copied the keyring before.  Every step can be done again
+ * after a crash. */
+enum err_code store_drop(struct store *s, struct err *err)
+{
+	struct drops d = {0};
+	enum err_code rc;
+
+	cache_clear(s->cache);
+	if ((rc = read_drops(s, &d, err)))
+		goto out;
+	crash_point("erase.committed");
+	if (d.key_count &&
+		(rc = keyring_drop(s->keyring, d.keys, d.key_count, err)))
+		goto out;
+	crash_point("erase.dropped");
+	if ((rc = punch(s, &d, err)))
+		goto out;
+	crash_point("erase.punched");
+	if (!(rc = drop_objects(s, &d, err)) &&
+		!(rc = forget_drops(s, &d, err)))
+		s->drops = false;
+out:
+	free(d.blocks);
+	free(d.keys);
+	free(d.objects);
+	return rc ? err_while(err, rc, "finish an erasure") : ERR_OK;
+}

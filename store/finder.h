@@ -1,0 +1,26 @@
+/* finder.h - finds records by digests of theirs in 8 bytes a digest.
+ * Internal to store/.
+ *
+ * Sorted runs of (first 4 bytes of the digest, arrival), merged 16 at a time
+ * into larger ones.  A hit is only a hint: the record must be looked at.
+ */
+#pragma once
+
+#include "crypto/crypto.h"
+#include "store/index.h"
+
+struct finder_entry {
+	uint32_t print; /* the first bytes of the digest */
+	uint64_t arrival;
+};
+struct finder_entry finder_entry_of(const struct digest *d, uint64_t arrival);
+/* Adds the entries of one commit (sorts them). */
+enum err_code finder_add(struct index_txn *t, struct finder_entry *entries,
+	size_t count, struct err *err);
+/* Tells arrivals that may have the digest, newest runs last; a visit that
+ * returns another code than ERR_NOT_FOUND ends it.  ERR_NOT_FOUND when none
+ * did. */
+typedef enum err_code finder_visit(
+	void *arg, uint64_t arrival, struct err *err);
+enum err_code finder_find(struct index_txn *t, const struct digest *d,
+	finder_visit *visit, void *arg, struct err *err);

@@ -1,0 +1,204 @@
+/* inside.h - what the files of the store share: the store, views of it, rows
+ * of its index.  Internal to store/. */
+#pragma once
+
+#include "store/cache.h"
+#include "store/index.h"
+#include "store/keyring.h"
+#include "store/segment.h"
+#include "store/store.h"
+
+#define STORE_EPOCH_SIZE HEX_SIZE(STORE_ID_SIZE)
+#define SPARE_KEYS 16
+
+struct store {
+	char *data;
+	enum store_mode mode;
+	struct store_options opt;
+	char epoch[STORE_EPOCH_SIZE];
+	struct keyring *keyring;
+	struct segments *segments;
+	struct index *index;
+	struct cache *cache;
+	/* Of a writer. */
+	int lock;
+	struct pool *pool;
+	uint64_t segment_limit;
+	uint64_t end;  /* where the groups of the newest segment end */
+	bool torn;     /* bytes of a broken group stand behind that */
+	bool broken;   /* nobody knows what stands behind that */
+	bool batching; /* there is a batch */
+	bool drops;    /* an erasure has something left to destroy */
+	uint64_t spare[SPARE_KEYS]; /* keys that no block uses yet */
+	size_t spare_count;
+	uint64_t readers_checked_ms;
+};
+
+/* ---- keys and values of the index ---- */
+
+#define KEY_LIMIT 160
+
+/* Bytes of a key or a small value; built in order, big-endian. */
+struct key {
+	uint8_t b[KEY_LIMIT];
+	size_t len;
+};
+#define KEY_EMPTY ((struct key){{0}, 0})
+void key_u8(struct key *k, uint8_t v);
+void key_u32(struct key *k, uint32_t v);
+void key_u64(struct key *k, uint64_t v);
+void key_add(struct key *k, const void *data, size_t len);
+struct bytes key_bytes(const struct key *k);
+struct key key_of_log(uint32_t log);
+struct key key_of_seq(uint32_t log, uint64_t seq);
+struct key key_of_part(uint32_t log, uint8_t label, uint64_t seq);
+struct key key_of_place(struct place at);
+struct cursor value_cursor(struct bytes v);
+/* A row of ours that cannot be read. */
+enum err_code row_corrupt(struct err *err, const char *what);
+
+/* Named numbers and blobs in DB_META. */
+enum err_code meta_get_u64(struct index_txn *t, const char *name, uint64_t *out,
+	struct err *err); /* 0 when absent */
+enum err_code meta_put_u64(
+	struct index_txn *t, const char *name, uint64_t v, struct err *err);
+
+/* ---- views ---- */
+
+/* What one reader sees: a transaction, and the batch it runs inside of. */
+struct view {
+	struct store *s;
+	struct index_txn *txn;
+	struct batch *batch; /* or NULL */
+};
+enum err_code view_open(struct store *s, struct view *v, struct err *err);
+void view_close(struct view *v);
+
+/* ---- logs (log.c) ---- */
+
+struct log_row {
+	uint32_t id;
+	enum log_kind kind;
+	char origin[ORIGIN_SIZE];
+	struct tree_edge edge;
+	uint64_t size[3]; /* of the notes, by enum which_note */
+	bool has[3];
+	struct digest pending_root; /* where has[NOTE_PENDING] */
+};
+enum err_code log_get(const struct view *v, uint32_t id, struct log_row *out,
+	struct err *err);
+enum err_code log_find(const struct view *v, const char *origin,
+	struct log_row *out, struct err *err);
+enum err_code log_put(
+	struct index_txn *t, const struct log_row *row, struct err *err);
+void log_tell(const struct log_row *row, struct log_info *out);
+enum err_code note_get(const struct view *v, uint32_t log,
+	enum which_note which, struct buf *out, struct err *err);
+enum err_code note_put(struct index_txn *t, uint32_t log, enum which_note which,
+	struct bytes note, struct err *err);
+/* Text, size and root of a note's checkpoint. */
+enum err_code note_checkpoint(
+	struct bytes note, struct checkpoint *out, struct err *err);
+bool note_cosigned(const struct note *n, const char *origin);
+
+/* ---- the tree (leaves.c) ---- */
+
+/* Appends the leaf to the row's edge, and the hash of each subtree it
+ * completes at levels 8, 16, ... to the index. */
+enum err_code leaf_append(struct index_txn *t, struct log_row *row,
+	const struct digest *leaf, struct err *err);
+enum err_code view_leaves(const struct view *v, uint32_t log, uint64_t from,
+	size_t count, struct digest *out, struct err *err);
+/* A tree_read; arg is a struct tree_view. */
+struct tree_view {
+	const struct view *view;
+	uint32_t log;
+};
+enum err_code view_tree_read(void *arg, unsigned level, uint64_t index,
+	struct digest *out, struct err *err);
+
+/* ---- blocks (block.c) ---- */
+
+/* All give a pinned block. */
+enum err_code block_directory(const struct view *v, struct place at,
+	struct block **out, struct err *err);
+/* Follows a rewritten block to where it is now. */
+enum err_code block_parts(const struct view *v, struct place at,
+	struct block **out, struct err *err);
+enum err_code block_entries(const struct view *v, struct place at,
+	struct place commit, struct block **out, struct err *err);
+/* Where the content of a block first written at `at` is now. */
+enum err_code block_now(const struct view *v, struct place at,
+	struct place *out, struct err *err);
+/* Reads an item and opens it; plain is appended to. */
+enum err_code block_plain(struct store *s, struct place at, struct item *head,
+	struct buf *plain, struct err *err);
+/* The parts block that held the part of `e` when it was written; segment 0
+ * when there is none. */
+struct place block_of_part(const struct block *directory, uint32_t log,
+	const struct block_entry *e, uint8_t label, uint64_t seq);
+const struct part_row *part_find(const struct block *parts, uint64_t seq);
+
+/* ---- records (read.c) ---- */
+
+struct entry_place {
+	struct place block;
+	struct place commit;
+	uint64_t first;
+	bool proved;
+};
+/* Where the entry stands: in its turn, or proved. */
+enum err_code entry_locate(const struct view *v, uint32_t log, uint64_t seq,
+	struct entry_place *out, struct err *err);
+enum err_code entry_locate_proved(const struct view *v, uint32_t log,
+	uint64_t seq, struct entry_place *out, struct err *err);
+enum err_code entry_place_put(struct index_txn *t, enum index_db db,
+	uint32_t log, uint64_t first, const struct entry_place *at,
+	struct err *err);
+enum err_code view_read(const struct view *v, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, struct err *err);
+enum err_code view_find_id(const struct view *v, const uint8_t uuid[UUID_SIZE],
+	store_id_visit *visit, void *arg, struct err *err);
+enum err_code view_erased(const struct view *v, uint32_t log, uint64_t seq,
+	uint8_t *labels, struct err *err);
+
+/* ---- arrival (arrival.c) ---- */
+
+enum err_code arrival_newest(
+	struct index_txn *t, uint64_t *out, struct err *err);
+enum err_code arrival_get(const struct view *v, uint64_t arrival, uint32_t *log,
+	uint64_t *seq, struct err *err);
+/* Puts a run behind the newest, joined with it where it goes on. */
+enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
+	const struct arrival_run *run, struct err *err);
+enum err_code id_put(struct index_txn *t, const uint8_t uuid[UUID_SIZE],
+	uint64_t arrival, uint64_t rev, struct err *err);
+
+/* ---- what a batch adds to a view (batch.c) ---- */
+
+struct pending; /* a record of the batch */
+const struct log_row *batch_row(const struct batch *b, uint32_t log);
+const struct log_row *batch_row_find(const struct batch *b, const char *origin);
+/* Sequence of the first record of the log that only the batch has. */
+uint64_t batch_from(const struct batch *b, uint32_t log, uint64_t size);
+const struct digest *batch_leaf(
+	const struct batch *b, uint32_t log, uint64_t seq);
+/* The record at its turn, or the proved one at place.offset. */
+void batch_record(
+	const struct batch *b, uint32_t log, uint64_t seq, struct record *out);
+void batch_record_proved(
+	const struct batch *b, uint64_t pending, struct record *out);
+bool batch_arrival(
+	const struct batch *b, uint64_t arrival, uint32_t *log, uint64_t *seq);
+
+/* ---- replay (replay.c) ---- */
+
+/* Brings the index up to the segments; finds where the groups end. */
+enum err_code store_replay(struct store *s, struct err *err);
+/* Whether the group that `it` commits is whole, heads and, if asked,
+ * payloads. */
+
+/* ---- erasing (erase.c) ---- */
+
+/* Destroys what committed erasures left to destroy. */
+enum err_code store_drop(struct store *s, struct err *err);

@@ -1,0 +1,524 @@
+/* read.c - records: where they stand, and back to runs. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/finder.h"
+#include "store/inside.h"
+
+enum err_code entry_place_put(struct index_txn *t, enum index_db db,
+	uint32_t log, uint64_t first, const struct entry_place *at,
+	struct err *err)
+{
+	struct key k = key_of_seq(log, first);
+	struct key value = KEY_EMPTY;
+
+	key_u32(&value, at->block.segment);
+	key_u64(&value, at->block.offset);
+	key_u64(&value, at->commit.offset);
+	return index_put(t, db, key_bytes(&k), key_bytes(&value), err);
+}
+
+static enum err_code read_place(
+	struct bytes value, struct entry_place *out, struct err *err)
+{
+	struct cursor c = value_cursor(value);
+
+	out->block.segment = cursor_u32(&c);
+	out->block.offset = cursor_u64(&c);
+	out->commit.segment = out->block.segment;
+	out->commit.offset = cursor_u64(&c);
+	return cursor_done(&c) ? ERR_OK : row_corrupt(err, "entries");
+}
+
+static enum err_code not_here(uint32_t log, uint64_t seq, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND,
+		"log %" PRIu32 " has no entry %" PRIu64 " here", log, seq);
+}
+
+enum err_code entry_locate(const struct view *v, uint32_t log, uint64_t seq,
+	struct entry_place *out, struct err *err)
+{
+	struct key k = key_of_seq(log, seq);
+	struct bytes found;
+	struct bytes value;
+	struct cursor c;
+	enum err_code rc;
+
+	rc = index_floor(
+		v->txn, DB_ENTRIES, key_bytes(&k), &found, &value, err);
+	if (rc == ERR_NOT_FOUND)
+		return not_here(log, seq, err);
+	if (rc)
+		return rc;
+	c = value_cursor(found);
+	if (cursor_u32(&c) != log)
+		return not_here(log, seq, err);
+	out->first = cursor_u64(&c);
+	out->proved = false;
+	if (!cursor_done(&c))
+		return row_corrupt(err, "entries");
+	return read_place(value, out, err);
+}
+
+enum err_code entry_locate_proved(const struct view *v, uint32_t log,
+	uint64_t seq, struct entry_place *out, struct err *err)
+{
+	struct key k = key_of_seq(log, seq);
+	struct bytes value;
+	enum err_code rc;
+
+	rc = index_get(v->txn, DB_PROVED, key_bytes(&k), &value, err);
+	if (rc == ERR_NOT_FOUND)
+		return not_here(log, seq, err);
+	if (rc)
+		return rc;
+	out->first = seq;
+	out->proved = true;
+	return read_place(value, out, err);
+}
+
+enum err_code view_erased(const struct view *v, uint32_t log, uint64_t seq,
+	uint8_t *labels, struct err *err)
+{
+	*labels = 0;
+	for (uint8_t l = 0; l < LABEL_COUNT; l++) {
+		struct key k = key_of_part(log, l, seq);
+		enum err_code rc =
+			index_get(v->txn, DB_ERASED, key_bytes(&k), NULL, err);
+
+		if (rc == ERR_OK)
+			*labels |= LABEL_BIT(l);
+		else if (rc != ERR_NOT_FOUND)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+/* Records on their way into a run; they borrow from the pinned blocks. */
+struct reading {
+	const struct view *v;
+	uint32_t log;
+	uint8_t labels;
+	bool erasures; /* there are marks at all */
+	struct record *record;
+	size_t count;
+	struct block **pins;
+	size_t pin_count;
+	size_t pin_cap;
+	struct block *entries; /* pinned */
+	struct block *directory;
+	struct entry_place at;
+};
+
+static enum err_code keep_pin(
+	struct reading *r, struct block *b, struct err *err)
+{
+	if (r->pin_count == r->pin_cap) {
+		size_t cap = r->pin_cap ? r->pin_cap * 2 : 64;
+		struct block **more = reallocarray(r->pins, cap, sizeof(*more));
+
+		if (!more) {
+			block_unpin(b);
+			return err_nomem(err);
+		}
+		r->pins = more;
+		r->pin_cap = cap;
+	}
+	r->pins[r->pin_count++] = b;
+	return ERR_OK;
+}
+
+static enum err_code open_place(
+	struct reading *r, const struct entry_place *at, struct err *err)
+{
+	struct block *b;
+	enum err_code rc;
+
+	if ((rc = block_entries(r->v, at->block, at->commit, &b, err)) ||
+		(rc = keep_pin(r, b, err)))
+		return rc;
+	r->entries = b;
+	if ((rc = block_directory(r->v, at->commit, &b, err)) ||
+		(rc = keep_pin(r, b, err)))
+		return rc;
+	r->directory = b;
+	r->at = *at;
+	return ERR_OK;
+}
+
+static enum err_code read_part(struct reading *r, const struct block_entry *e,
+	uint64_t seq, uint8_t label, struct record *out, struct err *err)
+{
+	struct place at = block_of_part(r->directory, r->log, e, label, seq);
+	const struct part_row *row = NULL;
+	struct block *b;
+	enum err_code rc;
+
+	if (at.segment) {
+		if ((rc = block_parts(r->v, at, &b, err)) ||
+			(rc = keep_pin(r, b, err)))
+			return rc;
+		row = part_find(b, seq);
+	}
+	if (!row)
+		return err_set(err, ERR_CORRUPT,
+			"log %" PRIu32 " entry %" PRIu64
+			": the %s part is missing",
+			r->log, seq, label_name(label));
+	if (row->erased) {
+		out->erased |= LABEL_BIT(label);
+	} else {
+		out->have |= LABEL_BIT(label);
+		out->part[label] = row->part;
+	}
+	return ERR_OK;
+}
+
+static enum err_code read_entry(
+	struct reading *r, uint64_t seq, struct record *out, struct err *err)
+{
+	const struct block_entry *e = &r->entries->entries[seq - r->at.first];
+	enum err_code rc = ERR_OK;
+
+	out->entry = e->text;
+	out->entry_len = e->len;
+	out->leaf = e->leaf;
+	if (r->erasures)
+		rc = view_erased(r->v, r->log, seq, &out->erased, err);
+	for (uint8_t l = 0; l < LABEL_COUNT && !rc; l++)
+		if (e->computed & r->labels & LABEL_BIT(l) & ~out->erased)
+			rc = read_part(r, e, seq, l, out, err);
+	return rc;
+}
+
+static void read_pending(struct reading *r, uint64_t seq, struct record *out)
+{
+	batch_record(r->v->batch, r->log, seq, out);
+	out->have &= r->labels;
+}
+
+static enum err_code read_turns(
+	struct reading *r, uint64_t from, size_t count, struct err *err)
+{
+	uint64_t ours = UINT64_MAX;
+	enum err_code rc = ERR_OK;
+
+	if (r->v->batch)
+		ours = batch_from(r->v->batch, r->log, UINT64_MAX);
+	for (uint64_t seq = from; seq < from + count && !rc; seq++) {
+		struct record *to = &r->record[r->count++];
+		struct entry_place at;
+
+		if (seq >= ours) {
+			read_pending(r, seq, to);
+			continue;
+		}
+		if (!r->entries || seq - r->at.first >= r->entries->count) {
+			if ((rc = entry_locate(r->v, r->log, seq, &at, err)) ||
+				(rc = open_place(r, &at, err)))
+				break;
+			if (seq - at.first >= r->entries->count)
+				return row_corrupt(err, "entries");
+		}
+		rc = read_entry(r, seq, to, err);
+	}
+	return rc;
+}
+
+static enum err_code read_proved(
+	struct reading *r, uint64_t seq, struct err *err)
+{
+	struct record *to = &r->record[r->count++];
+	struct entry_place at;
+	enum err_code rc;
+
+	if ((rc = entry_locate_proved(r->v, r->log, seq, &at, err)))
+		return rc;
+	if (!at.block.segment) {
+		batch_record_proved(r->v->batch, at.block.offset, to);
+		to->have &= r->labels;
+		return ERR_OK;
+	}
+	if ((rc = open_place(r, &at, err)))
+		return rc;
+	return read_entry(r, seq, to, err);
+}
+
+/* Copies what the records borrow into the run's own memory. */
+static enum err_code settle(
+	struct reading *r, uint64_t from, struct run *out, struct err *err)
+{
+	struct run run = {.start = from, .count = r->count};
+	size_t need = 1;
+	uint8_t *to;
+
+	for (size_t i = 0; i < r->count; i++) {
+		need += r->record[i].entry_len;
+		for (int l = 0; l < LABEL_COUNT; l++)
+			if (r->record[i].have & LABEL_BIT(l))
+				need += r->record[i].part[l].len;
+	}
+	if (!(to = buf_reserve(&run.arena, need)))
+		return err_nomem(err);
+	for (size_t i = 0; i < r->count; i++) {
+		struct record *rec = &r->record[i];
+
+		memcpy(to, rec->entry, rec->entry_len);
+		rec->entry = (char *)to;
+		to += rec->entry_len;
+		for (int l = 0; l < LABEL_COUNT; l++) {
+			struct part *p = &rec->part[l];
+
+			if (!(rec->have & LABEL_BIT(l))) {
+				*p = (struct part){0};
+				continue;
+			}
+			memcpy(to, p->json, p->len);
+			p->json = (char *)to;
+			to += p->len;
+		}
+	}
+	run.arena.len = need - 1;
+	run.record = r->record;
+	r->record = NULL;
+	*out = run;
+	return ERR_OK;
+}
+
+enum err_code view_read(const struct view *v, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, struct err *err)
+{
+	struct reading r = {.v = v, .log = log, .labels = labels};
+	struct log_row row;
+	enum err_code rc;
+
+	if (!count || count > RUN_LIMIT)
+		return err_set(err, ERR_LIMIT, "run of %zu records, limit %d",
+			count, RUN_LIMIT);
+	if ((rc = log_get(v, log, &row, err)))
+		return rc;
+	if (from >= row.edge.size)
+		count = 1;
+	else if (row.edge.size - from < count)
+		count = (size_t)(row.edge.size - from);
+	r.erasures = index_count(v->txn, DB_ERASED) > 0;
+	if (!(r.record = calloc(count, sizeof(*r.record))))
+		return err_nomem(err);
+	rc = from < row.edge.size ? read_turns(&r, from, count, err)
+				  : read_proved(&r, from, err);
+	if (!rc)
+		rc = settle(&r, from, out, err);
+	for (size_t i = 0; i < r.pin_count; i++)
+		block_unpin(r.pins[i]);
+	free(r.pins);
+	free(r.record);
+	return rc;
+}
+
+/* An erasure beside us may destroy a block between the look at the index and
+ * the look at the segment: then the index knows better now. */
+#define READ_TRIES 3
+
+enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		struct view v;
+
+		if ((rc = view_open(s, &v, err)))
+			return rc;
+		rc = view_read(&v, log, from, count, labels, out, err);
+		view_close(&v);
+		if (rc != ERR_ERASED && rc != ERR_CORRUPT)
+			break;
+	}
+	return rc;
+}
+
+/* ---- by digest ---- */
+
+struct finding {
+	const struct view *v;
+	const struct digest *digest;
+	struct found found;
+};
+
+static enum err_code locate_any(const struct view *v, uint32_t log,
+	uint64_t seq, struct entry_place *at, struct err *err)
+{
+	struct log_row row;
+	enum err_code rc;
+
+	if ((rc = log_get(v, log, &row, err)))
+		return rc;
+	if (seq < row.edge.size)
+		return entry_locate(v, log, seq, at, err);
+	return entry_locate_proved(v, log, seq, at, err);
+}
+
+static bool entry_has(const struct block_entry *e, const struct digest *d,
+	size_t *count, struct err *err)
+{
+	struct entry entry;
+
+	*count = 0;
+	if (entry_parse(e->text, e->len, &entry, err))
+		return false;
+	*count = entry.sd_count;
+	for (size_t i = 0; i < entry.sd_count; i++)
+		if (digest_equal(&entry.sd[i], d))
+			return true;
+	return false;
+}
+
+/* ERR_NOT_FOUND when it is not this one.  A digest without its part has no
+ * label of its own: it was destroyed when all such digests of the entry
+ * were. */
+static enum err_code match(
+	struct finding *f, const struct block_entry *e, struct err *err)
+{
+	uint8_t erased;
+	size_t count;
+	enum err_code rc;
+
+	if (digest_equal(&e->leaf, f->digest)) {
+		f->found.kind = FOUND_ENTRY;
+		return ERR_OK;
+	}
+	rc = view_erased(f->v, f->found.log, f->found.seq, &erased, err);
+	if (rc)
+		return rc;
+	f->found.kind = FOUND_PART;
+	for (uint8_t l = 0; l < LABEL_COUNT; l++) {
+		if (!(e->computed & LABEL_BIT(l)) ||
+			!digest_equal(&e->digest[l], f->digest))
+			continue;
+		f->found.label = l;
+		if (erased & LABEL_BIT(l))
+			return err_set(err, ERR_ERASED,
+				"the %s part was destroyed", label_name(l));
+		return ERR_OK;
+	}
+	erased &= (uint8_t)~e->computed;
+	if (entry_has(e, f->digest, &count, err) && erased &&
+		(size_t)__builtin_popcount(erased | e->computed) == count)
+		return err_set(err, ERR_ERASED, "the part was destroyed");
+	return ERR_NOT_FOUND;
+}
+
+static enum err_code on_candidate(void *arg, uint64_t arrival, struct err *err)
+{
+	struct finding *f = arg;
+	struct entry_place at;
+	struct block *b;
+	enum err_code rc;
+
+	if ((rc = arrival_get(
+		     f->v, arrival, &f->found.log, &f->found.seq, err)) ||
+		(rc = locate_any(f->v, f->found.log, f->found.seq, &at, err)) ||
+		(rc = block_entries(f->v, at.block, at.commit, &b, err)))
+		return rc;
+	rc = f->found.seq - at.first < b->count
+		? match(f, &b->entries[f->found.seq - at.first], err)
+		: row_corrupt(err, "entries");
+	block_unpin(b);
+	return rc;
+}
+
+static enum err_code find_object(struct store *s, const struct digest *d,
+	struct found *out, struct err *err)
+{
+	struct attachment_ref ref;
+	enum err_code rc = store_attachment_find(s, d, &ref, err);
+
+	if (rc)
+		return rc;
+	*out = (struct found){FOUND_ATTACHMENT, ref.log, ref.seq, ref.label};
+	return ERR_OK;
+}
+
+enum err_code store_find_digest(struct store *s, const struct digest *d,
+	struct found *out, struct err *err)
+{
+	struct finding f = {.digest = d};
+	char text[DIGEST_TEXT_SIZE];
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	f.v = &v;
+	rc = finder_find(v.txn, d, on_candidate, &f, err);
+	view_close(&v);
+	if (!rc)
+		*out = f.found;
+	if (rc == ERR_NOT_FOUND)
+		rc = find_object(s, d, out, err);
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	digest_base64url(d, text);
+	return err_set(err, rc, "nothing here has the digest %s", text);
+}
+
+/* ---- sparse logs ---- */
+
+enum err_code store_sparse_proof(struct store *s, uint32_t log, uint64_t seq,
+	struct buf *out, struct err *err)
+{
+	struct entry_place at;
+	struct block *b;
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	if (!(rc = entry_locate_proved(&v, log, seq, &at, err)) &&
+		!(rc = block_entries(&v, at.block, at.commit, &b, err))) {
+		buf_add(out, b->proof, b->proof_len);
+		rc = buf_ok(out, err);
+		block_unpin(b);
+	}
+	view_close(&v);
+	return rc;
+}
+
+static enum err_code next_sparse(struct store *s, uint32_t log, uint64_t from,
+	uint64_t *seq, struct err *err)
+{
+	struct key k = key_of_seq(log, from);
+	struct bytes found;
+	struct cursor c;
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	rc = index_ceil(v.txn, DB_PROVED, key_bytes(&k), &found, NULL, err);
+	if (!rc) {
+		c = value_cursor(found);
+		if (cursor_u32(&c) != log)
+			rc = ERR_NOT_FOUND;
+		*seq = cursor_u64(&c);
+	}
+	view_close(&v);
+	return rc;
+}
+
+enum err_code store_sparse_each(struct store *s, uint32_t log, uint64_t from,
+	store_seq_visit *visit, void *arg, struct err *err)
+{
+	uint64_t seq;
+	enum err_code rc;
+
+	for (;; from = seq + 1) {
+		rc = next_sparse(s, log, from, &seq, err);
+		if (rc == ERR_NOT_FOUND)
+			return ERR_OK;
+		if (rc || (rc = visit(arg, seq, err)))
+			return rc;
+	}
+}

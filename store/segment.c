@@ -1,0 +1,473 @@
+/* segment.c - segment files: the truth and the write-ahead log. */
+#include "store/segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/crc.h"
+
+#define NAME_SIZE 16 /* "00000001.seg" */
+
+struct segments {
+	char *dir;
+	uint32_t count;
+	uint8_t store[STORE_ID_SIZE];
+	int newest; /* open for writing once something is appended, or -1 */
+};
+
+char *segment_path(const struct segments *g, uint32_t number)
+{
+	char name[NAME_SIZE];
+
+	snprintf(name, sizeof(name), "%08" PRIu32 ".seg", number);
+	return file_join(g->dir, name);
+}
+
+static enum err_code open_file(struct segments *g, uint32_t number, int flags,
+	int *fd, struct err *err)
+{
+	char *path = segment_path(g, number);
+	enum err_code rc = ERR_OK;
+
+	if (!path)
+		return err_nomem(err);
+	*fd = open(path, flags | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		rc = err_sys(err, "open %s", path);
+	free(path);
+	return rc;
+}
+
+/* What file_read_at() and item_parse() say, with the place in front. */
+static enum err_code at_place(
+	struct err *err, enum err_code rc, struct place at)
+{
+	if (rc)
+		rc = err_while(err, rc, "segment %08" PRIu32 " at %" PRIu64,
+			at.segment, at.offset);
+	return rc;
+}
+
+static enum err_code read_head(struct segments *g, uint32_t number,
+	struct segment_head *out, struct err *err)
+{
+	uint8_t bytes[SEGMENT_HEAD_SIZE];
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = open_file(g, number, O_RDONLY, &fd, err)))
+		return rc;
+	rc = file_read_at(fd, 0, bytes, sizeof(bytes), err);
+	close(fd);
+	if (!rc &&
+		(!segment_head_parse(bytes, sizeof(bytes), out) ||
+			out->number != number))
+		rc = err_set(err, ERR_CORRUPT, "no segment head");
+	return at_place(err, rc, (struct place){number, 0});
+}
+
+static enum err_code count_files(struct segments *g, struct err *err)
+{
+	DIR *dir = opendir(g->dir);
+	uint32_t files = 0;
+	struct dirent *e;
+
+	if (!dir)
+		return err_sys(err, "open %s", g->dir);
+	while ((e = readdir(dir))) {
+		uint64_t number;
+		const char *name = e->d_name;
+		size_t skip = strspn(name, "0");
+
+		if (strlen(name) != 12 || strcmp(name + 8, ".seg") != 0 ||
+			skip >= 8 ||
+			!number_parse(
+				name + skip, 8 - skip, UINT32_MAX - 1, &number))
+			continue;
+		files++;
+		if (number > g->count)
+			g->count = (uint32_t)number;
+	}
+	closedir(dir);
+	if (files != g->count)
+		return err_set(err, ERR_CORRUPT,
+			"%s: %" PRIu32 " segments, the newest is %" PRIu32,
+			g->dir, files, g->count);
+	return ERR_OK;
+}
+
+/* A crash while the newest segment was made leaves a file without a head:
+ * nothing was ever in it. */
+static enum err_code drop_unborn(struct segments *g, struct err *err)
+{
+	uint64_t size;
+	enum err_code rc;
+	char *path;
+
+	if ((rc = segment_size(g, g->count, &size, err)))
+		return rc;
+	if (size >= SEGMENT_HEAD_SIZE)
+		return ERR_OK;
+	if (!(path = segment_path(g, g->count)))
+		return err_nomem(err);
+	if (unlink(path) < 0)
+		rc = err_sys(err, "remove %s", path);
+	else
+		g->count--;
+	free(path);
+	return rc;
+}
+
+enum err_code segments_open(
+	const char *data, bool create, struct segments **out, struct err *err)
+{
+	struct segments *g = calloc(1, sizeof(*g));
+	struct segment_head head;
+	enum err_code rc = ERR_OK;
+
+	if (!g)
+		return err_nomem(err);
+	g->newest = -1;
+	if (!(g->dir = file_join(data, "segments"))) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	if ((create && (rc = file_make_dirs(g->dir, err))) ||
+		(rc = count_files(g, err)))
+		goto out;
+	if (create && g->count && (rc = drop_unborn(g, err)))
+		goto out;
+	if (g->count) {
+		if ((rc = read_head(g, 1, &head, err)))
+			goto out;
+		memcpy(g->store, head.store, STORE_ID_SIZE);
+	} else {
+		rc = random_bytes(g->store, STORE_ID_SIZE, err);
+	}
+out:
+	if (rc)
+		segments_close(g);
+	else
+		*out = g;
+	return rc;
+}
+
+void segments_close(struct segments *g)
+{
+	if (!g)
+		return;
+	if (g->newest >= 0)
+		close(g->newest);
+	free(g->dir);
+	free(g);
+}
+
+uint32_t segments_count(const struct segments *g)
+{
+	return __atomic_load_n(&g->count, __ATOMIC_ACQUIRE);
+}
+
+const uint8_t *segments_store_id(const struct segments *g)
+{
+	return g->store;
+}
+
+/* The head of the item at `offset`; fewer bytes than a longest head may be
+ * left in the file. */
+static enum err_code head_from(
+	int fd, uint64_t offset, struct item *out, struct err *err)
+{
+	uint8_t bytes[ITEM_HEAD_LIMIT];
+	ssize_t n = pread(fd, bytes, sizeof(bytes), (off_t)offset);
+
+	if (n < 0)
+		return err_sys(err, "read");
+	return item_parse(bytes, (size_t)n, out, err);
+}
+
+enum err_code segment_head_at(
+	struct segments *g, struct place at, struct item *out, struct err *err)
+{
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = open_file(g, at.segment, O_RDONLY, &fd, err)))
+		return rc;
+	rc = head_from(fd, at.offset, out, err);
+	close(fd);
+	return at_place(err, rc, at);
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	return !len || (!p[0] && !memcmp(p, p + 1, len - 1));
+}
+
+/* `payload` begins at its own length 0. */
+static enum err_code payload_from(int fd, uint64_t offset,
+	const struct item *it, struct buf *payload, struct err *err)
+{
+	uint8_t *to = buf_reserve(payload, it->payload_len);
+	enum err_code rc;
+
+	if (!to)
+		return err_nomem(err);
+	rc = file_read_at(
+		fd, offset + item_head_size(it), to, it->payload_len, err);
+	if (rc)
+		return rc;
+	if (crc32c(0, to, it->payload_len) == it->payload_crc) {
+		payload->len += it->payload_len;
+		return ERR_OK;
+	}
+	if (it->suite == SUITE_SEALED && all_zero(to, it->payload_len))
+		return err_set(err, ERR_ERASED, "the block was destroyed");
+	return err_set(err, ERR_CORRUPT, "item does not match its crc");
+}
+
+enum err_code segment_item(struct segments *g, struct place at,
+	struct item *head, struct buf *payload, struct err *err)
+{
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = open_file(g, at.segment, O_RDONLY, &fd, err)))
+		return rc;
+	buf_clear(payload);
+	rc = head_from(fd, at.offset, head, err);
+	if (!rc)
+		rc = payload_from(fd, at.offset, head, payload, err);
+	close(fd);
+	return at_place(err, rc, at);
+}
+
+enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
+	uint64_t to, item_visit *visit, void *arg, uint64_t *end,
+	struct err *err)
+{
+	struct place at = {number, from ? from : SEGMENT_HEAD_SIZE};
+	struct stat st;
+	struct item it;
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = open_file(g, number, O_RDONLY, &fd, err)))
+		return rc;
+	if (fstat(fd, &st) < 0) {
+		rc = err_sys(err, "segment %08" PRIu32, number);
+		goto out;
+	}
+	if (!to || to > (uint64_t)st.st_size)
+		to = (uint64_t)st.st_size;
+	while (at.offset < to && !head_from(fd, at.offset, &it, NULL) &&
+		item_size(&it) <= to - at.offset) {
+		if ((rc = visit(arg, at, &it, err)))
+			goto out;
+		at.offset += item_size(&it);
+	}
+	*end = at.offset;
+out:
+	close(fd);
+	return rc;
+}
+
+enum err_code segment_size(
+	struct segments *g, uint32_t number, uint64_t *size, struct err *err)
+{
+	char *path = segment_path(g, number);
+	enum err_code rc = ERR_OK;
+	struct stat st;
+
+	if (!path)
+		return err_nomem(err);
+	if (stat(path, &st) < 0)
+		rc = err_sys(err, "%s", path);
+	else
+		*size = (uint64_t)st.st_size;
+	free(path);
+	return rc;
+}
+
+enum err_code segment_end(
+	struct segments *g, uint32_t number, uint64_t *end, struct err *err)
+{
+	struct segment_head next;
+	enum err_code rc;
+
+	if (number >= g->count)
+		return err_set(err, ERR_NOT_FOUND,
+			"segment %08" PRIu32 " is the newest", number);
+	if ((rc = read_head(g, number + 1, &next, err)))
+		return rc;
+	*end = next.prev_end;
+	return ERR_OK;
+}
+
+enum err_code segment_commits_behind(struct segments *g, uint32_t number,
+	uint64_t from, size_t *count, struct err *err)
+{
+	struct buf tail = BUF_EMPTY;
+	uint64_t size;
+	enum err_code rc;
+	uint8_t *to;
+	int fd = -1;
+
+	if ((rc = segment_size(g, number, &size, err)) ||
+		(rc = open_file(g, number, O_RDONLY, &fd, err)))
+		return rc;
+	*count = 0;
+	if (size > from) {
+		to = buf_reserve(&tail, (size_t)(size - from));
+		rc = to ? file_read_at(fd, from, to, (size_t)(size - from), err)
+			: err_nomem(err);
+		for (size_t i = 0; !rc && i < size - from; i++) {
+			struct item it;
+
+			*count += to[i] == 'C' &&
+				!item_parse(to + i, (size_t)(size - from) - i,
+					&it, NULL) &&
+				it.kind == ITEM_COMMIT;
+		}
+	}
+	buf_free(&tail);
+	close(fd);
+	return rc;
+}
+
+static enum err_code write_new(
+	struct segments *g, int fd, uint64_t prev_end, struct err *err)
+{
+	struct segment_head head = {
+		.number = g->count + 1, .prev_end = prev_end};
+	uint8_t bytes[SEGMENT_HEAD_SIZE];
+	enum err_code rc;
+
+	memcpy(head.store, g->store, STORE_ID_SIZE);
+	segment_head_write(&head, bytes);
+	if ((rc = file_write_at(fd, 0, bytes, sizeof(bytes), err)) ||
+		(rc = file_sync_data(fd, g->dir, err)))
+		return rc;
+	return file_sync_dir(g->dir, err);
+}
+
+enum err_code segment_create(
+	struct segments *g, uint64_t prev_end, struct err *err)
+{
+	char *path = segment_path(g, g->count + 1);
+	enum err_code rc;
+	int fd;
+
+	if (!path)
+		return err_nomem(err);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		rc = err_sys(err, "make %s", path);
+		goto out;
+	}
+	if ((rc = write_new(g, fd, prev_end, err))) {
+		close(fd);
+		unlink(path);
+		goto out;
+	}
+	crash_point("segment.created");
+	if (g->newest >= 0)
+		close(g->newest);
+	g->newest = fd;
+	__atomic_store_n(&g->count, g->count + 1, __ATOMIC_RELEASE);
+out:
+	free(path);
+	return rc;
+}
+
+static enum err_code open_newest(struct segments *g, struct err *err)
+{
+	if (g->newest >= 0)
+		return ERR_OK;
+	return open_file(g, g->count, O_RDWR, &g->newest, err);
+}
+
+enum err_code segment_append(struct segments *g, uint64_t offset,
+	const struct buf *group, bool *broken, struct err *err)
+{
+	enum err_code rc;
+
+	if ((rc = open_newest(g, err)))
+		return rc;
+	rc = file_write_at(g->newest, offset, group->data, group->len, err);
+	if (!rc) {
+		crash_point("batch.appended");
+		/* After a failed sync the kernel may have dropped the pages:
+		 * nobody knows what is on the disk. */
+		if ((rc = file_sync_data(g->newest, g->dir, err)))
+			*broken = true;
+	}
+	if (rc && ftruncate(g->newest, (off_t)offset) < 0)
+		*broken = true;
+	if (rc)
+		rc = err_while(err, rc, "segment %08" PRIu32, g->count);
+	return rc;
+}
+
+enum err_code segment_cut(struct segments *g, uint64_t offset, struct err *err)
+{
+	enum err_code rc;
+
+	if ((rc = open_newest(g, err)))
+		return rc;
+	if (ftruncate(g->newest, (off_t)offset) < 0)
+		return err_sys(err, "cut segment %08" PRIu32, g->count);
+	return file_sync_data(g->newest, g->dir, err);
+}
+
+static enum err_code write_zeros(
+	int fd, uint64_t offset, size_t len, struct err *err)
+{
+	static const uint8_t zeros[4096];
+	enum err_code rc = ERR_OK;
+
+	for (size_t n; len && !rc; offset += n, len -= n) {
+		n = len < sizeof(zeros) ? len : sizeof(zeros);
+		rc = file_write_at(fd, offset, zeros, n, err);
+	}
+	return rc;
+}
+
+/* Zeros are written before the hole is punched: a hole alone leaves the old
+ * bytes on the medium until the file system uses the room again. */
+enum err_code segment_punch(
+	struct segments *g, struct place at, struct err *err)
+{
+	struct item it;
+	uint64_t from;
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = open_file(g, at.segment, O_RDWR, &fd, err)))
+		return rc;
+	if ((rc = head_from(fd, at.offset, &it, err)))
+		goto out;
+	from = at.offset + item_head_size(&it);
+	rc = write_zeros(fd, from, it.payload_len, err);
+out:
+	close(fd);
+	return at_place(err, rc, at);
+}
+
+enum err_code segment_sync(struct segments *g, uint32_t number, struct err *err)
+{
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = open_file(g, number, O_RDWR, &fd, err)))
+		return rc;
+	rc = file_sync_data(fd, g->dir, err);
+	close(fd);
+	return rc;
+}

@@ -1,0 +1,60 @@
+/* segment.h - segment files: the truth and the write-ahead log.  Internal to
+ * store/. */
+#pragma once
+
+#include "store/item.h"
+
+#define SEGMENT_SIZE ((uint64_t)64 << 20) /* when the next one begins */
+
+struct segments;
+
+/* The segments in DATA/segments; the folder is made when `create`. */
+enum err_code segments_open(
+	const char *data, bool create, struct segments **out, struct err *err);
+void segments_close(struct segments *g);
+uint32_t segments_count(const struct segments *g); /* the newest number */
+const uint8_t *segments_store_id(const struct segments *g);
+char *segment_path(const struct segments *g, uint32_t number); /* heap */
+
+/* The item's head at a place. */
+enum err_code segment_head_at(
+	struct segments *g, struct place at, struct item *out, struct err *err);
+/* The item and its payload (checked by CRC).  ERR_ERASED when the payload was
+ * punched out. */
+enum err_code segment_item(struct segments *g, struct place at,
+	struct item *head, struct buf *payload, struct err *err);
+
+/* Each item from `from` to `to` (0: as far as the items go); stops where none
+ * is.  *end is behind the last item. */
+typedef enum err_code item_visit(
+	void *arg, struct place at, const struct item *it, struct err *err);
+enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
+	uint64_t to, item_visit *visit, void *arg, uint64_t *end,
+	struct err *err);
+/* Size of the file. */
+enum err_code segment_size(
+	struct segments *g, uint32_t number, uint64_t *size, struct err *err);
+/* Where the groups of `number` end, as the next segment tells; ERR_NOT_FOUND
+ * for the newest. */
+enum err_code segment_end(
+	struct segments *g, uint32_t number, uint64_t *end, struct err *err);
+/* How many commit items stand anywhere from `from` on. */
+enum err_code segment_commits_behind(struct segments *g, uint32_t number,
+	uint64_t from, size_t *count, struct err *err);
+
+/* Makes the next segment durably; prev_end is where the newest one ends. */
+enum err_code segment_create(
+	struct segments *g, uint64_t prev_end, struct err *err);
+/* Writes `group` at `offset` of the newest segment and syncs.  On failure the
+ * file is cut back to `offset`; when even that fails, *broken is set: nothing
+ * may be written before the store was opened anew. */
+enum err_code segment_append(struct segments *g, uint64_t offset,
+	const struct buf *group, bool *broken, struct err *err);
+/* Takes back what segment_append() wrote. */
+enum err_code segment_cut(struct segments *g, uint64_t offset, struct err *err);
+/* Overwrites the payload of the item with nothing; sync by
+ * segment_sync(). */
+enum err_code segment_punch(
+	struct segments *g, struct place at, struct err *err);
+enum err_code segment_sync(
+	struct segments *g, uint32_t number, struct err *err);
