@@ -1,0 +1,328 @@
+/* replica_give.c - what the node gives: checkpoints, packages, proved entries,
+ * cosigned notes, ranges of attachments. */
+#include "syncd/ask.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- up ---- */
+
+/* The note and its size must be of one instant. */
+static enum err_code give_checkpoint(
+	struct ask *a, struct node *n, struct err *err)
+{
+	struct log_info log, again;
+	uint64_t old;
+	enum err_code rc;
+
+	for (;;) {
+		if ((rc = store_log_find(n->store, a->origin, &log, err)))
+			return rc;
+		/* protocol 3.4: "A sender whose checkpoint is older than what
+		 * the taker knows sends it with old size 0." */
+		old = a->from > log.checkpoint_size ? 0 : a->from;
+		buf_clear(&a->out);
+		origin_head_write(a->origin, &a->out);
+		if ((rc = exchange_make_checkpoint(
+			     n, &log, old, &a->out, err)) ||
+			(rc = store_log_find(n->store, a->origin, &again, err)))
+			return rc;
+		if (again.checkpoint_size == log.checkpoint_size)
+			break;
+	}
+	a->size = log.checkpoint_size;
+	return buf_ok(&a->out, err);
+}
+
+static enum err_code give_package(
+	struct ask *a, struct replica *r, struct err *err)
+{
+	struct log_info log;
+	enum err_code rc;
+
+	origin_head_write(a->origin, &a->out);
+	if ((rc = store_log_find(r->node->store, a->origin, &log, err)) ||
+		(rc = exchange_make_package(r->node, r->rules, &log, a->peer,
+			 a->from, a->size, PACKAGE_TARGET, &a->out, &a->next,
+			 err)))
+		return rc;
+	a->count = a->next - a->from;
+	return buf_ok(&a->out, err);
+}
+
+/* ---- down ---- */
+
+#define SEQS_AT_ONCE 64
+
+struct seqs {
+	uint64_t seq[SEQS_AT_ONCE];
+	size_t count;
+};
+
+static enum err_code add_seq(void *arg, uint64_t seq, struct err *err)
+{
+	struct seqs *list = arg;
+
+	if (list->count == SEQS_AT_ONCE)
+		return err_set(err, ERR_LIMIT, "enough for now");
+	list->seq[list->count++] = seq;
+	return ERR_OK;
+}
+
+static enum err_code read_entry(struct store *s, uint32_t log, uint64_t seq,
+	struct entry *out, struct err *err)
+{
+	struct run run = {0};
+	enum err_code rc = store_read(s, log, seq, 1, 0, &run, err);
+
+	if (rc == ERR_OK)
+		rc = entry_parse(
+			run.record[0].entry, run.record[0].entry_len, out, err);
+	run_free(&run);
+	return rc;
+}
+
+static enum err_code give_entry(struct ask *a, struct replica *r,
+	const struct log_info *log, uint64_t seq, struct err *err)
+{
+	struct proved_item *item = &a->proved[a->proved_count];
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = read_entry(r->node->store, log->id, seq, &e, err)) ||
+		!exchange_goes_down(r->rules, &e, a->peer))
+		return rc;
+	origin_head_write(log->origin, &item->message);
+	buf_u64(&item->message, seq);
+	if ((rc = exchange_make_proved(r->node, r->rules, log, seq, a->peer,
+		     &item->message, err)) ||
+		(rc = buf_ok(&item->message, err))) {
+		buf_free(&item->message);
+		return rc;
+	}
+	memcpy(item->origin, log->origin, ORIGIN_SIZE);
+	item->seq = seq;
+	a->proved_count++;
+	a->size += item->message.len;
+	return ERR_OK;
+}
+
+static bool room_left(const struct ask *a)
+{
+	return a->proved_count < a->room && a->proved_count < PROVED_AT_ONCE &&
+		a->size < PROVED_ROOM;
+}
+
+static enum err_code find_cursor(
+	struct ask *a, const char *origin, struct row **out, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	*out = rows_find(&a->cursors, origin);
+	if (!*out && (rc = rows_add(&a->cursors, origin, 0, 0, err)) == ERR_OK)
+		*out = &a->cursors.row[a->cursors.count - 1];
+	return rc;
+}
+
+/* Entries of one log that go down, in their order: one that cannot be proved
+ * yet holds back those behind it, else the child's cursor would pass it. */
+static enum err_code give_log_down(struct ask *a, struct replica *r,
+	const struct log_info *log, struct err *err)
+{
+	struct seqs seqs = {0};
+	struct row *cursor;
+	enum err_code rc;
+
+	if ((rc = find_cursor(a, log->origin, &cursor, err)))
+		return rc;
+	rc = store_down_each(
+		r->node->store, log->id, cursor->n, add_seq, &seqs, err);
+	if (rc && !(rc == ERR_LIMIT && seqs.count == SEQS_AT_ONCE))
+		return rc;
+	a->more = a->more || seqs.count == SEQS_AT_ONCE;
+	for (size_t i = 0; i < seqs.count; i++) {
+		if (!room_left(a)) {
+			a->more = true;
+			return ERR_OK;
+		}
+		rc = give_entry(a, r, log, seqs.seq[i], err);
+		if (rc == ERR_NOT_FOUND)
+			return ERR_OK;
+		if (rc)
+			return rc;
+		cursor->n = seqs.seq[i] + 1;
+	}
+	return ERR_OK;
+}
+
+struct down_logs {
+	const char *peer;
+	struct log_info *log;
+	size_t count, cap;
+};
+
+/* protocol 5.3: "Down go entries of logs that are not of the child or below
+ * it." */
+static enum err_code add_down_log(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct down_logs *list = arg;
+	const char *code = origin_code(log->origin);
+
+	if (!code || code_within(code, list->peer) ||
+		list->count == SESSION_ROWS_LIMIT)
+		return ERR_OK;
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? 2 * list->cap : 16;
+		struct log_info *more =
+			reallocarray(list->log, cap, sizeof(*more));
+
+		if (!more)
+			return err_nomem(err);
+		list->log = more;
+		list->cap = cap;
+	}
+	list->log[list->count++] = *log;
+	return ERR_OK;
+}
+
+static enum err_code give_proved(
+	struct ask *a, struct replica *r, struct err *err)
+{
+	struct down_logs logs = {.peer = a->peer};
+	enum err_code rc;
+
+	a->size = 0;
+	rc = store_log_each(r->node->store, add_down_log, &logs, err);
+	for (size_t i = 0; rc == ERR_OK && i < logs.count; i++)
+		rc = give_log_down(a, r, &logs.log[i], err);
+	free(logs.log);
+	return rc;
+}
+
+static enum err_code give_cosigned(
+	struct ask *a, struct node *n, struct err *err)
+{
+	struct log_info log;
+	struct digest d;
+	struct cursor c;
+	enum err_code rc;
+
+	if ((rc = store_log_find(n->store, a->origin, &log, err)) ||
+		(rc = store_note(
+			 n->store, log.id, NOTE_COSIGNED, &a->out, err)))
+		return rc;
+	d = digest_of(a->out.data, a->out.len);
+	c = cursor_over(d.b, sizeof(d.b));
+	a->note = cursor_u64(&c);
+	return ERR_OK;
+}
+
+/* ---- attachments ---- */
+
+/* The peer may have what it may have of the record: its clearance for the
+ * label, and downwards only of entries that go down to it. */
+static enum err_code check_range(
+	struct ask *a, struct replica *r, struct err *err)
+{
+	struct attachment_ref ref;
+	const struct series *s;
+	char code[CODE_SIZE] = "";
+	struct log_info log;
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = store_attachment_find(
+		     r->node->store, &a->object, &ref, err)) ||
+		(rc = store_log_by_id(r->node->store, ref.log, &log, err)) ||
+		(rc = read_entry(r->node->store, ref.log, ref.seq, &e, err)))
+		return rc;
+	if (origin_code(log.origin))
+		memcpy(code, origin_code(log.origin), CODE_LEN);
+	s = rules_series(r->rules, e.series);
+	if (!code[0] || !s ||
+		!(rules_clearance(r->rules, s, code, a->peer) &
+			LABEL_BIT(ref.label)))
+		return err_set(err, ERR_DENIED,
+			"%s may not hold the attachment of %s/%" PRIu64,
+			a->peer, log.origin, ref.seq);
+	if (a->role == SESSION_PARENT && !code_within(code, a->peer) &&
+		!exchange_goes_down(r->rules, &e, a->peer))
+		return err_set(err, ERR_DENIED,
+			"%s/%" PRIu64 " does not go down to %s", log.origin,
+			ref.seq, a->peer);
+	return ERR_OK;
+}
+
+static enum err_code read_range(struct ask *a, struct node *n, struct err *err)
+{
+	struct attachment_reader *reader = NULL;
+	uint64_t size;
+	size_t got = 0, done = 0;
+	uint8_t *room;
+	enum err_code rc;
+
+	if ((rc = attachment_open(n->data, store_keyring(n->store), &a->object,
+		     &reader, &size, err)))
+		return rc;
+	if (a->from >= size || a->size > size - a->from) {
+		rc = err_set(err, ERR_PROTOCOL,
+			"range %" PRIu64 " + %" PRIu64
+			" of an attachment of %" PRIu64 " bytes",
+			a->from, a->size, size);
+		goto out;
+	}
+	data_head_write(&a->object, a->from, &a->out);
+	room = buf_reserve(&a->out, (size_t)a->size);
+	if (!room) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	while (done < a->size) {
+		if ((rc = attachment_read(reader, a->from + done, room + done,
+			     (size_t)a->size - done, &got, err)))
+			goto out;
+		if (got == 0) {
+			rc = err_set(err, ERR_CORRUPT,
+				"attachment ends at %" PRIu64 " of %" PRIu64,
+				a->from + done, size);
+			goto out;
+		}
+		done += got;
+	}
+	a->out.len += done;
+out:
+	attachment_close(reader);
+	return rc;
+}
+
+static enum err_code give_range(
+	struct ask *a, struct replica *r, struct err *err)
+{
+	enum err_code rc;
+
+	if ((rc = check_range(a, r, err)))
+		return rc;
+	if (!attachment_here(r->node->data, &a->object))
+		return err_set(err, ERR_NOT_FOUND, "attachment is not here");
+	return read_range(a, r->node, err);
+}
+
+enum err_code give_run(struct ask *a, struct replica *r, struct err *err)
+{
+	switch (a->kind) {
+	case ASK_GIVE_CHECKPOINT:
+		return give_checkpoint(a, r->node, err);
+	case ASK_GIVE_PACKAGE:
+		return give_package(a, r, err);
+	case ASK_GIVE_PROVED:
+		return give_proved(a, r, err);
+	case ASK_GIVE_COSIGNED:
+		return give_cosigned(a, r->node, err);
+	case ASK_GIVE_RANGE:
+		return give_range(a, r, err);
+	default:
+		return err_set(err, ERR_INTERNAL, "no giving ask");
+	}
+}

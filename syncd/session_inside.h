@@ -1,0 +1,177 @@
+/* session_inside.h - a session's parts: states and words in session.c, giving
+ * in session_give.c, taking in session_take.c.  Internal to syncd/. */
+#pragma once
+
+#include "syncd/ask.h"
+#include "syncd/frames.h"
+
+#define FLIGHTS_LIMIT 64
+#define OBJECTS_LIMIT 1024 /* that one side wants and the other lacks */
+#define RANGES_LIMIT 2     /* attachments under way each way */
+#define INBOX_LIMIT 4
+#define INBOX_BYTES_LIMIT ((size_t)1 << 20)
+#define TAKES_LIMIT 4 /* at once, of different logs */
+#define OUT_LIMIT 4096 /* messages that the peer has not taken from us */
+#define BUSY_RETRY_S 300
+
+/* A message on its way out, in the queue of its lane. */
+struct outgoing {
+	struct outgoing *later;
+	enum message_kind kind;
+	struct buf body;
+	size_t at; /* sent of it */
+};
+struct lane_queue {
+	struct outgoing *first, **end;
+	size_t count;
+};
+
+/* A message that came and waits for its ask, or has it running. */
+struct incoming {
+	struct incoming *later;
+	enum message_kind kind;
+	struct buf body; /* empty while the ask has it */
+	size_t bytes, head;
+	char origin[ORIGIN_SIZE];
+	uint64_t seq; /* PROVED */
+	struct ask *running;
+};
+
+/* A log that goes up (child), or comes up (parent). */
+struct log_row {
+	char origin[ORIGIN_SIZE];
+	bool own;
+	uint64_t here;   /* child: size of our complete checkpoint */
+	uint64_t acked;  /* child: entries that the parent has */
+	uint64_t known;  /* child: newest checkpoint that the parent has */
+	uint64_t target; /* child: size under way, 0 for none */
+	uint64_t next;   /* child: entries sent */
+	bool verify;     /* child: ask by a checkpoint whether it is a fork */
+	bool unverified; /* child: asked, no answer yet */
+	bool partial;    /* parent: a checkpoint came, not all its entries */
+	bool refused;    /* for this session */
+	uint64_t note;   /* parent: mark of the cosigned note last sent */
+	bool note_due;
+};
+#define NO_ROW SIZE_MAX
+
+/* Bytes of lanes 1 and 2 that are sent and not acknowledged. */
+struct flight {
+	size_t row; /* NO_ROW: of an attachment */
+	struct digest object;
+	uint64_t end; /* sequence or offset behind it */
+	size_t bytes;
+};
+struct proved_flight {
+	char origin[ORIGIN_SIZE];
+	uint64_t seq;
+};
+
+/* An attachment that we receive. */
+struct want {
+	bool used, asking, waiting; /* an ask runs; DATA is to come */
+	struct attachment_ref ref;
+	struct attachment_writer *writer; /* while no ask has it */
+	uint64_t offset, length;
+};
+/* A range that the peer asked for. */
+struct serve {
+	struct digest object;
+	uint64_t offset, length;
+	bool asking;
+};
+
+struct session {
+	struct session_options opt;
+	enum session_state state;
+	struct session_status status; /* counters; the rest when asked */
+	struct frame_reader reader;
+	struct lane_queue out[LANE_COUNT];
+	struct ask *asks, **asks_end; /* made, not handed out */
+	size_t asks_out;
+
+	struct hello ours, theirs;
+	bool have_ours, have_theirs, matched;
+	bool dirty, looking, looked;
+	bool outdated; /* the peer's rules are, nothing more is given */
+	bool importing;
+	char problem[ERR_TEXT_SIZE]; /* the first refusal or fault */
+	char end_text[ERR_TEXT_SIZE + WHY_SIZE + 8];
+
+	struct log_row *rows;
+	size_t row_count, row_cap, turn;
+	bool giving, noting;
+	struct flight flights[FLIGHTS_LIMIT];
+	size_t flight_count, unacked;
+	size_t reserved, reserved_count; /* for asks under way */
+
+	struct rows cursors, refused_down;
+	bool down_due, proving;
+	struct proved_flight proved[PROVED_AT_ONCE];
+	size_t proved_count;
+
+	struct incoming *inbox, **inbox_end;
+	size_t inbox_count, inbox_bytes, takes;
+
+	struct want wants[RANGES_LIMIT];
+	struct attachment_ref queue[WANTED_AT_ONCE];
+	size_t queue_count;
+	struct digests lacking; /* wanted, and the peer does not give them */
+	uint64_t wanted_total;
+	struct serve serves[RANGES_LIMIT];
+	size_t serve_count;
+	struct digests sought; /* the peer's `lacking` */
+};
+
+/* ---- session.c ---- */
+
+/* Takes `body`. */
+enum err_code session_send(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+enum err_code session_say(struct session *s, enum message_kind kind,
+	const struct control *c, struct err *err);
+/* Ends it with a BYE; `text` may be empty. */
+void session_end(struct session *s, enum session_state state, const char *why,
+	const char *text);
+/* Ends it with a BUSY: the disk is full here. */
+void session_full(struct session *s);
+/* Queues an ask with role and peer filled in; NULL when out of memory, and
+ * then nothing has changed: it is tried again. */
+struct ask *session_ask(struct session *s, enum ask_kind kind);
+/* Keeps the first one for status. */
+void session_problem(struct session *s, const char *thing, const char *text);
+/* The row of a log, made where it is missing; NO_ROW when there is no room. */
+size_t session_row(struct session *s, const char *origin);
+struct log_row *session_find_row(struct session *s, const char *origin);
+/* A failure of this machine rather than of what was given or taken. */
+bool rc_is_ours(enum err_code rc);
+
+/* ---- session_give.c ---- */
+
+void give_pump(struct session *s);
+void give_open(struct session *s); /* the rows of both HELLOs */
+enum err_code give_answer(struct session *s, struct ask *a, struct err *err);
+enum err_code give_news(struct session *s, struct ask *look, struct err *err);
+enum err_code give_on_ack(struct session *s, const struct control *c,
+	struct err *err);
+enum err_code give_on_refused(struct session *s, const struct control *c,
+	struct err *err);
+enum err_code give_on_want(struct session *s, const struct control *c,
+	struct err *err);
+
+/* ---- session_take.c ---- */
+
+void take_pump(struct session *s);
+void take_close(struct session *s); /* pauses, frees */
+enum err_code take_answer(struct session *s, struct ask *a, struct err *err);
+void take_news(struct session *s, const struct ask *look);
+/* Takes `body`. */
+enum err_code take_on_log(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+enum err_code take_on_data(struct session *s, struct buf *body,
+	struct err *err);
+enum err_code take_on_none(struct session *s, const struct control *c,
+	struct err *err);
+enum err_code take_on_have(struct session *s, const struct control *c,
+	struct err *err);
+bool take_idle(const struct session *s); /* nothing wanted or under way */
