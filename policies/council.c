@@ -1,0 +1,323 @@
+/* council.c - domain.yaml and officers.yaml: who may sign what. */
+#include "policies/council.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/yamlfile.h"
+
+#define REQUIRED_TEXT(key, type, member, limit)                                \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, limit)
+
+struct raw_root {
+	char *code, *name, *rank;
+};
+struct raw_approvals {
+	char *rules, *roster;
+};
+struct raw_domain {
+	char *name;
+	struct raw_root root;
+	struct raw_approvals approvals;
+};
+struct raw_officer {
+	char *name, *role, *scope, *key;
+};
+struct raw_officers {
+	struct raw_officer *officers;
+	unsigned officers_count;
+};
+
+static const cyaml_schema_field_t root_fields[] = {
+	REQUIRED_TEXT("code", struct raw_root, code, CODE_LEN),
+	REQUIRED_TEXT("name", struct raw_root, name, NODE_TITLE_SIZE - 1),
+	REQUIRED_TEXT("rank", struct raw_root, rank, 16),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t approvals_fields[] = {
+	REQUIRED_TEXT("rules", struct raw_approvals, rules, 2),
+	REQUIRED_TEXT("roster", struct raw_approvals, roster, 2),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t domain_fields[] = {
+	REQUIRED_TEXT("name", struct raw_domain, name, DOMAIN_SIZE - 1),
+	CYAML_FIELD_MAPPING("root", CYAML_FLAG_DEFAULT, struct raw_domain, root,
+		root_fields),
+	CYAML_FIELD_MAPPING("approvals", CYAML_FLAG_DEFAULT, struct raw_domain,
+		approvals, approvals_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t domain_value = {
+	CYAML_VALUE_MAPPING(
+		CYAML_FLAG_POINTER, struct raw_domain, domain_fields),
+};
+static const cyaml_schema_field_t officer_fields[] = {
+	REQUIRED_TEXT("name", struct raw_officer, name, 63),
+	REQUIRED_TEXT("role", struct raw_officer, role, 31),
+	REQUIRED_TEXT("scope", struct raw_officer, scope, CODE_LEN),
+	REQUIRED_TEXT("key", struct raw_officer, key, SSH_KEY_BLOB_LIMIT * 2),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t officer_value = {
+	CYAML_VALUE_MAPPING(
+		CYAML_FLAG_DEFAULT, struct raw_officer, officer_fields),
+};
+static const cyaml_schema_field_t officers_fields[] = {
+	CYAML_FIELD_SEQUENCE("officers", CYAML_FLAG_POINTER,
+		struct raw_officers, officers, &officer_value, 1,
+		OFFICERS_LIMIT),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t officers_value = {
+	CYAML_VALUE_MAPPING(
+		CYAML_FLAG_POINTER, struct raw_officers, officers_fields),
+};
+
+static const char *const role_names[] = {
+	[ROLE_GOVERNOR] = "governor",
+	[ROLE_REGISTRAR] = "registrar",
+};
+
+bool role_parse(const char *s, enum role *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(role_names); i++)
+		if (!strcmp(s, role_names[i])) {
+			*out = (enum role)i;
+			return true;
+		}
+	return false;
+}
+
+void council_free(struct council *c)
+{
+	free(c->officer);
+	*c = (struct council){.officer = NULL};
+}
+
+static enum err_code approvals_set(const char *what, const char *text,
+	unsigned min, unsigned *out, struct err *err)
+{
+	uint64_t v;
+
+	if (!number_parse(text, strlen(text), APPROVALS_LIMIT, &v) || v < min)
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: approvals.%s \"%s\" is not a number from "
+			"%u to %d",
+			what, text, min, APPROVALS_LIMIT);
+	*out = (unsigned)v;
+	return ERR_OK;
+}
+
+static enum err_code domain_set(
+	const struct raw_domain *raw, struct council *c, struct err *err)
+{
+	enum err_code rc;
+
+	if (!domain_valid(raw->name))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: name \"%s\" has other characters than "
+			"a-z, 0-9, . and -",
+			raw->name);
+	if (!code_valid(raw->root.code, strlen(raw->root.code)))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: root.code \"%s\" is no 12-digit code",
+			raw->root.code);
+	if (!title_valid(raw->root.name, NODE_TITLE_SIZE))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: root.name is not one line of text");
+	if (!rank_parse(raw->root.rank, &c->root_rank))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: unknown rank \"%s\"", raw->root.rank);
+	if ((rc = approvals_set(
+		     "rules", raw->approvals.rules, 2, &c->approvals, err)) ||
+		(rc = approvals_set("roster", raw->approvals.roster, 1,
+			 &c->roster_approvals, err)))
+		return rc;
+	snprintf(c->domain, sizeof(c->domain), "%s", raw->name);
+	snprintf(c->root_code, sizeof(c->root_code), "%s", raw->root.code);
+	snprintf(c->root_name, sizeof(c->root_name), "%s", raw->root.name);
+	return ERR_OK;
+}
+
+enum err_code council_load_domain(
+	const void *text, size_t len, struct council *out, struct err *err)
+{
+	struct raw_domain *raw = NULL;
+	enum err_code rc;
+
+	if ((rc = yamlfile_load(
+		     "domain.yaml", text, len, &domain_value, &raw, err)))
+		return rc;
+	rc = domain_set(raw, out, err);
+	yamlfile_free(&domain_value, raw);
+	return rc;
+}
+
+static enum err_code officer_set(
+	const struct raw_officer *raw, struct officer *o, struct err *err)
+{
+	enum role role;
+
+	if (!title_valid(raw->name, sizeof(o->name)))
+		return err_set(err, ERR_INVALID,
+			"officers.yaml: an officer's name is not one line of "
+			"text");
+	if (!role_parse(raw->role, &role))
+		return err_set(err, ERR_INVALID,
+			"officers.yaml: %s: role \"%s\" is neither governor "
+			"nor registrar",
+			raw->name, raw->role);
+	if (!code_valid(raw->scope, strlen(raw->scope)))
+		return err_set(err, ERR_INVALID,
+			"officers.yaml: %s: scope \"%s\" is no 12-digit code",
+			raw->name, raw->scope);
+	if (ssh_public_parse(raw->key, strlen(raw->key), &o->key, err))
+		return err_while(
+			err, ERR_INVALID, "officers.yaml: %s", raw->name);
+	snprintf(o->name, sizeof(o->name), "%s", raw->name);
+	snprintf(o->role, sizeof(o->role), "%s", raw->role);
+	snprintf(o->scope, sizeof(o->scope), "%s", raw->scope);
+	return ERR_OK;
+}
+
+static enum err_code officers_set(
+	const struct raw_officers *raw, struct council *c, struct err *err)
+{
+	enum err_code rc;
+
+	c->officer = calloc(raw->officers_count, sizeof(*c->officer));
+	if (!c->officer)
+		return err_nomem(err);
+	for (; c->count < raw->officers_count; c->count++) {
+		struct officer *o = &c->officer[c->count];
+
+		if ((rc = officer_set(&raw->officers[c->count], o, err)))
+			return rc;
+		for (size_t i = 0; i < c->count; i++) {
+			if (!strcmp(c->officer[i].name, o->name))
+				return err_set(err, ERR_INVALID,
+					"officers.yaml: %s is there twice",
+					o->name);
+			if (ssh_public_equal(&c->officer[i].key, &o->key))
+				return err_set(err, ERR_INVALID,
+					"officers.yaml: %s and %s have the "
+					"same key",
+					c->officer[i].name, o->name);
+		}
+	}
+	return ERR_OK;
+}
+
+enum err_code council_load_officers(
+	const void *text, size_t len, struct council *out, struct err *err)
+{
+	struct raw_officers *raw = NULL;
+	enum err_code rc;
+
+	if ((rc = yamlfile_load(
+		     "officers.yaml", text, len, &officers_value, &raw, err)))
+		return rc;
+	rc = officers_set(raw, out, err);
+	yamlfile_free(&officers_value, raw);
+	return rc;
+}
+
+enum err_code council_check(const struct council *c, struct err *err)
+{
+	unsigned governors = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		const struct officer *o = &c->officer[i];
+		enum role role;
+
+		if (!code_within(o->scope, c->root_code))
+			return err_set(err, ERR_INVALID,
+				"officers.yaml: %s: scope %s lies outside the "
+				"domain's root %s",
+				o->name, o->scope, c->root_code);
+		governors += role_parse(o->role, &role) &&
+			role == ROLE_GOVERNOR &&
+			!strcmp(o->scope, c->root_code);
+	}
+	if (governors < c->approvals)
+		return err_set(err, ERR_INVALID,
+			"officers.yaml: %u governors of scope %s, but "
+			"approvals.rules asks for %u",
+			governors, c->root_code, c->approvals);
+	return ERR_OK;
+}
+
+enum err_code council_load(
+	const struct fileset *fs, struct council *out, struct err *err)
+{
+	const struct gov_file *domain = fileset_find(fs, "domain.yaml");
+	const struct gov_file *officers = fileset_find(fs, "officers.yaml");
+	struct council c = {.officer = NULL};
+	struct buf text = BUF_EMPTY;
+	enum err_code rc;
+
+	if (!domain || !officers)
+		return err_set(err, ERR_INVALID, "%s: missing",
+			domain ? "officers.yaml" : "domain.yaml");
+	if ((rc = fileset_read(fs, domain, &text, err)) ||
+		(rc = council_load_domain(text.data, text.len, &c, err)))
+		goto out;
+	buf_clear(&text);
+	if ((rc = fileset_read(fs, officers, &text, err)) ||
+		(rc = council_load_officers(text.data, text.len, &c, err)) ||
+		(rc = council_check(&c, err)))
+		goto out;
+	*out = c;
+	c.officer = NULL;
+out:
+	council_free(&c);
+	buf_free(&text);
+	return rc;
+}
+
+enum err_code council_write_domain(
+	const struct council *c, struct buf *out, struct err *err)
+{
+	buf_printf(out,
+		"name: \"%s\"\nroot:\n  code: \"%s\"\n  name: ", c->domain,
+		c->root_code);
+	yamlfile_string(out, c->root_name);
+	buf_printf(out,
+		"\n  rank: %s\n"
+		"# How many officers sign a change: of rules and officers (at\n"
+		"# least 2), of a roster within one's own scope.\n"
+		"approvals:\n  rules: \"%u\"\n  roster: \"%u\"\n",
+		rank_name(c->root_rank), c->approvals, c->roster_approvals);
+	return buf_ok(out, err);
+}
+
+enum err_code council_write_officers(
+	const struct council *c, struct buf *out, struct err *err)
+{
+	buf_str(out,
+		"# role governor: rules and officers (scope: the root), and\n"
+		"# rosters within the scope; registrar: only the latter.\n"
+		"officers:\n");
+	for (size_t i = 0; i < c->count; i++) {
+		const struct officer *o = &c->officer[i];
+
+		buf_str(out, "  - name: ");
+		yamlfile_string(out, o->name);
+		buf_printf(out,
+			"\n    role: %s\n    scope: \"%s\"\n    key: \"",
+			o->role, o->scope);
+		ssh_public_text(&o->key, out);
+		buf_str(out, "\"\n");
+	}
+	return buf_ok(out, err);
+}
+
+const struct officer *council_find(
+	const struct council *c, const struct ssh_public *key)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (ssh_public_equal(&c->officer[i].key, key))
+			return &c->officer[i];
+	return NULL;
+}

@@ -1,0 +1,337 @@
+/* enrol.c - a node's request for its place in the roster, and its admission. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/heads.h"
+
+#define REQUEST_FIRST_LINE "cundang node request v1"
+#define REQUEST_KEY_SUFFIX "request" /* the signing key's name: domain/code/   \
+				      */
+
+/* ---- the request ---- */
+
+static enum err_code request_key(
+	const struct node_request *r, struct note_key *out, struct err *err)
+{
+	char name[NOTE_NAME_SIZE];
+
+	snprintf(name, sizeof(name), "%s/%s/" REQUEST_KEY_SUFFIX, r->domain,
+		r->code);
+	return note_key_make(name, NOTE_ED25519, &r->log, out, err);
+}
+
+static void line_key(
+	struct buf *out, const char *word, const void *key, size_t len)
+{
+	char text[BASE64_SIZE(256)];
+
+	base64_encode(key, len, text);
+	buf_printf(out, "%s %s\n", word, text);
+}
+
+static void request_text(const struct node_request *r, struct buf *out)
+{
+	buf_printf(out, REQUEST_FIRST_LINE "\ndomain %s\ncode %s\naddress %s\n",
+		r->domain, r->code, r->address[0] ? r->address : "-");
+	line_key(out, "log", r->log.b, sizeof(r->log.b));
+	line_key(out, "witness", r->witness.b, sizeof(r->witness.b));
+	line_key(out, "tls", r->tls.b, sizeof(r->tls.b));
+	line_key(out, "seal", r->seal, r->seal_len);
+}
+
+enum err_code node_request_write(const struct node_request *r,
+	const struct sign_key *log, struct buf *out, struct err *err)
+{
+	uint8_t raw[4 + SIGNATURE_SIZE];
+	char sig[BASE64_SIZE(sizeof(raw))];
+	struct buf text = BUF_EMPTY;
+	struct note_key key;
+	enum err_code rc;
+
+	request_text(r, &text);
+	if ((rc = buf_ok(&text, err)) || (rc = request_key(r, &key, err)) ||
+		(rc = sign_make(log, text.data, text.len, raw + 4, err)))
+		goto out;
+	for (unsigned i = 0; i < 4; i++)
+		raw[i] = (uint8_t)(key.id >> (24 - 8 * i));
+	base64_encode(raw, sizeof(raw), sig);
+	buf_add(out, text.data, text.len);
+	buf_printf(out, "\n\xe2\x80\x94 %s %s\n", key.name, sig);
+	rc = buf_ok(out, err);
+out:
+	buf_free(&text);
+	return rc;
+}
+
+/* The next line, "WORD VALUE"; the value into out, which holds `size` bytes. */
+static bool line_value(
+	struct cursor *c, const char *word, char *out, size_t size)
+{
+	size_t len = 0, n = strlen(word);
+	const char *line = cursor_line(c, &len);
+
+	if (!line || len <= n || memcmp(line, word, n) || line[n] != ' ' ||
+		len - n - 1 >= size || memchr(line, '\0', len))
+		return false;
+	memcpy(out, line + n + 1, len - n - 1);
+	out[len - n - 1] = '\0';
+	return true;
+}
+
+static bool line_bytes(struct cursor *c, const char *word, uint8_t *out,
+	size_t cap, size_t *len)
+{
+	char text[BASE64_SIZE(256)];
+
+	return line_value(c, word, text, sizeof(text)) &&
+		base64_decode(text, strlen(text), out, cap, len);
+}
+
+static bool line_sign_key(
+	struct cursor *c, const char *word, struct sign_public *out)
+{
+	size_t len = 0;
+
+	return line_bytes(c, word, out->b, sizeof(out->b), &len) &&
+		len == sizeof(out->b) && sign_public_sound(out);
+}
+
+static bool request_set(const struct note *n, struct node_request *r)
+{
+	struct cursor c = cursor_over(n->text, n->text_len);
+	size_t len = 0;
+	const char *line = cursor_line(&c, &len);
+
+	if (!line || len != strlen(REQUEST_FIRST_LINE) ||
+		memcmp(line, REQUEST_FIRST_LINE, len) ||
+		!line_value(&c, "domain", r->domain, sizeof(r->domain)) ||
+		!line_value(&c, "code", r->code, sizeof(r->code)) ||
+		!line_value(&c, "address", r->address, sizeof(r->address)) ||
+		!line_sign_key(&c, "log", &r->log) ||
+		!line_sign_key(&c, "witness", &r->witness) ||
+		!line_sign_key(&c, "tls", &r->tls) ||
+		!line_bytes(
+			&c, "seal", r->seal, sizeof(r->seal), &r->seal_len) ||
+		!cursor_done(&c))
+		return false;
+	if (!strcmp(r->address, "-"))
+		r->address[0] = '\0';
+	return domain_valid(r->domain) &&
+		code_valid(r->code, strlen(r->code)) &&
+		(!r->address[0] || address_valid(r->address)) &&
+		seal_spki_valid(r->seal, r->seal_len);
+}
+
+enum err_code node_request_parse(
+	const void *data, size_t len, struct node_request *out, struct err *err)
+{
+	struct node_request r = {.seal_len = 0};
+	struct note_key key;
+	struct note note;
+	enum err_code rc;
+
+	if ((rc = note_parse(data, len, &note, err)))
+		return err_while(err, rc, "node request");
+	if (!request_set(&note, &r))
+		return err_set(err, ERR_PROTOCOL,
+			"node request: a line is missing or malformed");
+	if ((rc = request_key(&r, &key, err)))
+		return err_while(err, rc, "node request");
+	if (note.count != 1 || note_check(&note, &key, NULL) != NOTE_GOOD)
+		return err_set(err, ERR_DENIED,
+			"node request of %s is not signed by its log key",
+			r.code);
+	*out = r;
+	return ERR_OK;
+}
+
+/* ---- admission ---- */
+
+/* The tree of main with some files in other words. */
+struct edit {
+	const struct fileset *old;
+	struct fileset changed; /* held files, unsorted */
+};
+
+static struct gov_file *edit_find(const struct edit *e, const char *path)
+{
+	for (size_t i = 0; i < e->changed.count; i++)
+		if (!strcmp(e->changed.file[i].path, path))
+			return &e->changed.file[i];
+	return NULL;
+}
+
+static enum err_code edit_read(const struct edit *e, const char *path,
+	struct buf *out, struct err *err)
+{
+	const struct gov_file *f = edit_find(e, path);
+
+	if (f)
+		return fileset_read(&e->changed, f, out, err);
+	if (!(f = fileset_find(e->old, path)))
+		return err_set(err, ERR_NOT_FOUND, "%s: missing", path);
+	return fileset_read(e->old, f, out, err);
+}
+
+static enum err_code edit_write(struct edit *e, const char *path,
+	const struct buf *text, struct err *err)
+{
+	struct gov_file *f = edit_find(e, path);
+	uint8_t *held;
+
+	if (!f)
+		return fileset_put(
+			&e->changed, path, text->data, text->len, err);
+	if (!(held = malloc(text->len ? text->len : 1)))
+		return err_nomem(err);
+	memcpy(held, text->data, text->len);
+	free(f->held);
+	f->held = held;
+	f->len = text->len;
+	f->digest = digest_of(text->data, text->len);
+	return ERR_OK;
+}
+
+/* The whole tree as it would be. */
+static enum err_code edit_apply(
+	const struct edit *e, struct fileset *out, struct err *err)
+{
+	struct fileset fs = {.source = e->old->source, .arg = e->old->arg};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; !rc && i < e->old->count; i++) {
+		const struct gov_file *f = &e->old->file[i];
+		const struct gov_file *new = edit_find(e, f->path);
+
+		rc = new ? fileset_put(&fs, f->path, new->held, new->len, err)
+			 : fileset_add(&fs, f->path, &f->digest, f->len, f->id,
+				   err);
+	}
+	if (rc || (rc = fileset_seal(&fs, err))) {
+		fileset_free(&fs);
+		return rc;
+	}
+	*out = fs;
+	return ERR_OK;
+}
+
+static bool same_keys(
+	const struct roster_child *c, const struct node_request *r)
+{
+	return !memcmp(&c->info.log, &r->log, sizeof(r->log)) &&
+		!memcmp(&c->info.witness, &r->witness, sizeof(r->witness)) &&
+		!memcmp(&c->info.tls, &r->tls, sizeof(r->tls)) &&
+		!memcmp(c->seal, r->seal, sizeof(c->seal));
+}
+
+static enum err_code child_admit(struct roster_child *c,
+	const struct node_request *r, bool *changed, struct err *err)
+{
+	struct roster_child before = *c;
+
+	if (c->info.enrolled && !same_keys(c, r))
+		return err_set(err, ERR_EXISTS,
+			"%s is enrolled with other keys already", r->code);
+	c->info.enrolled = true;
+	c->info.log = r->log;
+	c->info.witness = r->witness;
+	c->info.tls = r->tls;
+	memcpy(c->seal, r->seal, sizeof(c->seal));
+	if (r->address[0])
+		memcpy(c->info.address, r->address, sizeof(r->address));
+	*changed = !roster_child_equal(&before, c);
+	return ERR_OK;
+}
+
+/* Puts one request into the roster file of the node's parent. */
+static enum err_code admit_one(struct edit *e, const struct rules *rules,
+	const struct node_request *r, struct err *err)
+{
+	const struct node_info *n = rules_node(rules, r->code);
+	struct buf text = BUF_EMPTY, new = BUF_EMPTY;
+	struct roster roster = {NULL, 0};
+	char path[FILESET_PATH_SIZE];
+	bool changed = false;
+	enum err_code rc;
+
+	if (strcmp(r->domain, rules_domain(rules)))
+		return err_set(err, ERR_DENIED,
+			"node request of %s is for the domain %s, not %s",
+			r->code, r->domain, rules_domain(rules));
+	if (!n)
+		return err_set(err, ERR_NOT_FOUND, "%s is no division of %s",
+			r->code, rules_domain(rules));
+	roster_path(n->parent, path, sizeof(path));
+	if ((rc = edit_read(e, path, &text, err)) ||
+		(rc = roster_load(
+			 path, n->parent, text.data, text.len, &roster, err)))
+		goto out;
+	for (size_t i = 0; !rc && i < roster.count; i++)
+		if (!strcmp(roster.child[i].info.code, r->code))
+			rc = child_admit(&roster.child[i], r, &changed, err);
+	if (!rc && changed && !(rc = roster_write(&roster, &new, err)))
+		rc = edit_write(e, path, &new, err);
+out:
+	roster_free(&roster);
+	buf_free(&text);
+	buf_free(&new);
+	return rc;
+}
+
+/* Nothing is written unless the edited tree loads as a whole. */
+static enum err_code admit_commit(struct governance *g, const struct edit *e,
+	const char *main, size_t count, char commit[GIT_HEX_SIZE],
+	struct err *err)
+{
+	struct statement none = {.serial = 0};
+	struct fileset files = {.file = NULL};
+	struct rules *rules = NULL;
+	char message[64];
+	enum err_code rc;
+
+	snprintf(message, sizeof(message), "Admit %zu node%s", count,
+		count == 1 ? "" : "s");
+	if ((rc = edit_apply(e, &files, err)) ||
+		(rc = rules_load(&files, &none, &none.digest, NULL, NULL,
+			 &rules, err)) ||
+		(rc = repo_commit(
+			 g->repo, &files, main, message, commit, err)) ||
+		(rc = repo_ref_set(g->repo, MAIN_REF, commit, main, err)))
+		rc = err_while(err, rc, "admit nodes");
+	rules_unref(rules);
+	fileset_free(&files);
+	return rc;
+}
+
+enum err_code governance_admit(struct governance *g,
+	const struct node_request *requests, size_t count,
+	struct statement *out, struct err *err)
+{
+	char main[GIT_HEX_SIZE], commit[GIT_HEX_SIZE];
+	struct statement none = {.serial = 0};
+	struct fileset files = {.file = NULL};
+	struct edit e = {.old = &files};
+	struct rules *rules = NULL;
+	enum err_code rc;
+
+	if ((rc = repo_resolve(g->repo, MAIN_REF, main, err)) ||
+		(rc = repo_files(g->repo, main, &files, err)) ||
+		(rc = rules_load(
+			 &files, &none, &none.digest, NULL, NULL, &rules, err)))
+		goto out;
+	for (size_t i = 0; i < count; i++)
+		if ((rc = admit_one(&e, rules, &requests[i], err)))
+			goto out;
+	memcpy(commit, main, sizeof(commit));
+	if (e.changed.count &&
+		(rc = admit_commit(g, &e, main, count, commit, err)))
+		goto out;
+	rc = heads_propose(g, commit, out, err);
+out:
+	rules_unref(rules);
+	fileset_free(&e.changed);
+	fileset_free(&files);
+	return rc;
+}

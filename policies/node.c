@@ -1,0 +1,389 @@
+/* node.c - a node opened: keys, store, and the rules it has adopted. */
+#include "policies/node.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/capture.h"
+#include "policies/nodefile.h"
+
+static void node_free(struct node *n)
+{
+	rules_unref(n->rules);
+	governance_close(n->governance);
+	store_close(n->store);
+	sign_key_free(n->log);
+	sign_key_free(n->witness);
+	sign_key_free(n->tls);
+	if (n->lock) {
+		pthread_rwlock_destroy(n->lock);
+		free(n->lock);
+	}
+	free(n->data);
+	free(n);
+}
+
+void node_close(struct node *n)
+{
+	if (n)
+		node_free(n);
+}
+
+static enum err_code node_new(
+	const char *data, struct node **out, struct err *err)
+{
+	struct node *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return err_nomem(err);
+	n->data = strdup(data);
+	n->lock = calloc(1, sizeof(pthread_rwlock_t));
+	if (!n->data || !n->lock || pthread_rwlock_init(n->lock, NULL)) {
+		free(n->data);
+		free(n->lock);
+		free(n);
+		return err_nomem(err);
+	}
+	*out = n;
+	return ERR_OK;
+}
+
+struct rules *node_rules(struct node *n)
+{
+	struct rules *r;
+
+	pthread_rwlock_rdlock(n->lock);
+	r = rules_ref(n->rules);
+	pthread_rwlock_unlock(n->lock);
+	return r;
+}
+
+static void swap_rules(struct node *n, struct rules *r)
+{
+	struct rules *old;
+
+	pthread_rwlock_wrlock(n->lock);
+	old = n->rules;
+	n->rules = r;
+	pthread_rwlock_unlock(n->lock);
+	rules_unref(old);
+}
+
+enum err_code node_sign(void *node, const struct checkpoint *cp,
+	struct buf *note, struct err *err)
+{
+	struct node *n = node;
+
+	return checkpoint_sign(cp, n->log, note, err);
+}
+
+/* ---- the rules in force: the newest sys-policy of the own log ---- */
+
+/* The serial a record names; false = it is no sys-policy. */
+static bool policy_of(const struct record *r, uint64_t *serial)
+{
+	const struct part *p = &r->part[LABEL_INTERNAL];
+	struct json *fields = NULL;
+	struct entry e;
+	bool is;
+
+	if (entry_parse(r->entry, r->entry_len, &e, NULL) ||
+		strcmp(e.series, "sys-policy") ||
+		!(r->have & LABEL_BIT(LABEL_INTERNAL)) ||
+		json_parse(p->json, p->len, PART_SIZE_LIMIT, &fields, NULL))
+		return false;
+	is = json_get_u64(fields, "serial", serial);
+	json_free(fields);
+	return is;
+}
+
+/* DATA/policy tells where that record lies; it is a hint only, written after
+ * the record and checked against it. */
+static bool policy_by_hint(
+	struct node *n, const struct log_info *own, uint64_t *serial)
+{
+	struct buf text = BUF_EMPTY;
+	char *path = file_join(n->data, POLICY_HINT);
+	struct run run = {.count = 0};
+	uint64_t seq = 0;
+	bool found = false;
+
+	if (path && !file_read(path, 64, &text, NULL) && text.len > 1 &&
+		number_parse((const char *)text.data, text.len - 1, UINT64_MAX,
+			&seq) &&
+		seq < own->size &&
+		!store_read(n->store, own->id, seq, 1,
+			LABEL_BIT(LABEL_INTERNAL), &run, NULL) &&
+		run.count == 1)
+		found = policy_of(&run.record[0], serial);
+	run_free(&run);
+	buf_free(&text);
+	free(path);
+	return found;
+}
+
+/* From the end back to the newest one; 0 when there is none. */
+static enum err_code policy_by_scan(struct node *n, const struct log_info *own,
+	uint64_t *serial, uint64_t *seq, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	*serial = 0;
+	for (uint64_t end = own->size; !rc && !*serial && end > 0;) {
+		uint64_t from = (end - 1) / RUN_LIMIT * RUN_LIMIT;
+		struct run run = {.count = 0};
+
+		rc = store_read(n->store, own->id, from, (size_t)(end - from),
+			LABEL_BIT(LABEL_INTERNAL), &run, err);
+		for (size_t i = run.count; !rc && i > 0 && !*serial; i--)
+			if (policy_of(&run.record[i - 1], serial))
+				*seq = from + i - 1;
+		run_free(&run);
+		end = from;
+	}
+	return rc;
+}
+
+static void write_hint(struct node *n, uint64_t seq)
+{
+	char *path = file_join(n->data, POLICY_HINT);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64 "\n", seq);
+	/* Without it the next start only looks longer. */
+	if (path)
+		(void)file_replace(path, text, strlen(text), 0600, NULL);
+	free(path);
+}
+
+/* *serial is 0 when the log has none.  The hint counts when it names the newest
+ * head there is; an older one may be from before a crash, so then the log is
+ * asked. */
+static enum err_code policy_find(
+	struct node *n, uint64_t newest, uint64_t *serial, struct err *err)
+{
+	struct log_info own;
+	uint64_t seq = 0;
+	enum err_code rc;
+
+	rc = store_log_find(n->store, n->origin, &own, err);
+	if (rc == ERR_NOT_FOUND) {
+		*serial = 0;
+		return ERR_OK;
+	}
+	if (rc || (policy_by_hint(n, &own, serial) && *serial == newest))
+		return rc;
+	return policy_by_scan(n, &own, serial, &seq, err);
+}
+
+/* ---- adoption ---- */
+
+struct adoption {
+	struct node *node;
+	const struct statement *head;
+	struct receipt receipt;
+};
+
+/* May run twice. */
+static enum err_code record_policy(struct batch *b, void *arg, struct err *err)
+{
+	struct adoption *a = arg;
+	struct json *fields = json_new_object();
+	const struct statement *s = a->head;
+	char hex[DIGEST_HEX_SIZE];
+
+	digest_hex(&s->digest, hex);
+	if (!fields ||
+		!json_set(fields, "commit",
+			json_new_string(s->commit, strlen(s->commit))) ||
+		!json_set(fields, "serial", json_new_u64(s->serial)) ||
+		!json_set(fields, "statement",
+			json_new_string(hex, strlen(hex)))) {
+		json_free(fields);
+		return err_nomem(err);
+	}
+	return system_record(
+		b, a->node, "sys-policy", fields, &a->receipt, err);
+}
+
+static enum err_code commit_policy(
+	struct node *n, struct adoption *a, struct err *err)
+{
+	struct batch *b = NULL;
+	enum err_code rc;
+
+	if ((rc = batch_begin(n->store, &b, err)))
+		return rc;
+	if ((rc = record_policy(b, a, err))) {
+		batch_abort(b);
+		return rc;
+	}
+	return batch_commit(b, node_sign, n, err);
+}
+
+/* Records the head and lets its rules be in force. */
+static enum err_code adopt(struct node *n, struct writer *w,
+	const struct statement *head, struct err *err)
+{
+	struct adoption a = {.node = n, .head = head};
+	struct rules *rules = NULL;
+	enum err_code rc;
+
+	if ((rc = governance_rules(n->governance, head->serial, &n->config.root,
+		     &rules, err)))
+		return rc;
+	if ((rc = w ? writer_run(w, record_policy, &a, err)
+		    : commit_policy(n, &a, err))) {
+		rules_unref(rules);
+		return err_while(err, rc, "adopt governance head %" PRIu64,
+			head->serial);
+	}
+	crash_point("node.adopted");
+	write_hint(n, a.receipt.seq);
+	swap_rules(n, rules);
+	return ERR_OK;
+}
+
+enum err_code node_adopt(
+	struct node *n, struct writer *w, uint64_t *adopted, struct err *err)
+{
+	struct statement head;
+	enum err_code rc;
+
+	if ((rc = governance_head(n->governance, &head, err)))
+		return rc;
+	if (head.serial <= rules_serial(n->rules)) {
+		*adopted = 0;
+		return ERR_OK;
+	}
+	if ((rc = adopt(n, w, &head, err)))
+		return rc;
+	*adopted = head.serial;
+	return ERR_OK;
+}
+
+/* ---- opening ---- */
+
+static enum err_code key_load(const struct node *n, const char *name,
+	struct sign_key **out, struct err *err)
+{
+	char *path = file_join(n->data, name);
+	enum err_code rc;
+
+	if (!path)
+		return err_nomem(err);
+	rc = sign_key_load(path, out, err);
+	free(path);
+	return rc;
+}
+
+static enum err_code open_parts(
+	struct node *n, enum store_mode mode, bool create, struct err *err)
+{
+	struct store_options opt = {.mode = mode, .create = create};
+	char *path = file_join(n->data, NODE_GOVERNANCE);
+	enum err_code rc;
+
+	if (!path)
+		return err_nomem(err);
+	snprintf(n->origin, sizeof(n->origin), "%s/%s/%s", n->config.domain,
+		n->config.code, n->config.epoch);
+	if ((rc = key_load(n, NODE_KEY_LOG, &n->log, err)) ||
+		(rc = key_load(n, NODE_KEY_WITNESS, &n->witness, err)) ||
+		(rc = key_load(n, NODE_KEY_TLS, &n->tls, err)) ||
+		(rc = store_open(n->data, &opt, &n->store, err)) ||
+		(rc = governance_open(path, &n->governance, err)))
+		rc = err_while(err, rc, "open node %s", n->data);
+	free(path);
+	return rc;
+}
+
+/* Brings n->rules to what the own log says, and a writer's log to what
+ * governance says: a crash may have come between the two. */
+static enum err_code open_rules(
+	struct node *n, enum store_mode mode, struct err *err)
+{
+	struct statement head;
+	uint64_t serial = 0;
+	enum err_code rc;
+
+	if ((rc = governance_head(n->governance, &head, err)) ||
+		(rc = policy_find(n, head.serial, &serial, err)))
+		return rc;
+	if (mode == STORE_WRITE && serial < head.serial)
+		return adopt(n, NULL, &head, err);
+	return governance_rules(
+		n->governance, serial, &n->config.root, &n->rules, err);
+}
+
+enum err_code node_open(const char *data, enum store_mode mode,
+	struct node **out, struct err *err)
+{
+	struct node *n = NULL;
+	char *path = file_join(data, NODE_FILE);
+	enum err_code rc;
+
+	if (!path)
+		return err_nomem(err);
+	if ((rc = node_new(data, &n, err)) ||
+		(rc = node_config_load(path, &n->config, err)) ||
+		(rc = open_parts(n, mode, false, err)) ||
+		(rc = open_rules(n, mode, err))) {
+		if (n)
+			node_free(n);
+	} else {
+		*out = n;
+	}
+	free(path);
+	return rc;
+}
+
+enum err_code node_start(
+	const char *data, const struct node_config *config, struct err *err)
+{
+	struct node *n = NULL;
+	enum err_code rc;
+
+	if ((rc = node_new(data, &n, err)))
+		return rc;
+	n->config = *config;
+	if (!(rc = open_parts(n, STORE_WRITE, true, err)))
+		rc = open_rules(n, STORE_WRITE, err);
+	node_free(n);
+	return rc;
+}
+
+enum err_code node_make_request(
+	struct node *n, struct node_request *out, struct err *err)
+{
+	struct node_request r = {.seal_len = 0};
+	char *path = file_join(n->data, NODE_KEY_SEAL);
+	struct buf spki = BUF_EMPTY;
+	enum err_code rc;
+
+	if (!path)
+		return err_nomem(err);
+	snprintf(r.domain, sizeof(r.domain), "%s", n->config.domain);
+	snprintf(r.code, sizeof(r.code), "%s", n->config.code);
+	snprintf(r.address, sizeof(r.address), "%s", n->config.listen);
+	r.log = sign_key_public(n->log);
+	r.witness = sign_key_public(n->witness);
+	r.tls = sign_key_public(n->tls);
+	if ((rc = seal_key_public(path, &spki, err)))
+		goto out;
+	if (spki.len > sizeof(r.seal)) {
+		rc = err_set(err, ERR_LIMIT, "seal key of %zu bytes, limit %zu",
+			spki.len, sizeof(r.seal));
+		goto out;
+	}
+	memcpy(r.seal, spki.data, spki.len);
+	r.seal_len = spki.len;
+	*out = r;
+out:
+	buf_free(&spki);
+	free(path);
+	return rc;
+}

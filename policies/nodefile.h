@@ -1,0 +1,23 @@
+/* nodefile.h - the names in a node's directory, and its configuration.
+ * Internal to policies/. */
+#pragma once
+
+#include "policies/node.h"
+
+#define NODE_FILE "node.yaml"
+#define NODE_GOVERNANCE "governance.git"
+#define NODE_KEYS "keys"
+#define NODE_KEY_LOG "keys/log.pem"
+#define NODE_KEY_WITNESS "keys/witness.pem"
+#define NODE_KEY_TLS "keys/tls.pem"
+#define NODE_KEY_SEAL "keys/seal.pem"
+#define POLICY_HINT "policy"
+
+enum err_code node_config_parse(const char *file, const void *text, size_t len,
+	struct node_config *out, struct err *err);
+enum err_code node_config_write(
+	const struct node_config *c, struct buf *out, struct err *err);
+/* Opens a node that has no node.yaml yet, its store made, and records the
+ * first sys-policy. */
+enum err_code node_start(
+	const char *data, const struct node_config *config, struct err *err);
