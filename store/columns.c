@@ -48,7 +48,7 @@ uint64_t varint_read(struct cursor *c)
 			break;
 		v |= (uint64_t)(b & 0x7f) << shift;
 		if (!(b & 0x80))
-			return v;
+			return c->failed ? 0 : v;
 	}
 	c->failed = true;
 	return 0;
