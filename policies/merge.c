@@ -154,6 +154,8 @@ static struct json *merge_scalar(
 
 static bool is_filled(const struct json *v)
 {
+	if (json_kind(v) == JSON_KIND_OBJECT)
+		return json_count(v) > 0;
 	for (size_t i = 0; i < json_count(v); i++) {
 		const struct json *e = json_at(v, i);
 
@@ -171,7 +173,7 @@ static struct json *drop_hollow(
 
 	for (size_t i = 0; i < p->count; i++)
 		hidden = hidden && p->label[i] >= LABEL_PERSONAL;
-	if (v && hidden && json_kind(v) == JSON_KIND_ARRAY && !is_filled(v)) {
+	if (v && hidden && !is_filled(v)) {
 		json_free(v);
 		return NULL;
 	}
@@ -192,7 +194,7 @@ static struct json *merge_pile(
 			return broken(m);
 	}
 	if (kind == JSON_KIND_OBJECT)
-		return merge_objects(m, at, p);
+		return drop_hollow(m, p, merge_objects(m, at, p));
 	if (kind == JSON_KIND_ARRAY)
 		return drop_hollow(m, p, merge_arrays(m, at, p));
 	return merge_scalar(m, at, p);

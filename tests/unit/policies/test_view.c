@@ -234,6 +234,41 @@ static void an_empty_array_lies_in_its_most_public_part(void **state)
 	json_free(doc);
 }
 
+static void what_holds_nothing_to_see_is_not_seen(void **state)
+{
+	struct cut c;
+	struct json *doc = document("household",
+		"{\"household_no\":\"H1\",\"address\":\"甲村1号\","
+		"\"tags\":[\"a\"],\"members\":["
+		"{\"name\":\"甲乙\",\"birth\":\"1950-01-01\"}]}");
+	struct json *visit = document("care-service",
+		"{\"visit_no\":\"1\",\"elder\":{\"name\":\"甲乙\"},"
+		"\"vitals\":{\"pulse\":70}}");
+	struct json *v;
+	struct buf text = BUF_EMPTY;
+
+	cut_make(&c, *state, doc, NULL);
+	v = merged(&c, MERGE_MASKED, LABEL_ALL);
+	assert_int_equal(json_write(v, &text, NULL), ERR_OK);
+	assert_string_equal(buf_cstr(&text),
+		"{\"address_masked\":\"甲村**\",\"household_no\":\"H1\","
+		"\"members\":[{\"name_masked\":\"甲*\"}]}");
+	json_free(v);
+	v = merged(&c, MERGE_MASKED, LABEL_BIT(LABEL_SENSITIVE));
+	assert_int_equal(json_count(v), 0);
+	json_free(v);
+	cut_free(&c);
+	cut_make(&c, *state, visit, NULL);
+	v = merged(&c, MERGE_MASKED, LABEL_ALL);
+	assert_null(json_get(v, "vitals"));
+	assert_non_null(json_get(v, "elder"));
+	json_free(v);
+	cut_free(&c);
+	buf_free(&text);
+	json_free(doc);
+	json_free(visit);
+}
+
 static void contradicting_parts_are_refused(void **state)
 {
 	static const struct {
@@ -404,6 +439,7 @@ int main(void)
 		cmocka_unit_test(
 			a_part_has_its_values_and_the_places_of_others),
 		cmocka_unit_test(an_empty_array_lies_in_its_most_public_part),
+		cmocka_unit_test(what_holds_nothing_to_see_is_not_seen),
 		cmocka_unit_test(contradicting_parts_are_refused),
 		cmocka_unit_test(a_view_tells_what_is_withheld_and_destroyed),
 		cmocka_unit_test(
