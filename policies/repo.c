@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHE_LIMIT 16384 /* blobs, a power of two */
+#define CACHE_LIMIT 4096 /* blobs, a power of two */
 
 struct cached {
 	bool used;
