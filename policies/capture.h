@@ -20,13 +20,14 @@ void receipt_write(const struct receipt *r, struct buf *out);
 
 /* Finds the file of an attachment by the plain SHA-256 in the document: the
  * path into *path (freed by the caller).  ERR_NOT_FOUND. */
-typedef enum err_code attachment_find(void *arg, const struct digest *plain,
-	char **path, struct err *err);
+typedef enum err_code attachment_find(
+	void *arg, const struct digest *plain, char **path, struct err *err);
 
 struct capture_source {
 	struct node *node;
 	const struct rules *rules;
-	attachment_find *find; /* NULL: documents with attachments are refused */
+	attachment_find
+		*find; /* NULL: documents with attachments are refused */
 	void *find_arg;
 };
 
@@ -49,7 +50,7 @@ void captured_free(struct captured *c);
 /* Many lines at once: prepared on the pool, committed as one job. */
 struct intake_result {
 	enum err_code rc;
-	struct receipt receipt; /* where rc is ERR_OK */
+	struct receipt receipt;	  /* where rc is ERR_OK */
 	char text[ERR_TEXT_SIZE]; /* else why */
 };
 #define INTAKE_LINES_LIMIT 4096
@@ -60,9 +61,8 @@ enum err_code intake_lines(const struct capture_source *src, struct pool *pool,
 	size_t count, struct intake_result *results, struct err *err);
 
 /* A record of a system series, its fields at label internal. Takes `fields`. */
-enum err_code system_record(struct batch *b, struct node *n,
-	const char *series, struct json *fields, struct receipt *out,
-	struct err *err);
+enum err_code system_record(struct batch *b, struct node *n, const char *series,
+	struct json *fields, struct receipt *out, struct err *err);
 
 /* ---- back to a document (policies/view.c) ---- */
 
@@ -72,8 +72,8 @@ enum view { VIEW_RAW, VIEW_MASKED };
  * "erased":[labels].  VIEW_MASKED leaves out raw values of labels personal and
  * sensitive and shows their derived siblings. */
 enum err_code view_document(const struct rules *rules, const char *origin,
-	uint64_t seq, const struct record *r, enum view view,
-	struct json **out, struct err *err);
+	uint64_t seq, const struct record *r, enum view view, struct json **out,
+	struct err *err);
 /* The attachments that a record's parts refer to; the caller frees *refs. */
 enum err_code view_attachments(const struct rules *rules,
 	const struct record *r, struct attachment_ref **refs, size_t *count,

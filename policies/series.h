@@ -20,16 +20,16 @@ bool rank_parse(const char *s, enum rank *out);
 enum direction { DIRECTION_UP, DIRECTION_DOWN };
 
 enum field_type {
-	TYPE_STRING,   /* one line */
-	TYPE_TEXT,     /* may hold line feeds */
+	TYPE_STRING, /* one line */
+	TYPE_TEXT,   /* may hold line feeds */
 	TYPE_INTEGER,
 	TYPE_NUMBER,
 	TYPE_BOOLEAN,
-	TYPE_DATE,     /* YYYY-MM-DD */
-	TYPE_TIME,     /* RFC 3339 with an offset */
-	TYPE_NAME,     /* a person's */
-	TYPE_ID_NO,    /* GB 11643, check digit and date */
-	TYPE_PHONE,    /* mobile or landline; "" stands for none */
+	TYPE_DATE,  /* YYYY-MM-DD */
+	TYPE_TIME,  /* RFC 3339 with an offset */
+	TYPE_NAME,  /* a person's */
+	TYPE_ID_NO, /* GB 11643, check digit and date */
+	TYPE_PHONE, /* mobile or landline; "" stands for none */
 	TYPE_ADDRESS,
 	TYPE_DIVISION, /* 12-digit code */
 	TYPE_CHOICE,   /* one of `choices` */
@@ -56,11 +56,11 @@ struct series {
 	char *title; /* Chinese, for people */
 	char *plan;  /* the plan's phrase it serves */
 	enum direction direction;
-	bool urgent;        /* lane 0 */
-	bool system;        /* built in */
-	bool attachments;   /* may have some */
+	bool urgent;	  /* lane 0 */
+	bool system;	  /* built in */
+	bool attachments; /* may have some */
 	enum label attachments_label;
-	uint8_t labels;     /* LABEL_BITs its documents can have: one part each */
+	uint8_t labels; /* LABEL_BITs its documents can have: one part each */
 	uint8_t clearance[RANK_COUNT]; /* LABEL_BITs a rank may hold */
 	char *retention[LABEL_COUNT];  /* "Y", "D30", "D10", "T3y", "T90d" */
 	char *anchor[LABEL_COUNT]; /* path of the date it starts at, or NULL:
@@ -92,5 +92,5 @@ bool mobile_valid(const char *s, size_t len);
 bool phone_valid(const char *s, size_t len); /* mobile or landline */
 /* Appends the masked form, by code point, length kept, idempotent; a value
  * that fails its type's check is masked whole.  `s` is valid UTF-8. */
-void value_mask(enum field_type type, const char *s, size_t len,
-	struct buf *out);
+void value_mask(
+	enum field_type type, const char *s, size_t len, struct buf *out);
