@@ -1,6 +1,7 @@
 /* replica_look.c - what a session has to know of its node: hello and news. */
 #include "syncd/ask.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,11 +271,40 @@ struct cosigning {
 	const struct logs *logs; /* those that lack it */
 };
 
-static bool lacks_cosignature(const struct log_info *log, const char *peer)
+/* A note that came with others' lines still lacks ours. */
+static enum err_code has_our_line(
+	struct node *n, const struct log_info *log, bool *has, struct err *err)
 {
-	return log->kind == LOG_FULL &&
-		log->cosigned_size < log->checkpoint_size &&
-		is_below(log, peer);
+	char name[NOTE_NAME_SIZE];
+	struct buf bytes = BUF_EMPTY;
+	struct note note = {0};
+	enum err_code rc;
+
+	*has = false;
+	snprintf(name, sizeof(name), "%s/%s/witness", n->config.domain,
+		n->config.code);
+	if ((rc = store_note(n->store, log->id, NOTE_COSIGNED, &bytes, err)) ||
+		(rc = note_parse(bytes.data, bytes.len, &note, err)))
+		goto out;
+	for (size_t i = 0; i < note.count; i++)
+		*has = *has || !strcmp(note.line[i].name, name);
+out:
+	buf_free(&bytes);
+	return rc;
+}
+
+static enum err_code add_lacking(struct node *n, const struct log_info *log,
+	const char *peer, struct logs *lacking, struct err *err)
+{
+	bool has = false;
+	enum err_code rc = ERR_OK;
+
+	if (log->kind != LOG_FULL || log->checkpoint_size == 0 ||
+		!is_below(log, peer))
+		return ERR_OK;
+	if (log->cosigned_size >= log->checkpoint_size)
+		rc = has_our_line(n, log, &has, err);
+	return rc || has ? rc : add_log(lacking, log, err);
 }
 
 static enum err_code cosign_job(struct batch *b, void *arg, struct err *err)
@@ -301,10 +331,8 @@ static enum err_code cosign(
 	struct cosigning c = {r->node, &lacking};
 	enum err_code rc = ERR_OK;
 
-	for (size_t i = 0; rc == ERR_OK && i < all->count; i++) {
-		if (lacks_cosignature(&all->log[i], a->peer))
-			rc = add_log(&lacking, &all->log[i], err);
-	}
+	for (size_t i = 0; rc == ERR_OK && i < all->count; i++)
+		rc = add_lacking(r->node, &all->log[i], a->peer, &lacking, err);
 	if (rc == ERR_OK && lacking.count) {
 		rc = writer_run(r->writer, cosign_job, &c, err);
 		a->changed = rc == ERR_OK;
