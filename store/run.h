@@ -42,11 +42,14 @@ void run_free(struct run *r); /* leaves it empty */
 
 /* Appends the bytes of the records, parts outside `labels` left out and their
  * digests given explicitly.  ERR_INVALID when a part's digest is not in its
- * entry.  Compressed by zstd at `level`; never encrypted. */
+ * entry, ERR_LIMIT past RUN_PLAIN_LIMIT: take fewer records.  Compressed by
+ * zstd at `level`; never encrypted. */
 enum err_code run_encode(const struct run *r, uint8_t labels, int level,
 	struct buf *out, struct err *err);
 /* The reverse; sets leaf of each record by hashing the rebuilt entry.  Bounded
  * by RUN_LIMIT, ENTRY_SIZE_LIMIT, PART_SIZE_LIMIT, RUN_PLAIN_LIMIT.
- * ERR_PROTOCOL names the first record that does not add up. */
+ * ERR_PROTOCOL names the first record that does not add up.  Entries parse and
+ * parts are what their entries commit to; whether a part is wholly canonical is
+ * for the caller to check, and `erased` is not carried. */
 enum err_code run_decode(const void *data, size_t len, uint64_t start,
 	struct run *out, struct err *err);

@@ -209,6 +209,63 @@ static void damage_is_never_taken_for_the_record(void **state)
 	drop_run(&r);
 }
 
+/* docs/format.md, sections 2 and 3.2. */
+static void the_vector_of_the_format_document_holds(void **state)
+{
+	static const char head[] =
+		"0000003e000100010001"
+		"17e5538c7abc8def0123456789ab"
+		"4f3864614c2f88e38628f8af790d7d48a876434d0e575ecb5dc6e1ad8f7f"
+		"08b1000102030405060708090a0b0c0d0e0f12e6e5c49e0d80e56d";
+	static const char text[] =
+		"\",\"iss\":\"xihu.example/330106110201\",\"node\":"
+		"\"330106110201\",\"rev\":1,\"series\":\"service-case\"}\n"
+		"{\"item\":\"临时救助\",\"status\":\"已办结\"}\n";
+	static const char entry[] =
+		"{\"_sd\":[\"TzhkYUwviOOGKPiveQ19SKh2Q00OV17LXcbhrY9_CLE\","
+		"\"iin0BKUoAo6FbZ1Upq7r4R-LyThTODaDA8z_q1tpbFs\"],"
+		"\"_sd_alg\":\"sha-256\",\"at\":\"2026-04-22T17:48:35+08:00\","
+		"\"id\":\"019db4a5-2278-7abc-8def-0123456789ab\","
+		"\"iss\":\"xihu.example/330106110201\","
+		"\"node\":\"330106110201\",\"rev\":1,"
+		"\"series\":\"service-case\"}";
+	uint8_t first[(sizeof(head) - 1) / 2];
+	struct buf plain = BUF_EMPTY, b = BUF_EMPTY;
+	char leaf[DIGEST_TEXT_SIZE];
+	struct run r = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_true(hex_decode(head, sizeof(head) - 1, first, sizeof(first)));
+	buf_add(&plain, first, sizeof(first));
+	buf_str(&plain, text);
+	buf_u8(&b, 1);
+	assert_int_equal(
+		frame_compress(plain.data, plain.len, 3, &b, NULL), ERR_OK);
+	if (run_decode(b.data, b.len, 0, &r, &err) != ERR_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.record[0].have, LABEL_BIT(LABEL_INTERNAL));
+	assert_int_equal(r.record[0].entry_len, strlen(entry));
+	assert_memory_equal(r.record[0].entry, entry, strlen(entry));
+	digest_base64url(&r.record[0].leaf, leaf);
+	assert_string_equal(
+		leaf, "F-VTjIOG8xN_LRTxlKlrLcA0JSJtQZIiLLJZQlKiVd4");
+	/* And the other way round. */
+	buf_clear(&b);
+	assert_int_equal(run_encode(&r, LABEL_ALL, 3, &b, NULL), ERR_OK);
+	run_free(&r);
+	r.arena = BUF_EMPTY;
+	assert_int_equal(
+		frame_decompress(b.data + 1, b.len - 1, 4096, &r.arena, NULL),
+		ERR_OK);
+	assert_int_equal(r.arena.len, plain.len);
+	assert_memory_equal(r.arena.data, plain.data, plain.len);
+	run_free(&r);
+	buf_free(&plain);
+	buf_free(&b);
+}
+
 /* Damage behind the compression, where a peer's own bytes would be. */
 static void damaged_columns_are_never_taken_for_the_record(void **state)
 {
@@ -311,6 +368,7 @@ int main(void)
 		cmocka_unit_test(damage_is_never_taken_for_the_record),
 		cmocka_unit_test(
 			damaged_columns_are_never_taken_for_the_record),
+		cmocka_unit_test(the_vector_of_the_format_document_holds),
 		cmocka_unit_test(absurd_counts_are_refused),
 		cmocka_unit_test(a_bomb_is_refused_before_it_is_unpacked),
 	};
