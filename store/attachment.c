@@ -154,7 +154,7 @@ static enum err_code chunk_write(
 static enum err_code header_read(
 	int fd, const char *path, uint64_t *key_id, struct err *err)
 {
-	uint8_t header[HEADER_SIZE];
+	uint8_t header[HEADER_SIZE] = {0};
 	struct cursor c = cursor_over(header, sizeof(header));
 	enum err_code rc;
 
@@ -687,4 +687,120 @@ out:
 	free(folder);
 	free(path);
 	return rc;
+}
+
+/* ---- erasing ---- */
+
+static char *incoming_path(const char *data, const struct digest *object)
+{
+	char name[DIGEST_HEX_SIZE];
+	char *folder = incoming_folder(data);
+	char *path;
+
+	digest_hex(object, name);
+	path = folder ? file_join(folder, name) : NULL;
+	free(folder);
+	return path;
+}
+
+static enum err_code key_of_file(
+	const char *path, uint64_t *ids, size_t *count, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum err_code rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_OK : err_sys(err, "open %s", path);
+	rc = header_read(fd, path, &ids[*count], err);
+	close(fd);
+	/* One that was cut off before its header has no key to drop. */
+	if (rc == ERR_CORRUPT)
+		return ERR_OK;
+	if (!rc)
+		++*count;
+	return rc;
+}
+
+enum err_code attachment_keys(const char *data, const struct digest *object,
+	uint64_t ids[2], size_t *count, struct err *err)
+{
+	char *path = place_of(data, object, false);
+	char *incoming = incoming_path(data, object);
+	enum err_code rc;
+
+	*count = 0;
+	if (!path || !incoming)
+		rc = err_nomem(err);
+	else if (!(rc = key_of_file(path, ids, count, err)))
+		rc = key_of_file(incoming, ids, count, err);
+	free(path);
+	free(incoming);
+	return rc;
+}
+
+static enum err_code unlink_in(
+	const char *folder, const char *path, struct err *err)
+{
+	if (unlink(path) != 0)
+		return errno == ENOENT ? ERR_OK
+				       : err_sys(err, "remove %s", path);
+	return file_sync_dir(folder, err);
+}
+
+enum err_code attachment_destroy(
+	const char *data, const struct digest *object, struct err *err)
+{
+	char *folder = place_of(data, object, true);
+	char *path = place_of(data, object, false);
+	char *coming = incoming_folder(data);
+	char *coming_path = incoming_path(data, object);
+	enum err_code rc;
+
+	if (!folder || !path || !coming || !coming_path)
+		rc = err_nomem(err);
+	else if (!(rc = unlink_in(folder, path, err)))
+		rc = unlink_in(coming, coming_path, err);
+	free(folder);
+	free(path);
+	free(coming);
+	free(coming_path);
+	return rc;
+}
+
+/* ---- scanning ---- */
+
+enum err_code attachment_open_path(const char *path, bool partial,
+	struct keyring *k, struct attachment_reader **out, uint64_t *size,
+	struct err *err)
+{
+	struct attachment_reader *r = calloc(1, sizeof(*r));
+	uint64_t key_id;
+	struct stat st;
+	enum err_code rc = ERR_OK;
+
+	if (!r)
+		return err_nomem(err);
+	if (!partial) {
+		rc = open_reader(r, path, k, err);
+		goto out;
+	}
+	r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0 || fstat(r->fd, &st) != 0) {
+		rc = err_sys(err, "open %s", path);
+		goto out;
+	}
+	if ((rc = header_read(r->fd, path, &key_id, err)) ||
+		(rc = keyring_get(k, key_id, &r->key, err)))
+		goto out;
+	/* One more than there are: none is read as the last. */
+	r->chunks = ((uint64_t)st.st_size - HEADER_SIZE) / SEALED_CHUNK + 1;
+	r->size = (r->chunks - 1) * ATTACHMENT_CHUNK;
+out:
+	if (rc) {
+		attachment_close(r);
+		return rc;
+	}
+	*size = r->size;
+	*out = r;
+	return ERR_OK;
 }

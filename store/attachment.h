@@ -59,3 +59,14 @@ void attachment_close(struct attachment_reader *r);
 /* Unlinks it and gives the key to drop. */
 enum err_code attachment_remove(const char *data, const struct digest *object,
 	uint64_t *key_id, struct err *err);
+
+/* For erasing: the keys of the object's file and of what is on its way, and
+ * the end of both files.  Neither being there is fine. */
+enum err_code attachment_keys(const char *data, const struct digest *object,
+	uint64_t ids[2], size_t *count, struct err *err);
+enum err_code attachment_destroy(const char *data, const struct digest *object,
+	struct err *err);
+/* For scanners: any file of the folder; a `partial` one has no last chunk. */
+enum err_code attachment_open_path(const char *path, bool partial,
+	struct keyring *k, struct attachment_reader **out, uint64_t *size,
+	struct err *err);
