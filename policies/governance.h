@@ -30,8 +30,10 @@ enum err_code governance_create(const char *path, struct governance **out,
 void governance_close(struct governance *g);
 
 /* `cundang governance init`: makes a repository at `path` with the template
- * catalogue, a roster from divisions CSV (code,name,parent), and officers; and
- * statement 1 as a proposal that wants all officers named (at least two). */
+ * catalogue, a roster from divisions CSV (code,name,parent), and officers, all
+ * of them governors of the root's scope; and statement 1 as a proposal that any
+ * two of the officers complete.  The fingerprint is that of statement 1: it
+ * holds once they have signed.  Nothing is left behind by a refusal. */
 struct governance_officer {
 	const char *name;
 	const char *key_path; /* an ssh public key file */
@@ -81,26 +83,30 @@ typedef enum err_code governance_head_visit(void *arg,
 /* Heads ascending, then the open proposal with final = false. */
 enum err_code governance_each(struct governance *g, governance_head_visit *v,
 	void *arg, struct err *err);
-/* The newest final head; ERR_NOT_FOUND when there is none. */
+/* The newest final head; ERR_NOT_FOUND when there is none.  A look only: its
+ * signatures are checked by governance_rules(). */
 enum err_code governance_head(struct governance *g, struct statement *out,
 	struct err *err);
 
 /* Rules of a final head, the whole chain from serial 1 checked: signatures
  * against the head before, digests, serials, no merges.  `root` pins the first
- * statement (NULL: any).  serial 0: the newest. */
+ * statement (NULL: any).  serial 0: the newest.  ERR_NOT_FOUND when there is no
+ * such head, ERR_DENIED when the chain or the pin does not hold. */
 enum err_code governance_rules(struct governance *g, uint64_t serial,
 	const struct digest *root, struct rules **out, struct err *err);
 
 /* What a peer lacks: all heads with serials in (after, newest], statements,
  * signatures and files, as bounded objects under zstd.  At most
- * GOVERNANCE_HEADS_LIMIT heads. */
+ * GOVERNANCE_HEADS_LIMIT heads: ask again from the newest one taken.
+ * ERR_NOT_FOUND when there is none after `after`. */
 enum err_code governance_export(struct governance *g, uint64_t after,
 	struct buf *out, struct err *err);
 /* Checks such bytes wholly (pure scan, then signatures from the newest head
  * here on) before anything is stored, then stores and moves the refs.
  * `root` pins statement 1 where there is no head yet.  ERR_DENIED: too few
  * signatures, or another domain.  ERR_EXISTS: nothing new.  ERR_FORK: a
- * different head with a serial that is here. */
+ * different head with a serial that is here.  ERR_PROTOCOL: malformed, a gap,
+ * or an object is missing.  ERR_INVALID: its rules do not load. */
 enum err_code governance_import(struct governance *g, const void *data,
 	size_t len, const struct digest *root, uint64_t *newest,
 	struct err *err);
@@ -108,7 +114,8 @@ enum err_code governance_import(struct governance *g, const void *data,
 enum err_code governance_scan(const void *data, size_t len, struct err *err);
 
 /* Writes the files of each head in [1, serial] below `dir` as
- * SERIAL/statement.json, SERIAL/KEYHASH.sig, SERIAL/tree/PATH, for packages. */
+ * SERIAL/statement.json, SERIAL/KEYHASH.sig, SERIAL/tree/PATH, for packages;
+ * SERIAL has 10 digits, as in the refs. */
 enum err_code governance_files(struct governance *g, uint64_t serial,
 	const char *dir, struct err *err);
 /* The reverse for verifiers: checks such a folder against `root`, and gives the

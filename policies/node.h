@@ -42,7 +42,9 @@ struct node_init_options {
 enum err_code node_init(const char *data, const struct node_init_options *opt,
 	struct err *err);
 
-/* Opens everything, the store in `mode`. */
+/* Opens everything, the store in `mode`.  The rules are those of the newest
+ * sys-policy record of the own log; with STORE_WRITE a newer head that lies in
+ * governance.git is adopted first. */
 enum err_code node_open(const char *data, enum store_mode mode,
 	struct node **out, struct err *err);
 void node_close(struct node *n);

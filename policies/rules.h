@@ -71,7 +71,8 @@ const struct series *rules_series_at(const struct rules *r, size_t i);
 /* The labels of a series that `holder` may hold of records captured at
  * `origin`: all at the origin; elsewhere what every node on the way from the
  * origin to the holder may hold (a record travels by its tree).  0 when one of
- * the codes is unknown or the holder is neither above nor below the origin. */
+ * the codes is unknown, the holder is neither above nor below the origin, or
+ * below it while the series goes up only. */
 uint8_t rules_clearance(const struct rules *r, const struct series *s,
 	const char *origin, const char *holder);
 /* The enrolled log key of the node that `origin` (domain/code/epoch) names;
