@@ -1,0 +1,287 @@
+/* feed.c - records in the order of their arrival, as CloudEvents. */
+#include "syncd/feed.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One record of the store, by arrival. */
+struct place {
+	uint64_t arrival;
+	uint32_t log;
+	uint64_t seq;
+};
+
+struct places {
+	struct place *place;
+	size_t count;
+};
+
+struct reading {
+	struct node *node;
+	const struct rules *rules;
+	const struct grant *grant;
+	const struct feed_query *query;
+	struct feed_cursor at;
+	struct buf *out;
+	size_t room, lines;
+	struct log_info log; /* of the records being read; id 0 for none */
+	bool has_log;
+};
+
+/* ---- filter ---- */
+
+static void add_names(
+	struct sha256 *h, const char (*name)[SERIES_NAME_SIZE], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		sha256_update(h, name[i], strlen(name[i]));
+		sha256_update(h, ",", 1);
+	}
+	sha256_update(h, "\n", 1);
+}
+
+/* A cursor made under one filter would skip under another. */
+static void filter_text(
+	const struct grant *g, const struct feed_query *q, char out[9])
+{
+	struct sha256 h;
+	struct digest d;
+
+	sha256_init(&h);
+	sha256_update(&h, &g->labels, sizeof(g->labels));
+	add_names(&h, g->series, g->series_count);
+	add_names(&h, q->series, q->series_count);
+	d = sha256_final(&h);
+	hex_encode(d.b, 4, out);
+}
+
+void feed_start(const struct node *n, const struct grant *g,
+	const struct feed_query *q, struct feed_cursor *out)
+{
+	memset(out, 0, sizeof(*out));
+	strncpy(out->epoch, store_arrival_epoch(n->store),
+		sizeof(out->epoch) - 1);
+	filter_text(g, q, out->filter);
+}
+
+enum err_code feed_position(const struct node *n, const struct grant *g,
+	const struct feed_query *q, struct feed_cursor *at, struct err *err)
+{
+	struct feed_cursor start;
+
+	feed_start(n, g, q, &start);
+	if (q->has_after) {
+		if (strcmp(q->after.epoch, start.epoch))
+			return err_set(err, ERR_EXISTS,
+				"the cursor is of another numbering");
+		if (strcmp(q->after.filter, start.filter))
+			return err_set(err, ERR_EXISTS,
+				"the cursor is of another filter or grant");
+		if (q->after.arrival > store_arrivals(n->store))
+			return err_set(err, ERR_EXISTS,
+				"the cursor is beyond the newest arrival");
+		start.arrival = q->after.arrival;
+	}
+	*at = start;
+	return ERR_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static bool wanted(const struct reading *r, const struct entry *e)
+{
+	if (!grant_sees(r->grant, r->rules, e->series))
+		return false;
+	return r->query->series_count == 0 ||
+		bsearch(e->series, r->query->series, r->query->series_count,
+			sizeof(r->query->series[0]), compare_names) != NULL;
+}
+
+/* ---- lines ---- */
+
+/* What the grant hides is treated as if it were not here. */
+static enum err_code write_document(const struct rules *rules,
+	const struct grant *g, const char *origin, uint64_t seq,
+	const struct record *r, struct buf *out, struct err *err)
+{
+	struct record shown = *r;
+	struct json *doc;
+	enum err_code rc;
+
+	shown.have &= g->labels;
+	if ((rc = view_document(
+		     rules, origin, seq, &shown, VIEW_RAW, &doc, err)))
+		return rc;
+	rc = json_write(doc, out, err);
+	json_free(doc);
+	return rc;
+}
+
+enum err_code feed_record(const struct rules *rules, const struct grant *g,
+	const char *origin, uint64_t seq, const struct record *r,
+	struct buf *out, struct err *err)
+{
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
+		return rc;
+	if (!grant_sees(g, rules, e.series))
+		return err_set(err, ERR_NOT_FOUND, "no such record");
+	return write_document(rules, g, origin, seq, r, out, err);
+}
+
+static enum err_code write_line(struct reading *rd, const struct entry *e,
+	uint64_t seq, const struct record *r, struct err *err)
+{
+	struct buf *out = rd->out;
+	char cursor[FEED_CURSOR_SIZE];
+	enum err_code rc;
+
+	feed_cursor_write(&rd->at, cursor);
+	buf_printf(out, "{\"cursor\":\"%s\",\"data\":", cursor);
+	if ((rc = write_document(
+		     rd->rules, rd->grant, rd->log.origin, seq, r, out, err)))
+		return rc;
+	buf_printf(out,
+		",\"datacontenttype\":\"application/json\",\"id\":\"%s/%" PRIu64
+		"\",\"source\":\"cundang://%s\",\"specversion\":\"1.0\","
+		"\"subject\":\"%s\",\"time\":\"%s\","
+		"\"type\":\"cundang.record.v1\"}\n",
+		rd->log.origin, seq, e->iss, e->id, e->at);
+	rd->lines++;
+	return buf_ok(out, err);
+}
+
+static bool full(const struct reading *rd)
+{
+	return rd->lines >= rd->room || rd->out->len >= FEED_BODY_LIMIT;
+}
+
+/* Moves rd->at over the records of `run`, which are at places[0..]. */
+static enum err_code write_run(struct reading *rd, const struct place *places,
+	const struct run *run, struct err *err)
+{
+	struct entry e;
+	size_t len = rd->out->len;
+	enum err_code rc;
+
+	for (size_t i = 0; i < run->count && !full(rd); i++) {
+		const struct record *r = &run->record[i];
+		struct feed_cursor before = rd->at;
+
+		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
+			return rc;
+		rd->at.arrival = places[i].arrival;
+		len = rd->out->len;
+		if (wanted(rd, &e) &&
+			(rc = write_line(rd, &e, places[i].seq, r, err))) {
+			/* Half a line is none. */
+			rd->out->len = len;
+			rd->at = before;
+			return rc;
+		}
+	}
+	return ERR_OK;
+}
+
+/* ---- reading ---- */
+
+static enum err_code add_place(void *arg, uint64_t arrival, uint32_t log,
+	uint64_t seq, struct err *err)
+{
+	struct places *p = arg;
+
+	if (p->count == FEED_SCAN_LIMIT)
+		return err_set(err, ERR_INTERNAL, "more arrivals than asked");
+	p->place[p->count++] = (struct place){arrival, log, seq};
+	return ERR_OK;
+}
+
+/* How many from the first follow one another in one log. */
+static size_t stretch(const struct places *p, size_t from)
+{
+	const struct place *first = &p->place[from];
+	size_t n = 1;
+
+	while (n < RUN_LIMIT && from + n < p->count &&
+		first[n].log == first->log && first[n].seq == first->seq + n)
+		n++;
+	return n;
+}
+
+static enum err_code read_stretch(struct reading *rd, const struct place *first,
+	size_t count, size_t *took, struct err *err)
+{
+	struct run run = {0};
+	enum err_code rc;
+
+	if ((!rd->has_log || rd->log.id != first->log) &&
+		(rc = store_log_by_id(
+			 rd->node->store, first->log, &rd->log, err)))
+		return rc;
+	rd->has_log = true;
+	/* Singles of a sparse log, and those ahead of their turn. */
+	if (rd->log.kind == LOG_SPARSE || first->seq >= rd->log.size)
+		count = 1;
+	if ((rc = store_read(rd->node->store, first->log, first->seq, count,
+		     rd->grant->labels, &run, err)))
+		return rc;
+	if (run.count == 0)
+		rc = err_set(err, ERR_CORRUPT,
+			"arrival %" PRIu64 " has no record", first->arrival);
+	else
+		rc = write_run(rd, first, &run, err);
+	*took = run.count;
+	run_free(&run);
+	return rc;
+}
+
+static enum err_code read_places(
+	struct reading *rd, const struct places *p, struct err *err)
+{
+	size_t took;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < p->count && !full(rd); i += took)
+		rc = read_stretch(rd, &p->place[i], stretch(p, i), &took, err);
+	return rc;
+}
+
+enum err_code feed_read(struct node *n, const struct rules *rules,
+	const struct grant *g, const struct feed_query *q, size_t room,
+	struct feed_cursor *at, struct buf *out, size_t *lines, bool *more,
+	struct err *err)
+{
+	struct reading rd = {
+		.node = n,
+		.rules = rules,
+		.grant = g,
+		.query = q,
+		.at = *at,
+		.out = out,
+		.room = room,
+	};
+	struct places places = {
+		.place = calloc(FEED_SCAN_LIMIT, sizeof(struct place)),
+	};
+	enum err_code rc;
+
+	if (!places.place)
+		return err_nomem(err);
+	if ((rc = store_arrival_each(n->store, at->arrival, FEED_SCAN_LIMIT,
+		     add_place, &places, err)) == ERR_OK)
+		rc = read_places(&rd, &places, err);
+	free(places.place);
+	/* What was written before a fault is good. */
+	if (rc != ERR_OK && rd.lines == 0)
+		return rc;
+	*at = rd.at;
+	*lines = rd.lines;
+	*more = rd.at.arrival < store_arrivals(n->store);
+	return ERR_OK;
+}
