@@ -42,9 +42,9 @@ struct checking {
 	bool failed; /* out of memory while telling */
 	const char *dir;
 	struct rules *rules;
+	bool rules_whole; /* of the head the package was made under */
 	struct package_description desc;
 	struct checkpoint cp;
-	bool cp_good;
 	struct tiles tiles;
 	struct row *row; /* to - from */
 	struct sheet *sheet;
@@ -149,14 +149,18 @@ static enum err_code check_description(struct checking *c, struct err *err)
 
 	rc = read_in(
 		c, "data/package.json", PACKAGE_DESCRIPTION_LIMIT, &text, err);
-	if (rc == ERR_OK)
-		rc = package_description_parse(
-			text.data, text.len, &c->desc, err);
-	buf_free(&text);
 	if (rc)
 		return is_ours(rc)
 			? rc
 			: err_while(err, ERR_INVALID, "not a package");
+	rc = package_description_parse(text.data, text.len, &c->desc, err);
+	buf_free(&text);
+	if (rc && !is_ours(rc)) {
+		tell(c, "package", err ? err->text : "is malformed");
+		return ERR_CORRUPT;
+	}
+	if (rc)
+		return rc;
 	memcpy(c->report.origin, c->desc.origin, ORIGIN_SIZE);
 	memcpy(c->report.holder, c->desc.holder, CODE_SIZE);
 	c->report.size = c->desc.size;
@@ -191,6 +195,7 @@ static enum err_code check_governance(
 		}
 		rules_unref(c->rules);
 		c->rules = rules;
+		c->rules_whole = s == c->desc.serial;
 	}
 	free(dir);
 	if (is_ours(rc))
@@ -200,6 +205,11 @@ static enum err_code check_governance(
 			err, ERR_CORRUPT, "no rules to judge by: %s", why.text);
 	if (strcmp(rules_domain(c->rules), c->desc.domain))
 		tell(c, "package", "names another domain than its rules");
+	if (!rules_node(c->rules, c->desc.holder)) {
+		tell(c, "package", "its holder is no node");
+		return err_set(
+			err, ERR_CORRUPT, "package of an unknown holder");
+	}
 	return ERR_OK;
 }
 
@@ -247,11 +257,10 @@ static enum err_code check_checkpoint(struct checking *c, struct err *err)
 	buf_free(&text);
 	if (is_ours(rc))
 		return err_set(err, rc, "%s", why.text);
-	if (rc)
+	/* Older rules may not know the key yet: that says nothing of it. */
+	if (rc && c->rules_whole)
 		tell(c, "checkpoint", why.text);
-	else if (same_checkpoint(c))
-		c->cp_good = true;
-	else
+	if (!rc && !same_checkpoint(c))
 		tell(c, "package", "names another tree than its checkpoint");
 	return ERR_OK;
 }
@@ -501,6 +510,23 @@ static void check_entry(
 		check_policy(c, seq);
 }
 
+/* What the package says is withheld is what we found so. */
+static void check_withheld(struct checking *c)
+{
+	const struct json *list = json_get(c->desc.all, "withheld"), *v;
+	uint64_t said = 0, n;
+	const char *name;
+	void *walk = NULL;
+
+	while (json_next(list, &walk, &name, &v)) {
+		if (json_u64(v, &n))
+			said += n;
+	}
+	if (c->report.faults == c->manifest_faults &&
+		said != c->report.withheld)
+		tell(c, "package", "counts other parts as withheld");
+}
+
 static void check_records(struct checking *c)
 {
 	char thing[THING_SIZE], what[THING_SIZE];
@@ -523,6 +549,7 @@ static void check_records(struct checking *c)
 			s->strays - s->missing);
 		tell(c, thing, what);
 	}
+	check_withheld(c);
 }
 
 /* ---- attachments ---- */

@@ -1,0 +1,1078 @@
+#!/usr/bin/env python3
+"""Verifies a package made by `cundang archive create`, independently of it.
+
+  verify_package.py --root SHA256 [--json] PACKAGE
+
+PACKAGE is the tar or its unpacked folder, SHA256 the domain's root
+fingerprint in hex, as it is printed on paper.  docs/format.md section 9 has
+the layout; what is checked:
+
+  the manifests of the bag, both ways · every governance head from the root
+  fingerprint on: statements, trees, officers' signatures and their number ·
+  the checkpoint's signature and cosignatures · tiles, entries and root ·
+  each part against its entry · that each entry shows the parts the holder may
+  hold and none above · attachments · that cited heads are there
+
+Needs the Python standard library, openssl and ssh-keygen, and verify_log.py
+beside it.  Exit status: 0 all is well, 1 there are faults, 2 it is no package
+or the call is wrong.
+"""
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+import verify_log
+from verify_log import Bad, COSIGNATURE, ED25519, Faults, Key, Note
+
+LABELS = ("public", "internal", "personal", "sensitive")
+NAMESPACE = "cundang-governance"
+LINE_LIMIT = 4 << 20
+TOTAL_LIMIT = 256 << 30
+JSON_DEPTH = 16
+SAFE_INTEGER = (1 << 53) - 1
+SYSTEM_SERIES = ("sys-policy", "sys-key", "sys-epoch", "sys-witness",
+                 "sys-provision", "sys-hold", "sys-erasure", "sys-receipt",
+                 "sys-restrict", "sys-disposal", "sys-archive", "sys-access")
+
+
+class NoPackage(Exception):
+    """It is not a package at all."""
+
+
+# ------------------------------------------------------- canonical JSON (8785)
+
+def canonical_number(v):
+    if isinstance(v, int):
+        if abs(v) > SAFE_INTEGER:
+            raise Bad("integer beyond 2^53-1")
+        return str(v)
+    if v != v or v in (float("inf"), float("-inf")):
+        raise Bad("number that no double holds")
+    if v == 0:
+        return "0"
+    sign = "-" if v < 0 else ""
+    digits, _, exponent = ("%r" % abs(v)).partition("e")
+    whole, _, fraction = digits.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    point = len(whole) + int(exponent or 0)
+    digits = whole + fraction
+    point -= len(digits) - len(digits.lstrip("0"))
+    digits = digits.lstrip("0").rstrip("0")
+    n = len(digits)
+    if n <= point <= 21:
+        return sign + digits + "0" * (point - n)
+    if 0 < point <= 21:
+        return sign + digits[:point] + "." + digits[point:]
+    if -6 < point <= 0:
+        return sign + "0." + "0" * -point + digits
+    mantissa = digits[0] + ("." + digits[1:] if n > 1 else "")
+    return "%s%se%+d" % (sign, mantissa, point - 1)
+
+
+def canonical(v):
+    if v is None or isinstance(v, bool):
+        return {None: "null", True: "true", False: "false"}[v]
+    if isinstance(v, str):
+        return json.dumps(v, ensure_ascii=False)
+    if isinstance(v, (int, float)):
+        return canonical_number(v)
+    if isinstance(v, list):
+        return "[" + ",".join(canonical(x) for x in v) + "]"
+    names = sorted(v, key=lambda s: s.encode("utf-16-be", "surrogatepass"))
+    return "{" + ",".join(
+        canonical(n) + ":" + canonical(v[n]) for n in names) + "}"
+
+
+def no_duplicates(pairs):
+    if len({n for n, _ in pairs}) != len(pairs):
+        raise Bad("duplicate names")
+    return dict(pairs)
+
+
+def refuse(text):
+    raise Bad("not json: " + text)
+
+
+def parse_canonical(data):
+    """The value of exactly canonical bytes."""
+    try:
+        text = data.decode("utf-8")
+        v = json.loads(text, object_pairs_hook=no_duplicates,
+                       parse_constant=refuse)
+        if canonical(v) != text:
+            raise Bad("not canonical json")
+    except (UnicodeError, ValueError, RecursionError) as e:
+        raise Bad("not json: %s" % e)
+    return v
+
+
+# ---------------------------------------------------------------- disclosures
+
+def b64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def from_b64url(text, length):
+    if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_-]*", text):
+        raise Bad("not base64url")
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(data) != length or b64url(data) != text:
+        raise Bad("not base64url of %d bytes" % length)
+    return data
+
+
+def disclosure_digest(text):
+    encoded = b64url(text.encode("utf-8")).encode()
+    return b64url(hashlib.sha256(encoded).digest())
+
+
+def salt(seed, label, name):
+    mac = hmac.new(seed, label.encode() + b"\0" + name.encode(), "sha256")
+    return b64url(mac.digest()[:16])
+
+
+def part_digest(seed, label, part):
+    """RFC 9901 digest of a part, docs/format.md section 2."""
+    digests = []
+    for name, value in part.items():
+        if name in ("", "_sd", "..."):
+            raise Bad("reserved name")
+        digests.append(disclosure_digest(canonical(
+            [salt(seed, label, name), name, value])))
+    return disclosure_digest(canonical(
+        [salt(seed, label, ""), label, {"_sd": sorted(digests)}]))
+
+
+# ------------------------------------------------------- the YAML that we take
+
+class Yaml:
+    """A strict reader of the subset in governance trees: block and flow
+    mappings and sequences, plain and double-quoted scalars, comments.  Every
+    scalar is a string."""
+
+    PLAIN = re.compile(r'(?:[^\s#:,\[\]{}"\'&*!|>%@`-]|-(?=\S))'
+                       r'(?:[^#:,\[\]{}\n]|:(?=\S)|(?<=\S)#)*')
+    BLOCK = re.compile(r'(?:[^\s#:,\[\]{}"\'&*!|>%@`-]|-(?=\S))'
+                       r'(?:[^#:\n]|:(?=\S)|(?<=\S)#)*')
+
+    def __init__(self, data):
+        try:
+            self.text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Bad("yaml that is not utf-8")
+        self.at = 0
+
+    def fail(self, what):
+        raise Bad("yaml, line %d: %s" %
+                  (self.text.count("\n", 0, self.at) + 1, what))
+
+    def skip(self):
+        """Blanks, line feeds and comments."""
+        while self.at < len(self.text):
+            c = self.text[self.at]
+            if c in " \n":
+                self.at += 1
+            elif c == "#" and (self.at == 0 or
+                               self.text[self.at - 1] in " \n"):
+                end = self.text.find("\n", self.at)
+                self.at = len(self.text) if end < 0 else end
+            else:
+                break
+
+    def column(self):
+        return self.at - (self.text.rfind("\n", 0, self.at) + 1)
+
+    def peek(self):
+        return self.text[self.at:self.at + 1]
+
+    def quoted(self):
+        out, self.at = [], self.at + 1
+        while True:
+            c = self.peek()
+            self.at += 1
+            if c in ("", "\n"):
+                self.fail("open quote")
+            if c == '"':
+                return "".join(out)
+            if c == "\\":
+                c = self.peek()
+                self.at += 1
+                if c not in ('"', "\\"):
+                    self.fail("unknown escape")
+            out.append(c)
+
+    def scalar(self, plain):
+        if self.peek() == '"':
+            return self.quoted()
+        m = plain.match(self.text, self.at)
+        if not m:
+            self.fail("no value")
+        self.at = m.end()
+        return m.group().rstrip(" ")
+
+    def flow(self):
+        c = self.peek()
+        if c == "[":
+            return self.flow_list()
+        if c == "{":
+            return self.flow_map()
+        return self.scalar(self.PLAIN)
+
+    def flow_list(self):
+        out, self.at = [], self.at + 1
+        while True:
+            self.skip()
+            if self.peek() == "]":
+                self.at += 1
+                return out
+            out.append(self.flow())
+            self.skip()
+            if self.peek() == ",":
+                self.at += 1
+            elif self.peek() != "]":
+                self.fail("no , or ] in a list")
+
+    def key(self, plain):
+        name = self.scalar(plain)
+        if self.peek() != ":":
+            self.fail("no : behind a name")
+        self.at += 1
+        return name
+
+    def flow_map(self):
+        out, self.at = {}, self.at + 1
+        while True:
+            self.skip()
+            if self.peek() == "}":
+                self.at += 1
+                return out
+            name = self.key(self.PLAIN)
+            self.skip()
+            if name in out:
+                self.fail("%s twice" % name)
+            out[name] = self.flow()
+            self.skip()
+            if self.peek() == ",":
+                self.at += 1
+            elif self.peek() != "}":
+                self.fail("no , or } in a mapping")
+
+    def is_item(self):
+        return self.text[self.at:self.at + 2] in ("- ", "-\n")
+
+    def block(self, indent):
+        """A block collection that stands at column `indent`."""
+        return self.block_list(indent) if self.is_item() else \
+            self.block_map(indent)
+
+    def value(self, above, line, in_list):
+        """What stands behind "name:" or "- "."""
+        start = self.at
+        self.skip()
+        if "\n" not in self.text[start:self.at] and self.at < len(self.text):
+            if self.peek() in "[{":
+                return self.flow()
+            if in_list:
+                keep = self.at
+                self.scalar(self.BLOCK)
+                again, self.at = self.peek() == ":", keep
+                if again:
+                    return self.block_map(self.column())
+            return self.scalar(self.BLOCK)
+        column = self.column()
+        if self.at == len(self.text) or column < above or \
+                (column == above and (in_list or not self.is_item())):
+            self.fail("no value")
+        return self.block(column)
+
+    def block_list(self, indent):
+        out = []
+        while self.at < len(self.text) and self.column() == indent and \
+                self.is_item():
+            self.at += 1
+            out.append(self.value(indent, False, True))
+            self.skip()
+        return out
+
+    def block_map(self, indent):
+        out = {}
+        while self.at < len(self.text) and self.column() == indent and \
+                not self.is_item():
+            name = self.key(self.BLOCK)
+            if name in out:
+                self.fail("%s twice" % name)
+            out[name] = self.value(indent, False, False)
+            self.skip()
+        return out
+
+    def document(self):
+        self.skip()
+        if self.text.startswith("---", self.at):
+            self.at += 3
+            self.skip()
+        if self.at == len(self.text):
+            self.fail("empty")
+        v = self.block(self.column())
+        if self.at != len(self.text):
+            self.fail("what follows does not belong")
+        return v
+
+
+def members(v, required, optional=()):
+    if not isinstance(v, dict) or not set(required) <= set(v) or \
+            not set(v) <= set(required) | set(optional):
+        raise Bad("members other than %s" % ", ".join(required))
+    return v
+
+
+# ------------------------------------------------------------------ governance
+
+def within(code, above):
+    """`code` is `above` or lies below it."""
+    n = 6 if above.endswith("000000") else 9 if above.endswith("000") else 12
+    return code[:n] == above[:n]
+
+
+def is_code(text):
+    return isinstance(text, str) and re.fullmatch("[0-9]{12}", text)
+
+
+class Head:
+    """The files of one governance head as rules."""
+
+    def __init__(self, files):
+        self.files = files
+        domain = members(self.yaml("domain.yaml"),
+                         ("name", "root", "approvals"))
+        root = members(domain["root"], ("code", "name", "rank"))
+        approvals = members(domain["approvals"], ("rules", "roster"))
+        self.domain = domain["name"]
+        self.root_code = root["code"]
+        self.approvals = self.count(approvals["rules"], 2)
+        self.roster_approvals = self.count(approvals["roster"], 1)
+        self.officers = [
+            members(o, ("name", "role", "scope", "key"))
+            for o in members(self.yaml("officers.yaml"),
+                             ("officers",))["officers"]]
+        self.check_officers()
+        self.nodes = {self.root_code: {
+            "rank": root["rank"], "parent": None, "keys": None}}
+        self.series = {}
+        for path in sorted(files):
+            if path.startswith("roster/"):
+                self.add_roster(path)
+            elif path.startswith("series/"):
+                self.add_series(path)
+            elif path not in ("domain.yaml", "officers.yaml", "README.md",
+                              "consumers.yaml", "calendar.yaml"):
+                raise Bad("%s: no such file in a governance tree" % path)
+        for name in SYSTEM_SERIES:
+            self.series[name] = {
+                "labels": {"internal"}, "direction": "up",
+                "clearance": {rank: {"internal"} for rank in
+                              ("village", "township", "county")}}
+
+    def yaml(self, path):
+        if path not in self.files:
+            raise Bad("%s: missing" % path)
+        try:
+            return Yaml(self.files[path]).document()
+        except Bad as e:
+            raise Bad("%s: %s" % (path, e))
+
+    @staticmethod
+    def count(text, least):
+        if not re.fullmatch("[1-9][0-9]?", str(text)) or int(text) < least:
+            raise Bad("domain.yaml: number of approvals")
+        return int(text)
+
+    def check_officers(self):
+        governors = 0
+        for o in self.officers:
+            if o["role"] not in ("governor", "registrar") or \
+                    not is_code(o["scope"]) or \
+                    not within(o["scope"], self.root_code):
+                raise Bad("officers.yaml: role or scope of " + o["name"])
+            governors += o["role"] == "governor" and \
+                o["scope"] == self.root_code
+        for what in ("name", "key"):
+            if len({o[what] for o in self.officers}) != len(self.officers):
+                raise Bad("officers.yaml: a %s twice" % what)
+        if governors < self.approvals:
+            raise Bad("officers.yaml: fewer governors than approvals")
+
+    def children(self, path):
+        if path not in self.files:
+            return {}
+        out = {}
+        for child in members(self.yaml(path), ("children",))["children"]:
+            members(child, ("code", "name", "rank"), ("address", "keys"))
+            if "keys" in child:
+                members(child["keys"], ("log", "witness", "tls", "seal"))
+            if not is_code(child["code"]) or child["code"] in out:
+                raise Bad("%s: a code that is none or twice" % path)
+            out[child["code"]] = child
+        return out
+
+    def add_roster(self, path):
+        m = re.fullmatch(r"roster/(root|[0-9]{12})\.yaml", path)
+        if not m:
+            raise Bad("%s: no such file in a governance tree" % path)
+        for code, child in self.children(path).items():
+            node = {"rank": child["rank"], "keys": child.get("keys"),
+                    "parent": None if m[1] == "root" else m[1]}
+            if (code in self.nodes) != (m[1] == "root"):
+                raise Bad("%s: %s in a wrong place" % (path, code))
+            self.nodes[code] = node
+
+    def add_series(self, path):
+        s = members(self.yaml(path), (
+            "name", "title", "plan", "direction", "urgent", "attachments",
+            "clearance", "retention", "fields"))
+        if path != "series/%s.yaml" % s["name"]:
+            raise Bad("%s: another name inside" % path)
+        clearance = members(s["clearance"], ("village", "township", "county"))
+        labels = set()
+        for f in s["fields"]:
+            labels.add(f["label"])
+            if "derive_label" in f:
+                labels.add(f["derive_label"])
+        if s["attachments"] != "none":
+            labels.add(s["attachments"])
+        if not labels <= set(LABELS):
+            raise Bad("%s: unknown label" % path)
+        self.series[s["name"]] = {
+            "labels": labels, "direction": s["direction"],
+            "clearance": {k: set(v) for k, v in clearance.items()}}
+
+    def tree_digest(self):
+        lines = b"".join(
+            b"%s\0%d\0%s\n" % (path, len(self.files[path.decode()]),
+                               hashlib.sha256(self.files[path.decode()])
+                               .hexdigest().encode())
+            for path in sorted(p.encode() for p in self.files))
+        return hashlib.sha256(lines).hexdigest()
+
+    def way(self, below, above):
+        """Nodes from `below` up to `above`, or None."""
+        out = [below]
+        while out[-1] != above:
+            up = self.nodes[out[-1]]["parent"]
+            if up is None or up not in self.nodes or len(out) > 64:
+                return None
+            out.append(up)
+        return out
+
+    def clearance(self, series, origin, holder):
+        """Labels that the holder may hold: what every node on the way from the
+        origin may hold; all at the origin itself."""
+        s = self.series[series]
+        if origin not in self.nodes or holder not in self.nodes:
+            return set()
+        way = self.way(origin, holder)
+        if way is None and s["direction"] == "down":
+            way = self.way(holder, origin)
+        if way is None:
+            return set()
+        labels = set(s["labels"])
+        for code in way:
+            if code != origin:
+                labels &= s["clearance"][self.nodes[code]["rank"]]
+        return labels
+
+    def key(self, code, which, name, kind):
+        node = self.nodes.get(code)
+        if not node or not node["keys"]:
+            return None
+        return Key(name, kind, verify_log.b64(node["keys"][which], 32))
+
+
+class Change:
+    """What differs between two heads, and who may sign that."""
+
+    def __init__(self, old, new):
+        self.rules, self.codes = old is None, set()
+        before = old.files if old else {}
+        for path in set(before) | set(new.files):
+            if before.get(path) == new.files.get(path) or self.rules:
+                continue
+            if not path.startswith("roster/"):
+                self.rules = True
+                continue
+            a, b = old.children(path), new.children(path)
+            codes = {c for c in set(a) | set(b) if a.get(c) != b.get(c)}
+            parent = path[7:-5]
+            self.codes |= codes or {
+                old.root_code if parent == "root" else parent}
+
+    def covered_by(self, officer, root_code):
+        if self.rules:
+            return officer["role"] == "governor" and \
+                officer["scope"] == root_code
+        return all(within(code, officer["scope"]) for code in self.codes)
+
+
+def key_hash(line):
+    blob = base64.b64decode(line.split(" ")[1], validate=True)
+    return hashlib.sha256(blob).hexdigest()[:32]
+
+
+def ssh_verify(officer_key, signature, message):
+    with tempfile.TemporaryDirectory() as folder:
+        allowed = os.path.join(folder, "allowed")
+        sig = os.path.join(folder, "sig")
+        with open(allowed, "w", encoding="utf-8") as f:
+            f.write("officer namespaces=\"%s\" %s\n" %
+                    (NAMESPACE, " ".join(officer_key.split(" ")[:2])))
+        with open(sig, "wb") as f:
+            f.write(signature)
+        done = subprocess.run(
+            ["ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "officer",
+             "-n", NAMESPACE, "-s", sig], input=message,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def read_tree(folder):
+    """{path: bytes} of the regular files below a folder."""
+    out = {}
+    for at, dirs, names in os.walk(folder):
+        for name in dirs + names:
+            if os.path.islink(os.path.join(at, name)):
+                raise Bad("a link in a governance tree")
+        for name in names:
+            path = os.path.join(at, name)
+            with open(path, "rb") as f:
+                out[os.path.relpath(path, folder)] = f.read()
+    return out
+
+
+class Governance:
+    """The chain of heads from the root fingerprint on."""
+
+    def __init__(self, folder, fingerprint):
+        self.folder, self.fingerprint = folder, fingerprint
+        self.head = None   # rules of the newest good head
+        self.serial = 0
+        self.last = None   # SHA-256 of its statement
+
+    def step(self):
+        here = os.path.join(self.folder, "%010d" % (self.serial + 1))
+        sigs = {}
+        statement = None
+        try:
+            for name in sorted(os.listdir(here)):
+                if name == "tree":
+                    continue
+                with open(os.path.join(here, name), "rb") as f:
+                    data = f.read()
+                if name == "statement.json":
+                    statement = data
+                elif re.fullmatch(r"[0-9a-f]{32}\.sig", name):
+                    sigs[name[:32]] = data
+                else:
+                    raise Bad("a head has no file " + name)
+            if statement is None:
+                raise Bad("no statement")
+            head = Head(read_tree(os.path.join(here, "tree")))
+        except OSError as e:
+            raise Bad("not readable: %s" % e)
+        except (KeyError, TypeError, AttributeError, ValueError) as e:
+            raise Bad("a file that does not load: %s" % e)
+        self.judge(head, statement, sigs)
+        self.head, self.serial = head, self.serial + 1
+        self.last = hashlib.sha256(statement).hexdigest()
+
+    def judge(self, head, statement, sigs):
+        v = parse_canonical(statement)
+        names = ["at", "commit", "domain", "serial", "tree"]
+        members(v, names + (["previous"] if self.serial else []))
+        digest = hashlib.sha256(statement).hexdigest()
+        if v["serial"] != self.serial + 1:
+            raise Bad("a statement of another serial")
+        if self.serial == 0 and digest != self.fingerprint:
+            raise Bad("not the head of the root fingerprint")
+        if self.serial and v["previous"] != self.last:
+            raise Bad("names another predecessor")
+        if v["domain"] != head.domain or \
+                (self.head and head.domain != self.head.domain):
+            raise Bad("of another domain")
+        if self.head and head.root_code != self.head.root_code:
+            raise Bad("changes the root")
+        if v["tree"] != head.tree_digest():
+            raise Bad("its files are not those that were signed")
+        self.check_signatures(head, statement, sigs)
+
+    def check_signatures(self, head, statement, sigs):
+        judges = self.head or head
+        change = Change(self.head, head)
+        officers = {key_hash(o["key"]): o for o in judges.officers}
+        for name, sig in sigs.items():
+            officer = officers.get(name)
+            if officer is None:
+                raise Bad("signed by a key that is no officer's")
+            if not ssh_verify(officer["key"], sig, statement):
+                raise Bad("a signature that does not verify")
+            if not change.covered_by(officer, judges.root_code):
+                raise Bad("%s may not sign this change" % officer["name"])
+        want = judges.approvals if change.rules else judges.roster_approvals
+        if len(sigs) < want:
+            raise Bad("%d signatures, it needs %d" % (len(sigs), want))
+
+
+# ------------------------------------------------------------------- the bag
+
+class Bag:
+    """BagIt 1.0, RFC 8493."""
+
+    TAG = "tagmanifest-sha256.txt"
+    UNLISTED = (TAG, "tagmanifest.sig", "tagmanifest.tsr")
+
+    def __init__(self, folder, faults):
+        self.folder, self.faults = folder, faults
+        self.files = []
+        for at, dirs, names in os.walk(folder):
+            for name in dirs + names:
+                if os.path.islink(os.path.join(at, name)):
+                    raise NoPackage("a link in the package")
+            self.files += [os.path.relpath(os.path.join(at, n), folder)
+                           for n in names]
+
+    def tell(self, path, what):
+        self.faults("manifest " + path, what)
+
+    def read(self, name):
+        try:
+            with open(os.path.join(self.folder, name), "rb") as f:
+                return f.read()
+        except OSError:
+            self.tell(name, "missing or unreadable")
+            return None
+
+    def digest(self, path):
+        h, size = hashlib.sha256(), 0
+        with open(os.path.join(self.folder, path), "rb") as f:
+            for piece in iter(lambda: f.read(1 << 20), b""):
+                h.update(piece)
+                size += len(piece)
+        return h.hexdigest(), size
+
+    def check_manifest(self, name, payload):
+        data = self.read(name)
+        size, listed = 0, {}
+        if data is None:
+            return 0, 0
+        for line in data.decode("utf-8", "replace").splitlines():
+            m = re.fullmatch(r"([0-9a-fA-F]{64})[ \t]+(.+)", line)
+            if not m or m[2] in listed:
+                self.tell(name, "malformed")
+                return 0, 0
+            path = re.sub("%(0[aAdD]|25)",
+                          lambda x: chr(int(x[1], 16)), m[2])
+            listed[path] = m[1].lower()
+        for path, want in listed.items():
+            if path.startswith("data/") != payload:
+                self.tell(path, "listed in the wrong manifest")
+            elif path not in self.files:
+                self.tell(path, "listed, but missing")
+            else:
+                have, n = self.digest(path)
+                size += n
+                if have != want:
+                    self.tell(path, "does not match its digest")
+        for path in self.files:
+            if path.startswith("data/") == payload and \
+                    path not in listed and \
+                    (payload or path not in self.UNLISTED):
+                self.tell(path, "not listed in the manifest")
+        return size, len(listed)
+
+    def check(self):
+        text = self.read("bagit.txt")
+        if text is not None and text != \
+                b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
+            self.tell("bagit.txt", "does not declare BagIt 1.0 in UTF-8")
+        oxum = "%d.%d" % self.check_manifest("manifest-sha256.txt", True)
+        info = self.read("bag-info.txt")
+        if info is not None:
+            m = re.search(r"^Payload-Oxum: (.*?)\r?$",
+                          info.decode("utf-8", "replace"), re.M)
+            if not m or m[1] != oxum:
+                self.tell("bag-info.txt", "Payload-Oxum does not match")
+        self.check_manifest(self.TAG, False)
+
+
+# ---------------------------------------------------------------- the package
+
+LINE = re.compile(rb'\{"part":(.*),"seed":"([A-Za-z0-9_-]{22})",'
+                  rb'"seq":(0|[1-9][0-9]{0,15})\}', re.S)
+ENTRY_MEMBERS = {"_sd", "_sd_alg", "at", "id", "iss", "node", "rev", "series"}
+
+
+def parse_entry(data):
+    v = parse_canonical(data)
+    if not isinstance(v, dict) or not ENTRY_MEMBERS <= set(v) or \
+            not set(v) <= ENTRY_MEMBERS | {"prev", "to"} or \
+            v["_sd_alg"] != "sha-256" or not isinstance(v["_sd"], list) or \
+            v["_sd"] != sorted(v["_sd"]) or not is_code(v["node"]) or \
+            not isinstance(v["series"], str):
+        raise Bad("not an entry")
+    return v
+
+
+class Package:
+    """One pass over an unpacked package."""
+
+    def __init__(self, folder, fingerprint):
+        self.folder, self.fingerprint = folder, fingerprint
+        self.faults = Faults()
+        self.rows = {}      # seq: {label: part}
+        self.missing = {}   # (series, label): parts that no line supplies
+        self.strays = {}    # (series, label): lines that supply no part
+        self.objects = set()
+        self.out = {"records": 0, "parts": 0, "withheld": 0, "erased": 0,
+                    "attachments": 0, "cosignatures": 0}
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def read_description(self):
+        try:
+            with open(self.path("data", "package.json"), "rb") as f:
+                data = f.read()
+        except OSError:
+            raise NoPackage("there is no data/package.json")
+        d = members(parse_canonical(data), (
+            "domain", "erased", "from", "holder", "origin", "root", "serial",
+            "size", "to", "version", "withheld"))
+        for name in ("from", "serial", "size", "to"):
+            if not isinstance(d[name], int) or d[name] < 0:
+                raise Bad("%s is no number" % name)
+        if d["version"] != 1 or not is_code(d["holder"]) or \
+                not d["from"] < d["to"] <= d["size"] or \
+                not isinstance(d["erased"], dict) or \
+                not isinstance(d["withheld"], dict) or \
+                not isinstance(d["domain"], str) or not re.fullmatch(
+                    "[a-z0-9.-]+/[0-9]{12}/[0-9a-f]{16}", d["origin"]):
+            raise Bad("malformed")
+        self.root = verify_log.b64(d["root"], 32)
+        self.d = d
+        self.code = d["origin"].split("/")[1]
+        self.out.update({n: d[n] for n in
+                         ("origin", "size", "from", "to", "holder", "root")})
+
+    def check_governance(self):
+        g = Governance(self.path("data", "governance"), self.fingerprint)
+        while g.serial < self.d["serial"]:
+            try:
+                g.step()
+            except Bad as e:
+                self.faults("governance %d" % (g.serial + 1), str(e))
+                break
+        self.rules = g.head
+        self.rules_whole = g.serial == self.d["serial"]
+        if not g.head:
+            return False
+        if g.head.domain != self.d["domain"]:
+            self.faults("package", "names another domain than its rules")
+        if self.d["holder"] not in g.head.nodes:
+            self.faults("package", "its holder is no node")
+            return False
+        return True
+
+    def check_lines(self, note):
+        """Every line is the log's or a witness's of the roster."""
+        log = None
+        if self.d["origin"].split("/")[0] == self.rules.domain:
+            log = self.rules.key(self.code, "log", self.d["origin"], ED25519)
+        if log is None or not note.verdict(log):
+            raise Bad("is not signed by the log's key of the roster")
+        for name, kid, _ in note.lines:
+            m = re.fullmatch(r"([^/]*)/([0-9]{12})/witness", name)
+            key = None
+            if m and m[1] == self.rules.domain:
+                key = self.rules.key(m[2], "witness", name, COSIGNATURE)
+            if name == log.name and kid == log.id:
+                continue
+            if key is None or kid != key.id:
+                raise Bad("has lines that no key of the roster made")
+            if not note.verdict(key):
+                raise Bad("cosignature by %s does not verify" % name)
+            self.out["cosignatures"] += 1
+
+    def check_checkpoint(self):
+        try:
+            with open(self.path("data", "log", "checkpoint"), "rb") as f:
+                note = Note(f.read())
+            origin, size, root = verify_log.parse_checkpoint(note.text)
+            if origin != self.d["origin"] and \
+                    note.verdict(self.rules.key(
+                        self.code, "log", origin, ED25519)) is None:
+                raise Bad("is not signed by the log's key of the roster")
+            self.check_lines(note)
+        except (Bad, OSError, AttributeError) as e:
+            # Older rules may not know the key yet: that says nothing of it.
+            if self.rules_whole:
+                self.faults("checkpoint", str(e))
+            return
+        if (origin, size, root) != \
+                (self.d["origin"], self.d["size"], self.root):
+            self.faults("package", "names another tree than its checkpoint")
+
+    # -- records
+
+    def take_line(self, series, label, line):
+        """Does the line supply the part of its entry (or cannot be judged)?"""
+        m = LINE.fullmatch(line)
+        if not m:
+            return False
+        seq = int(m[3])
+        if not self.d["from"] <= seq < self.d["to"]:
+            return False
+        if seq not in self.entries:
+            return True
+        row = self.rows.setdefault(seq, {})
+        try:
+            entry = parse_entry(self.entries[seq])
+            part = parse_canonical(m[1])
+            if label in row or entry["series"] != series or \
+                    not isinstance(part, dict):
+                return False
+            seed = from_b64url(m[2].decode(), 16)
+            if part_digest(seed, label, part) not in entry["_sd"]:
+                return False
+        except (Bad, UnicodeError):
+            return False
+        row[label] = part
+        self.out["parts"] += 1
+        return True
+
+    def read_records(self):
+        folder = self.path("data", "records")
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        for name in names:
+            m = re.fullmatch(r"([^.]{1,63})\.(%s)\.ndjson" % "|".join(LABELS),
+                             name)
+            if not m:
+                self.faults("records " + name, "is no file of records")
+                continue
+            strays = 0
+            with open(os.path.join(folder, name), "rb") as f:
+                for line in f:
+                    if not line.endswith(b"\n") or \
+                            not self.take_line(m[1], m[2], line[:-1]):
+                        strays += 1
+            self.strays[m[1], m[2]] = strays
+
+    def record_fault(self, seq, what):
+        self.faults("record %d" % seq, what)
+
+    def check_label(self, seq, series, label, clear):
+        if label in self.rows.get(seq, {}):
+            if not clear:
+                self.record_fault(
+                    seq, "part %s is above the clearance of %s" %
+                    (label, self.d["holder"]))
+        elif seq in self.d["erased"].get("%s.%s" % (series, label), []):
+            self.out["erased"] += 1
+        elif not clear:
+            self.out["withheld"] += 1
+        else:
+            key = series, label
+            self.missing[key] = self.missing.get(key, 0) + 1
+            self.record_fault(seq, "part %s is missing or altered" % label)
+
+    def check_entry(self, seq, data):
+        try:
+            entry = parse_entry(data)
+            if entry["iss"] != self.d["origin"].rpartition("/")[0] or \
+                    not within(entry["node"], self.code):
+                raise Bad("of another node")
+        except Bad:
+            self.record_fault(seq, "is no entry of this log")
+            return
+        self.out["records"] += 1
+        name = entry["series"]
+        series = self.rules.series.get(name)
+        if series is None:
+            return
+        if len(entry["_sd"]) != len(series["labels"]):
+            self.record_fault(seq, "has %d parts, its series has %d" % (
+                len(entry["_sd"]), len(series["labels"])))
+            return
+        clear = self.rules.clearance(name, self.code, self.d["holder"])
+        for label in LABELS:
+            if label in series["labels"]:
+                self.check_label(seq, name, label, label in clear)
+        part = self.rows.get(seq, {}).get("internal")
+        if name == "sys-policy" and part is not None:
+            serial = part.get("serial")
+            if not isinstance(serial, int) or \
+                    not 1 <= serial <= self.d["serial"]:
+                self.record_fault(
+                    seq, "cites a head that is not in the package")
+
+    def check_records(self):
+        for seq in range(self.d["from"], self.d["to"]):
+            if seq in self.entries:
+                self.check_entry(seq, self.entries[seq])
+        for (series, label), strays in self.strays.items():
+            more = strays - self.missing.get((series, label), 0)
+            if more > 0:
+                self.faults("records %s.%s.ndjson" % (series, label),
+                            "%d lines belong to no record" % more)
+        said = sum(n for n in self.d["withheld"].values()
+                   if isinstance(n, int))
+        if not self.real_faults() and said != self.out["withheld"]:
+            self.faults("package", "%d parts are withheld, it says %d" % (
+                self.out["withheld"], said))
+
+    def real_faults(self):
+        return len(self.faults.list) - self.manifest_faults
+
+    # -- attachments
+
+    def check_attachment(self, seq, item):
+        try:
+            name = from_b64url(item["object"], 32).hex()
+            seed = from_b64url(item["salt"], 16)
+            plain, size = item["sha256"], item["size"]
+            if not re.fullmatch("[0-9a-f]{64}", plain) or \
+                    not isinstance(size, int):
+                raise Bad("malformed")
+        except (Bad, KeyError, TypeError):
+            self.record_fault(seq, "lists an attachment that has no name")
+            return
+        self.objects.add(name)
+        salted, bare, n = hashlib.sha256(seed), hashlib.sha256(), 0
+        try:
+            with open(self.path("data", "attachments", name), "rb") as f:
+                for piece in iter(lambda: f.read(1 << 20), b""):
+                    salted.update(piece)
+                    bare.update(piece)
+                    n += len(piece)
+        except FileNotFoundError:
+            self.faults("attachment " + name, "is missing")
+            return
+        self.out["attachments"] += 1
+        if (salted.hexdigest(), bare.hexdigest(), n) != (name, plain, size):
+            self.faults("attachment " + name, "does not match its name")
+
+    def check_attachments(self):
+        whole = not self.real_faults()
+        for seq in sorted(self.rows):
+            if b'"series":"sys-' in self.entries[seq]:
+                continue
+            for label in LABELS:
+                part = self.rows[seq].get(label, {})
+                items = part.get("attachments", [])
+                if not isinstance(items, list):
+                    self.record_fault(seq, "has attachments that are no list")
+                    continue
+                for item in items:
+                    self.check_attachment(seq, item)
+        folder = self.path("data", "attachments")
+        if whole and os.path.isdir(folder):
+            for name in sorted(set(os.listdir(folder)) - self.objects):
+                self.faults("attachment " + name, "belongs to no record")
+
+    def check(self):
+        Bag(self.folder, self.faults).check()
+        self.manifest_faults = len(self.faults.list)
+        try:
+            self.read_description()
+        except Bad as e:
+            self.faults("package", str(e))
+            return
+        if not self.check_governance():
+            return
+        self.check_checkpoint()
+        source = verify_log.Source(self.path("data", "log"))
+        tree = verify_log.Tree(source, self.d["size"], self.d["from"],
+                               self.d["to"], self.faults)
+        self.entries = tree.check(self.root)
+        self.read_records()
+        self.check_records()
+        self.check_attachments()
+
+
+# ---------------------------------------------------------------------- call
+
+def unpack(path, folder):
+    """Regular files with plain relative names only, below one top folder."""
+    total, top = 0, None
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            parts = member.name.split("/")
+            if not member.isreg() or len(parts) < 2 or \
+                    any(p in ("", ".", "..") for p in parts) or \
+                    "\\" in member.name or "\0" in member.name or \
+                    top not in (None, parts[0]):
+                raise NoPackage("a member that is no plain file: %r" %
+                                member.name)
+            top = parts[0]
+            total += member.size
+            if total > TOTAL_LIMIT:
+                raise NoPackage("more than %d bytes" % TOTAL_LIMIT)
+            where = os.path.join(folder, *parts[1:])
+            os.makedirs(os.path.dirname(where), exist_ok=True)
+            with tar.extractfile(member) as f, open(where, "xb") as g:
+                for piece in iter(lambda: f.read(1 << 20), b""):
+                    g.write(piece)
+
+
+def verify(path, fingerprint):
+    with tempfile.TemporaryDirectory(prefix="cundang-verify-") as folder:
+        if os.path.isdir(path):
+            folder = path
+        else:
+            try:
+                unpack(path, folder)
+            except (tarfile.TarError, EOFError, FileExistsError) as e:
+                raise NoPackage("not a tar: %s" % e)
+        package = Package(folder, fingerprint)
+        package.check()
+    out = package.out
+    out.update(ok=not package.faults.list, faults=package.faults.list)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description="Verifies a package made by `cundang archive create`.")
+    parser.add_argument("package", metavar="PACKAGE")
+    parser.add_argument("--root", required=True, metavar="SHA256",
+                        help="the domain's root fingerprint")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    if not re.fullmatch("[0-9a-f]{64}", args.root):
+        parser.error("--root wants 64 lower-case hex digits")
+    try:
+        out = verify(args.package, args.root)
+    except (NoPackage, OSError) as e:
+        print("verify_package: %s: %s" % (args.package, e), file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(out, ensure_ascii=False, sort_keys=True))
+        return 0 if out["ok"] else 1
+    for name, what in out["faults"]:
+        print("%s: %s" % (name, what))
+    print("%s: %s, %s records, %s parts, %s withheld, %s erased, "
+          "%s attachments, %s cosignatures" % (
+              out.get("origin", args.package),
+              "good" if out["ok"] else "FAULTS", out["records"], out["parts"],
+              out["withheld"], out["erased"], out["attachments"],
+              out["cosignatures"]))
+    return 0 if out["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,671 @@
+/* test_archive.c - packages verify, twice independently, and each damage is
+ * told by the name of the damaged thing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/policies/fixture.h"
+
+#define VERIFY_SCRIPT TEST_DATA "/../../scripts/verify_package.py"
+
+/* ---- the packages ---- */
+
+struct world {
+	struct fixture f;
+	char village[96], county[96]; /* tars */
+	char bag[96];		      /* the village's, unpacked */
+	char object[DIGEST_HEX_SIZE]; /* an attachment in it */
+	uint64_t attached;	      /* the record that refers to it */
+};
+
+static enum err_code find_file(
+	void *arg, const struct digest *plain, char **path, struct err *err)
+{
+	(void)plain;
+	*path = strdup(arg);
+	return *path ? ERR_OK : err_nomem(err);
+}
+
+static void put_attached(struct world *w)
+{
+	static const char bytes[] = "the plain bytes of a small attachment";
+	struct json *doc = fixture_document_of("facility-geo", VILLAGE);
+	struct json *list = json_new_array(), *one = json_new_object();
+	struct digest plain = digest_of(bytes, sizeof(bytes));
+	char hex[DIGEST_HEX_SIZE], path[96];
+	struct receipt r;
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s/file", w->f.dir);
+	fixture_ok(file_replace(path, bytes, sizeof(bytes), 0600, &err), &err);
+	digest_hex(&plain, hex);
+	assert_true(json_set(one, "sha256", json_new_string(hex, 64)) &&
+		json_set(one, "name", json_new_string("a.pdf", 5)) &&
+		json_set(one, "media_type",
+			json_new_string("application/pdf", 15)) &&
+		json_set(one, "size", json_new_u64(sizeof(bytes))) &&
+		json_append(list, one) && json_set(doc, "attachments", list));
+	fixture_capture(&w->f, VILLAGE, doc, find_file, path, &r);
+	w->attached = r.seq;
+}
+
+static void name_object(struct world *w)
+{
+	struct node *n = w->f.node[VILLAGE];
+	struct log_info log = fixture_log(&w->f, VILLAGE);
+	struct attachment_ref *refs = NULL;
+	struct run run = {0};
+	size_t count = 0;
+	struct err err;
+
+	fixture_ok(store_read(n->store, log.id, w->attached, 1, LABEL_ALL, &run,
+			   &err),
+		&err);
+	fixture_ok(
+		view_attachments(n->rules, &run.record[0], &refs, &count, &err),
+		&err);
+	assert_int_equal(count, 1);
+	digest_hex(&refs[0].object, w->object);
+	free(refs);
+	run_free(&run);
+}
+
+static void cosign_village(struct world *w)
+{
+	struct node *township = w->f.node[TOWNSHIP];
+	struct node *village = w->f.node[VILLAGE];
+	struct log_info log = fixture_log(&w->f, VILLAGE);
+	struct buf note = BUF_EMPTY;
+	struct batch *b = NULL;
+	struct err err;
+
+	fixture_ok(batch_begin(township->store, &b, &err), &err);
+	fixture_ok(exchange_cosign(b, township, village->origin, &note, &err),
+		&err);
+	fixture_ok(batch_commit(b, node_sign, township, &err), &err);
+	fixture_ok(batch_begin(village->store, &b, &err), &err);
+	fixture_ok(
+		batch_note(b, log.id, note.data, note.len, true, &err), &err);
+	fixture_ok(batch_commit(b, node_sign, village, &err), &err);
+	buf_free(&note);
+}
+
+static void create(struct world *w, enum fixture_place p, const char *path,
+	struct archive_made *made)
+{
+	struct archive_options opt = {.code = fixture_code(VILLAGE)};
+	struct err err;
+
+	fixture_ok(archive_create(w->f.node[p], &opt, path, made, &err), &err);
+}
+
+static int setup(void **state)
+{
+	static struct world w;
+	struct archive_made made;
+	const char *origin;
+
+	memset(&w, 0, sizeof(w));
+	fixture_all(&w.f);
+	origin = w.f.node[VILLAGE]->origin;
+	fixture_put(&w.f, VILLAGE, 300);
+	fixture_carry(&w.f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(&w.f, TOWNSHIP, COUNTY, origin);
+	snprintf(w.county, sizeof(w.county), "%s/county.tar", w.f.dir);
+	create(&w, COUNTY, w.county, &made);
+
+	put_attached(&w);
+	name_object(&w);
+	fixture_put(&w.f, VILLAGE, 300);
+	fixture_carry(&w.f, VILLAGE, TOWNSHIP, origin);
+	cosign_village(&w);
+	snprintf(w.village, sizeof(w.village), "%s/village.tar", w.f.dir);
+	create(&w, VILLAGE, w.village, &made);
+	assert_int_equal(made.attachments, 1);
+	assert_int_equal(made.withheld, 0);
+	snprintf(w.bag, sizeof(w.bag), "%s/bag", w.f.dir);
+	*state = &w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	fixture_close(&w->f);
+	return 0;
+}
+
+static void run_command(const char *command)
+{
+	if (system(command))
+		fail_msg("failed: %s", command);
+}
+
+/* A fresh unpacked copy of the village's package. */
+static void unpack(struct world *w)
+{
+	char command[256];
+	struct err err;
+
+	snprintf(command, sizeof(command), "rm -rf '%s' && mkdir '%s'", w->bag,
+		w->bag);
+	run_command(command);
+	fixture_ok(package_untar(w->village, w->bag, &err), &err);
+}
+
+/* Makes the manifests anew, so that only the real checks can catch damage. */
+static void reseal(struct world *w)
+{
+	const char *info[] = {"Source-Organization: somebody else"};
+	char command[512];
+	struct err err;
+
+	snprintf(command, sizeof(command),
+		"rm -f '%s'/bagit.txt '%s'/bag-info.txt '%s'/*manifest-*",
+		w->bag, w->bag, w->bag);
+	run_command(command);
+	fixture_ok(bag_seal(w->bag, info, 1, &err), &err);
+}
+
+/* ---- both verifiers ---- */
+
+#define FAULTS_LIMIT 16
+struct faults {
+	size_t count;
+	char thing[FAULTS_LIMIT][320];
+};
+
+static void on_fault(void *arg, const char *thing, const char *what)
+{
+	struct faults *f = arg;
+
+	assert_non_null(what);
+	assert_true(f->count < FAULTS_LIMIT);
+	snprintf(f->thing[f->count++], sizeof(f->thing[0]), "%s", thing);
+}
+
+static enum err_code verify_c(struct world *w, const char *path,
+	struct faults *f, struct archive_report *report)
+{
+	struct err err;
+	enum err_code rc;
+
+	f->count = 0;
+	rc = archive_verify(path, &w->f.pin, on_fault, f, report, &err);
+	if (rc && rc != ERR_CORRUPT)
+		print_message("archive_verify: %s\n", err.text);
+	return rc;
+}
+
+/* Runs the script; its answer, or NULL where it gave none. */
+static struct json *verify_python(
+	struct world *w, const char *path, int *status)
+{
+	char command[512], hex[DIGEST_HEX_SIZE], line[65536];
+	struct json *v = NULL;
+	struct err err;
+	size_t len;
+	FILE *p;
+
+	digest_hex(&w->f.pin, hex);
+	snprintf(command, sizeof(command), "python3 '%s' --json --root %s '%s'",
+		VERIFY_SCRIPT, hex, path);
+	assert_non_null(p = popen(command, "r"));
+	len = fread(line, 1, sizeof(line), p);
+	*status = WEXITSTATUS(pclose(p));
+	if (len)
+		fixture_ok(json_parse(line, len, sizeof(line), &v, &err), &err);
+	return v;
+}
+
+/* Both name the same things, in whatever order. */
+static void assert_agree(const struct faults *f, const struct json *python)
+{
+	const struct json *list = json_get(python, "faults");
+
+	if (json_count(list) != f->count) {
+		for (size_t i = 0; i < f->count; i++)
+			print_message("c: %s\n", f->thing[i]);
+		for (size_t i = 0; i < json_count(list); i++)
+			print_message("python: %s\n",
+				json_string(
+					json_at(json_at(list, i), 0), NULL));
+	}
+	assert_int_equal(json_count(list), f->count);
+	for (size_t i = 0; i < f->count; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < json_count(list); k++)
+			found |= !strcmp(f->thing[i],
+				json_string(
+					json_at(json_at(list, k), 0), NULL));
+		if (!found)
+			fail_msg("only one names %s", f->thing[i]);
+	}
+}
+
+static void assert_well(
+	struct world *w, const char *path, struct archive_report *report)
+{
+	struct json *v;
+	struct faults f;
+	uint64_t n;
+	int status;
+
+	if (verify_c(w, path, &f, report))
+		fail_msg("first of %zu faults: %s", f.count,
+			f.count ? f.thing[0] : "none told");
+	v = verify_python(w, path, &status);
+	assert_int_equal(status, 0);
+	assert_true(json_bool(json_get(v, "ok")));
+	assert_string_equal(json_get_string(v, "origin"), report->origin);
+	assert_true(json_get_u64(v, "records", &n) && n == report->records);
+	assert_true(json_get_u64(v, "parts", &n) && n == report->parts);
+	assert_true(json_get_u64(v, "withheld", &n) && n == report->withheld);
+	assert_true(
+		json_get_u64(v, "attachments", &n) && n == report->attachments);
+	assert_true(json_get_u64(v, "cosignatures", &n) &&
+		n == report->cosignatures);
+	json_free(v);
+}
+
+/* Exactly one thing is damaged, and both name it. */
+static void assert_damaged(struct world *w, const char *thing)
+{
+	struct archive_report report;
+	struct json *v;
+	struct faults f;
+	int status;
+
+	assert_int_equal(verify_c(w, w->bag, &f, &report), ERR_CORRUPT);
+	v = verify_python(w, w->bag, &status);
+	assert_int_equal(status, 1);
+	assert_agree(&f, v);
+	for (size_t i = 1; i < f.count; i++)
+		print_message("also: %s\n", f.thing[i]);
+	assert_int_equal(f.count, 1);
+	assert_string_equal(f.thing[0], thing);
+	json_free(v);
+}
+
+/* Changes one byte of a file of the bag: the one at `at`, from the end when it
+ * is negative. */
+static void flip(struct world *w, const char *name, long at)
+{
+	char path[256];
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "%s/%s", w->bag, name);
+	if (!(f = fopen(path, "r+b")))
+		fail_msg("no %s", path);
+	assert_int_equal(fseek(f, at, at < 0 ? SEEK_END : SEEK_SET), 0);
+	at = ftell(f);
+	assert_true((c = fgetc(f)) != EOF);
+	assert_int_equal(fseek(f, at, SEEK_SET), 0);
+	/* Stays a digit or letter, so that text is still text. */
+	c = c == '1' ? '2' : c == 'b' ? 'c' : c >= 'a' && c <= 'z' ? 'b' : '1';
+	assert_int_equal(fputc(c, f), c);
+	fclose(f);
+}
+
+static void one_byte(
+	struct world *w, const char *name, long at, const char *thing)
+{
+	unpack(w);
+	flip(w, name, at);
+	reseal(w);
+	assert_damaged(w, thing);
+}
+
+/* ---- tests ---- */
+
+static void both_verifiers_accept_a_package(void **state)
+{
+	struct world *w = *state;
+	struct archive_report r;
+
+	assert_well(w, w->village, &r);
+	assert_int_equal(r.size, fixture_log(&w->f, VILLAGE).size);
+	assert_int_equal(r.records, r.size);
+	assert_int_equal(r.cosignatures, 1);
+	assert_int_equal(r.withheld, 0);
+	assert_int_equal(r.attachments, 1);
+	unpack(w);
+	assert_well(w, w->bag, &r);
+}
+
+static void a_package_of_a_county_withholds_by_rule(void **state)
+{
+	struct world *w = *state;
+	struct archive_report r;
+
+	assert_well(w, w->county, &r);
+	assert_string_equal(r.holder, fixture_code(COUNTY));
+	assert_true(r.withheld > 0 && r.parts > 0);
+	assert_int_equal(r.cosignatures, 0);
+}
+
+static void the_same_store_gives_the_same_bytes(void **state)
+{
+	struct world *w = *state;
+	struct buf first = BUF_EMPTY, second = BUF_EMPTY;
+	struct archive_made made;
+	char again[128];
+	struct err err;
+
+	snprintf(again, sizeof(again), "%s/again.tar", w->f.dir);
+	create(w, VILLAGE, again, &made);
+	fixture_ok(file_read(w->village, (size_t)64 << 20, &first, &err), &err);
+	fixture_ok(file_read(again, (size_t)64 << 20, &second, &err), &err);
+	assert_int_equal(made.bytes, first.len);
+	assert_int_equal(first.len, second.len);
+	assert_memory_equal(first.data, second.data, first.len);
+	buf_free(&first);
+	buf_free(&second);
+}
+
+static void a_range_verifies_too(void **state)
+{
+	struct world *w = *state;
+	struct archive_options opt = {.code = fixture_code(VILLAGE),
+		.has_from = true,
+		.from = 260,
+		.has_to = true,
+		.to = 300};
+	struct archive_made made;
+	struct archive_report r;
+	char path[128];
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s/range.tar", w->f.dir);
+	fixture_ok(archive_create(w->f.node[VILLAGE], &opt, path, &made, &err),
+		&err);
+	assert_int_equal(made.records, 40);
+	assert_well(w, path, &r);
+	assert_int_equal(r.from, 260);
+	assert_int_equal(r.to, 300);
+	assert_int_equal(r.records, 40);
+	opt.to = 1000000;
+	assert_int_equal(
+		archive_create(w->f.node[VILLAGE], &opt, path, &made, &err),
+		ERR_USAGE);
+	opt.code = fixture_code(OTHER);
+	assert_int_equal(
+		archive_create(w->f.node[VILLAGE], &opt, path, &made, &err),
+		ERR_NOT_FOUND);
+}
+
+static void another_root_fingerprint_is_told(void **state)
+{
+	struct world *w = *state;
+	struct digest other = digest_of("x", 1);
+	struct archive_report r;
+	struct faults f = {.count = 0};
+	struct err err;
+
+	assert_int_equal(
+		archive_verify(w->village, &other, on_fault, &f, &r, &err),
+		ERR_CORRUPT);
+	assert_int_equal(f.count, 1);
+	assert_string_equal(f.thing[0], "governance 1");
+}
+
+/* The sequence in the second line of a file of records. */
+static uint64_t second_line(struct world *w, const char *name, long *at)
+{
+	struct buf text = BUF_EMPTY;
+	char path[256], *line, *end, *seq;
+	struct err err;
+	uint64_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", w->bag, name);
+	fixture_ok(file_read(path, (size_t)64 << 20, &text, &err), &err);
+	line = strchr((char *)text.data, '\n') + 1;
+	end = strchr(line, '\n');
+	*end = 0;
+	seq = strrchr(line, ':') + 1;
+	n = strtoull(seq, NULL, 10);
+	*at = line - (char *)text.data;
+	buf_free(&text);
+	return n;
+}
+
+static void a_damaged_record_is_named(void **state)
+{
+	static const char *const files[] = {
+		"data/records/household.personal.ndjson",
+		"data/records/service-case.sensitive.ndjson",
+		"data/records/alert.public.ndjson"};
+	struct world *w = *state;
+	char thing[64];
+	long at = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		unpack(w);
+		snprintf(thing, sizeof(thing), "record %llu",
+			(unsigned long long)second_line(w, files[i], &at));
+		one_byte(w, files[i], at + 15, thing);
+	}
+	/* The brace that opens the line. */
+	one_byte(w, files[2], at, thing);
+}
+
+static void a_damaged_tile_is_named(void **state)
+{
+	struct world *w = *state;
+	struct log_info log = fixture_log(&w->f, VILLAGE);
+	char name[TILE_PATH_SIZE], path[128], thing[64];
+	unsigned edge = (unsigned)(log.size % TILE_WIDTH);
+
+	assert_true(log.size > 2 * TILE_WIDTH && edge > 2);
+	one_byte(w, "data/log/tile/0/001", 1000, "tile 0/001");
+	tile_path(0, log.size / TILE_WIDTH, edge, name);
+	snprintf(path, sizeof(path), "data/log/%s", name);
+	snprintf(thing, sizeof(thing), "tile 0/%03u",
+		(unsigned)(log.size / TILE_WIDTH));
+	one_byte(w, path, 40, thing);
+	tile_path(1, 0, (unsigned)(log.size / TILE_WIDTH), name);
+	snprintf(path, sizeof(path), "data/log/%s", name);
+	one_byte(w, path, 33, "tile 1/000");
+}
+
+static void a_damaged_bundle_is_named(void **state)
+{
+	struct world *w = *state;
+
+	one_byte(w, "data/log/tile/entries/001", 700, "entries 001");
+	one_byte(w, "data/log/tile/entries/000", 0, "entries 000");
+}
+
+static void a_damaged_checkpoint_is_named(void **state)
+{
+	struct world *w = *state;
+
+	one_byte(w, "data/log/checkpoint", 2, "checkpoint");
+	one_byte(w, "data/log/checkpoint", 60, "checkpoint");
+	one_byte(w, "data/log/checkpoint", -20, "checkpoint");
+}
+
+static void a_damaged_attachment_is_named(void **state)
+{
+	struct world *w = *state;
+	char name[128], thing[128], path[256];
+
+	snprintf(name, sizeof(name), "data/attachments/%s", w->object);
+	snprintf(thing, sizeof(thing), "attachment %s", w->object);
+	one_byte(w, name, 5, thing);
+
+	unpack(w);
+	snprintf(path, sizeof(path), "%s/%s", w->bag, name);
+	assert_int_equal(unlink(path), 0);
+	reseal(w);
+	assert_damaged(w, thing);
+}
+
+static void damaged_rules_are_named(void **state)
+{
+	struct world *w = *state;
+
+	one_byte(w, "data/governance/0000000002/tree/series/household.yaml",
+		300, "governance 2");
+	one_byte(w, "data/governance/0000000002/statement.json", 30,
+		"governance 2");
+}
+
+static void a_missing_file_is_named(void **state)
+{
+	struct world *w = *state;
+	char path[256];
+
+	unpack(w);
+	snprintf(path, sizeof(path), "%s/data/log/tile/0/000", w->bag);
+	assert_int_equal(unlink(path), 0);
+	reseal(w);
+	assert_damaged(w, "tile 0/000");
+}
+
+static void a_stranger_among_the_lines_is_named(void **state)
+{
+	static const char line[] =
+		"{\"part\":{\"a\":1},\"seed\":\"AAAAAAAAAAAAAAAAAAAAAA\","
+		"\"seq\":3}\n";
+	struct world *w = *state;
+	char path[256];
+	FILE *f;
+
+	unpack(w);
+	snprintf(path, sizeof(path), "%s/data/records/alert.public.ndjson",
+		w->bag);
+	assert_non_null(f = fopen(path, "ab"));
+	assert_int_equal(fwrite(line, 1, strlen(line), f), strlen(line));
+	fclose(f);
+	reseal(w);
+	assert_damaged(w, "records alert.public.ndjson");
+}
+
+static void a_changed_file_is_against_the_manifest(void **state)
+{
+	struct world *w = *state;
+	struct archive_report report;
+	struct json *v;
+	struct faults f;
+	int status;
+
+	unpack(w);
+	flip(w, "data/log/vkeys", 3);
+	assert_int_equal(verify_c(w, w->bag, &f, &report), ERR_CORRUPT);
+	v = verify_python(w, w->bag, &status);
+	assert_int_equal(status, 1);
+	assert_agree(&f, v);
+	assert_int_equal(f.count, 1);
+	assert_string_equal(f.thing[0], "manifest data/log/vkeys");
+	json_free(v);
+}
+
+/* Parts beyond the holder's clearance: the county's package with the village's
+ * records. */
+static void parts_above_the_clearance_are_named(void **state)
+{
+	struct world *w = *state;
+	char command[512];
+	struct archive_report report;
+	struct json *v;
+	struct faults f;
+	uint64_t seq;
+	long at;
+	int status;
+	struct err err;
+
+	unpack(w);
+	seq = second_line(w, "data/records/household.sensitive.ndjson", &at);
+	snprintf(command, sizeof(command),
+		"sed -n 2p '%s/data/records/household.sensitive.ndjson'"
+		" > '%s/line' && rm -rf '%s' && mkdir '%s'",
+		w->bag, w->f.dir, w->bag, w->bag);
+	run_command(command);
+	fixture_ok(package_untar(w->county, w->bag, &err), &err);
+	snprintf(command, sizeof(command),
+		"cat '%s/line' >> '%s/data/records/household.sensitive.ndjson'",
+		w->f.dir, w->bag);
+	run_command(command);
+	reseal(w);
+	assert_int_equal(verify_c(w, w->bag, &f, &report), ERR_CORRUPT);
+	v = verify_python(w, w->bag, &status);
+	assert_agree(&f, v);
+	assert_int_equal(f.count, 1);
+	snprintf(command, sizeof(command), "record %llu",
+		(unsigned long long)seq);
+	assert_string_equal(f.thing[0], command);
+	json_free(v);
+}
+
+static void what_is_no_package_is_said_so(void **state)
+{
+	struct world *w = *state;
+	struct archive_report report;
+	struct json *v;
+	struct faults f;
+	int status;
+
+	assert_int_equal(verify_c(w, VERIFY_SCRIPT, &f, &report), ERR_INVALID);
+	v = verify_python(w, VERIFY_SCRIPT, &status);
+	assert_int_equal(status, 2);
+	json_free(v);
+}
+
+static void a_log_is_exported_as_tiles(void **state)
+{
+	struct world *w = *state;
+	struct node *n = w->f.node[VILLAGE];
+	struct log_info log = fixture_log(&w->f, VILLAGE);
+	char dir[96], command[768], vkey[VKEY_SIZE];
+	struct sign_public pub = sign_key_public(n->log);
+	struct note_key key;
+	struct err err;
+	uint64_t size;
+
+	snprintf(dir, sizeof(dir), "%s/tiles", w->f.dir);
+	fixture_ok(log_export(n, &log, dir, &size, &err), &err);
+	assert_int_equal(size, log.size);
+	assert_int_equal(log_export(n, &log, dir, &size, &err), ERR_EXISTS);
+	fixture_ok(
+		note_key_make(n->origin, NOTE_ED25519, &pub, &key, &err), &err);
+	note_key_vkey(&key, vkey);
+	snprintf(command, sizeof(command),
+		"python3 '%s/../../scripts/verify_log.py' --all-partials"
+		" --vkey '%s' '%s' >'%s/said'",
+		TEST_DATA, vkey, dir, w->f.dir);
+	run_command(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_verifiers_accept_a_package),
+		cmocka_unit_test(a_package_of_a_county_withholds_by_rule),
+		cmocka_unit_test(the_same_store_gives_the_same_bytes),
+		cmocka_unit_test(a_range_verifies_too),
+		cmocka_unit_test(another_root_fingerprint_is_told),
+		cmocka_unit_test(a_damaged_record_is_named),
+		cmocka_unit_test(a_damaged_tile_is_named),
+		cmocka_unit_test(a_damaged_bundle_is_named),
+		cmocka_unit_test(a_damaged_checkpoint_is_named),
+		cmocka_unit_test(a_damaged_attachment_is_named),
+		cmocka_unit_test(damaged_rules_are_named),
+		cmocka_unit_test(a_missing_file_is_named),
+		cmocka_unit_test(a_stranger_among_the_lines_is_named),
+		cmocka_unit_test(a_changed_file_is_against_the_manifest),
+		cmocka_unit_test(parts_above_the_clearance_are_named),
+		cmocka_unit_test(what_is_no_package_is_said_so),
+		cmocka_unit_test(a_log_is_exported_as_tiles),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
