@@ -44,8 +44,8 @@ enum err_code attachment_finish(struct attachment_writer *w,
 /* Stops for now: a resumed one stays for the next time, a created one goes. */
 void attachment_pause(struct attachment_writer *w);
 /* Removes what a crash left of created ones; only while none is being made. */
-enum err_code attachment_sweep(const char *data, struct keyring *k,
-	struct err *err);
+enum err_code attachment_sweep(
+	const char *data, struct keyring *k, struct err *err);
 
 bool attachment_here(const char *data, const struct digest *object);
 enum err_code attachment_open(const char *data, struct keyring *k,
@@ -64,8 +64,8 @@ enum err_code attachment_remove(const char *data, const struct digest *object,
  * the end of both files.  Neither being there is fine. */
 enum err_code attachment_keys(const char *data, const struct digest *object,
 	uint64_t ids[2], size_t *count, struct err *err);
-enum err_code attachment_destroy(const char *data, const struct digest *object,
-	struct err *err);
+enum err_code attachment_destroy(
+	const char *data, const struct digest *object, struct err *err);
 /* For scanners: any file of the folder; a `partial` one has no last chunk. */
 enum err_code attachment_open_path(const char *path, bool partial,
 	struct keyring *k, struct attachment_reader **out, uint64_t *size,

@@ -108,6 +108,10 @@ enum err_code refs_places(const struct view *v, const struct erase_target *t,
 	place_visit *visit, void *arg, struct err *err);
 /* What came while nobody told the index. */
 enum err_code refs_sweep(const struct view *v, struct err *err);
+/* Objects that live records refer to, neither here nor wanted. */
+typedef void object_visit(void *arg, const struct digest *object);
+enum err_code refs_missing(
+	const struct view *v, object_visit *visit, void *arg, struct err *err);
 
 /* ---- erasing (erase.c) ---- */
 

@@ -423,23 +423,29 @@ static enum err_code punch(struct store *s, struct drops *d, struct err *err)
 	return rc;
 }
 
-static enum err_code drop_objects(
+static enum err_code object_keys(
 	struct store *s, struct drops *d, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
-	d->key_count = 0;
 	for (size_t i = 0; i < d->object_count && !rc; i++) {
-		uint64_t id;
+		uint64_t ids[2];
+		size_t count;
 
-		rc = attachment_remove(s->data, &d->objects[i], &id, err);
-		if (rc == ERR_NOT_FOUND)
-			rc = ERR_OK; /* it never came, or is gone */
-		else if (!rc)
-			rc = add_key(s, d, id, err);
+		rc = attachment_keys(s->data, &d->objects[i], ids, &count, err);
+		for (size_t k = 0; k < count && !rc; k++)
+			rc = add_key(s, d, ids[k], err);
 	}
-	if (!rc && d->key_count)
-		rc = keyring_drop(s->keyring, d->keys, d->key_count, err);
+	return rc;
+}
+
+static enum err_code destroy_objects(
+	struct store *s, const struct drops *d, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < d->object_count && !rc; i++)
+		rc = attachment_destroy(s->data, &d->objects[i], err);
 	return rc;
 }
 
@@ -481,7 +487,7 @@ enum err_code store_drop(struct store *s, struct err *err)
 	enum err_code rc;
 
 	cache_clear(s->cache);
-	if ((rc = read_drops(s, &d, err)))
+	if ((rc = read_drops(s, &d, err)) || (rc = object_keys(s, &d, err)))
 		goto out;
 	crash_point("erase.committed");
 	if (d.key_count &&
@@ -491,7 +497,7 @@ enum err_code store_drop(struct store *s, struct err *err)
 	if ((rc = punch(s, &d, err)))
 		goto out;
 	crash_point("erase.punched");
-	if (!(rc = drop_objects(s, &d, err)) &&
+	if (!(rc = destroy_objects(s, &d, err)) &&
 		!(rc = forget_drops(s, &d, err)))
 		s->drops = false;
 out:

@@ -573,3 +573,36 @@ enum err_code refs_sweep(const struct view *v, struct err *err)
 	}
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
+
+enum err_code refs_missing(
+	const struct view *v, object_visit *visit, void *arg, struct err *err)
+{
+	struct key from = KEY_EMPTY;
+	struct bytes found;
+	struct bytes value;
+	enum err_code rc;
+
+	key_u8(&from, 0);
+	while (!(rc = index_ceil(v->txn, DB_REF, key_bytes(&from), &found,
+			 &value, err))) {
+		struct digest object;
+		struct cursor c = value_cursor(value);
+		bool erased = cursor_u8(&c) != 0;
+
+		if (found.len < DIGEST_SIZE || found.len >= KEY_LIMIT)
+			return row_corrupt(err, "references");
+		memcpy(object.b, found.data, DIGEST_SIZE);
+		from = KEY_EMPTY;
+		key_add(&from, found.data, found.len);
+		key_u8(&from, 0); /* right behind */
+		if (erased || attachment_here(v->s->data, &object))
+			continue;
+		rc = index_get(v->txn, DB_WANTED,
+			(struct bytes){object.b, DIGEST_SIZE}, NULL, err);
+		if (rc == ERR_NOT_FOUND)
+			visit(arg, &object);
+		else if (rc)
+			return rc;
+	}
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}

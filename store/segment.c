@@ -103,6 +103,11 @@ static enum err_code count_files(struct segments *g, struct err *err)
 	return ERR_OK;
 }
 
+enum err_code segments_recount(struct segments *g, struct err *err)
+{
+	return count_files(g, err);
+}
+
 /* A crash while the newest segment was made leaves a file without a head:
  * nothing was ever in it. */
 static enum err_code drop_unborn(struct segments *g, struct err *err)

@@ -12,6 +12,8 @@ struct segments;
 enum err_code segments_open(
 	const char *data, bool create, struct segments **out, struct err *err);
 void segments_close(struct segments *g);
+/* A reader looks how many there are by now. */
+enum err_code segments_recount(struct segments *g, struct err *err);
 uint32_t segments_count(const struct segments *g); /* the newest number */
 const uint8_t *segments_store_id(const struct segments *g);
 char *segment_path(const struct segments *g, uint32_t number); /* heap */

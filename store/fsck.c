@@ -1,0 +1,755 @@
+/* fsck.c - reads and recomputes everything that is here. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/batch.h"
+#include "store/crc.h"
+
+#define TASKS_AT_ONCE ((size_t)512) /* blocks decoded before trees go on */
+#define WHERE_SIZE 192
+#define READ_STEP ((size_t)1 << 20)
+
+/* A log as its entries add up to. */
+struct tree {
+	struct tree_edge edge;
+	struct checkpoint *notes; /* sorted by size */
+	size_t note_count, note_cap;
+	size_t note_next;
+};
+
+struct task {
+	struct fsck *f;
+	struct place at;
+	struct place commit;
+	struct item item;
+	struct digest *leaves; /* of a block of entries that is well */
+	size_t leaf_count;
+	uint64_t arrivals; /* records of a group found by id */
+};
+
+struct fsck {
+	struct store *s;
+	struct pool *pool;
+	fsck_fault *fault;
+	void *arg;
+	pthread_mutex_t lock; /* for faults and result */
+	struct fsck_result result;
+	struct tree *trees; /* by log - 1 */
+	size_t tree_count;
+	struct task *tasks;
+	size_t task_count, task_cap;
+	uint64_t arrivals;
+	/* The group under the eye. */
+	uint64_t start;
+	size_t first_task;
+	uint32_t items;
+	uint32_t heads_crc;
+	bool ended;
+};
+
+static void tell(struct fsck *f, const char *where, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+static void tell(struct fsck *f, const char *where, const char *fmt, ...)
+{
+	char what[ERR_TEXT_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	pthread_mutex_lock(&f->lock);
+	f->result.faults++;
+	if (f->fault)
+		f->fault(f->arg, where, what);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void tell_at(
+	struct fsck *f, struct place at, const char *what, const char *more)
+{
+	char where[WHERE_SIZE];
+
+	snprintf(where, sizeof(where), "segments/%08" PRIu32 ".seg at %" PRIu64,
+		at.segment, at.offset);
+	tell(f, where, "%s%s", what, more);
+}
+
+/* What is not a fault of the data ends the check. */
+static bool is_fault(enum err_code rc)
+{
+	return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND || rc == ERR_ERASED ||
+		rc == ERR_INVALID || rc == ERR_PROTOCOL || rc == ERR_LIMIT ||
+		rc == ERR_IO;
+}
+
+/* ---- one item, on any thread ---- */
+
+static void check_location(struct task *t, const struct view *v)
+{
+	struct entry_place known;
+	enum err_code rc;
+
+	rc = t->item.kind == ITEM_ENTRIES
+		? entry_locate(v, t->item.log, t->item.first, &known, NULL)
+		: entry_locate_proved(
+			  v, t->item.log, t->item.first, &known, NULL);
+	if (rc || known.first != t->item.first ||
+		!place_equal(known.block, t->at))
+		tell_at(t->f, t->at, "the index does not lead to this block",
+			"");
+}
+
+static void check_entries(struct task *t, const struct view *v)
+{
+	struct block *b;
+	struct err err;
+	enum err_code rc = block_entries(v, t->at, t->commit, &b, &err);
+
+	if (rc) {
+		tell_at(t->f, t->at, "", err.text);
+		return;
+	}
+	check_location(t, v);
+	if (t->item.kind == ITEM_ENTRIES) {
+		t->leaves = calloc(b->count, sizeof(*t->leaves));
+		for (size_t i = 0; t->leaves && i < b->count; i++)
+			t->leaves[i] = b->entries[i].leaf;
+		t->leaf_count = t->leaves ? b->count : 0;
+	}
+	block_unpin(b);
+}
+
+/* A block that was written anew elsewhere must be empty by now; the others are
+ * read with the entries that need them. */
+static void check_sealed(struct task *t, const struct view *v)
+{
+	struct place origin = t->item.origin.segment ? t->item.origin : t->at;
+	struct buf plain = BUF_EMPTY;
+	struct place now;
+	struct item it;
+	struct err err;
+	enum err_code rc = block_now(v, origin, &now, &err);
+
+	if (!rc && place_equal(now, t->at)) {
+		rc = block_plain(t->f->s, t->at, &it, &plain, &err);
+		if (rc)
+			tell_at(t->f, t->at, "", err.text);
+	} else if (!rc) {
+		struct key drop = KEY_EMPTY;
+
+		key_u8(&drop, 1);
+		key_u32(&drop, t->at.segment);
+		key_u64(&drop, t->at.offset);
+		rc = segment_item(t->f->s->segments, t->at, &it, &plain, NULL);
+		if (rc != ERR_ERASED &&
+			index_get(
+				v->txn, DB_DROP, key_bytes(&drop), NULL, NULL))
+			tell_at(t->f, t->at,
+				"block that was destroyed is still there", "");
+	} else {
+		tell_at(t->f, t->at, "", err.text);
+	}
+	buf_wipe(&plain);
+}
+
+static void check_raw(struct task *t)
+{
+	struct buf payload = BUF_EMPTY;
+	struct item it;
+	struct err err;
+
+	if (segment_item(t->f->s->segments, t->at, &it, &payload, &err))
+		tell_at(t->f, t->at, "", err.text);
+	buf_free(&payload);
+}
+
+static enum err_code check_arrival(struct task *t, const struct view *v,
+	uint64_t arrival, uint32_t log, uint64_t seq, struct err *err)
+{
+	struct key k = KEY_EMPTY;
+	struct entry_place at;
+	struct log_row row;
+	struct block *b;
+	struct entry e;
+	uint32_t known_log;
+	uint64_t known_seq;
+	enum err_code rc;
+
+	if ((rc = arrival_get(v, arrival, &known_log, &known_seq, err)))
+		return rc;
+	if (known_log != log || known_seq != seq)
+		return err_set(err, ERR_CORRUPT,
+			"arrival %" PRIu64 " is another record in the index",
+			arrival);
+	rc = entry_locate_proved(v, log, seq, &at, NULL);
+	if (rc &&
+		((rc = log_get(v, log, &row, err)) ||
+			(rc = entry_locate(v, log, seq, &at, err))))
+		return rc;
+	if ((rc = block_entries(v, at.block, at.commit, &b, err)))
+		return rc;
+	rc = seq - at.first < b->count
+		? entry_parse(b->entries[seq - at.first].text,
+			  b->entries[seq - at.first].len, &e, err)
+		: row_corrupt(err, "entries");
+	block_unpin(b);
+	if (rc)
+		return rc;
+	key_add(&k, e.uuid, UUID_SIZE);
+	key_u64(&k, arrival);
+	t->arrivals++;
+	rc = index_get(v->txn, DB_ID, key_bytes(&k), NULL, NULL);
+	return rc ? err_set(err, ERR_CORRUPT,
+			    "the index does not know entry %" PRIu64
+			    " of log %" PRIu32 " by its id",
+			    seq, log)
+		  : ERR_OK;
+}
+
+/* The records of a group are known to the index; one fault tells of all. */
+static void check_commit(struct task *t, const struct view *v)
+{
+	struct block *b;
+	struct err err;
+	enum err_code rc = block_directory(v, t->at, &b, &err);
+	uint64_t arrival;
+
+	if (rc) {
+		tell_at(t->f, t->at, "", err.text);
+		return;
+	}
+	arrival = b->directory.arrival;
+	for (size_t i = 0; i < b->directory.run_count && !rc; i++) {
+		const struct arrival_run *run = &b->directory.runs[i];
+
+		for (uint32_t k = 0; k < run->count && !rc; k++)
+			rc = check_arrival(t, v, arrival + k, run->log,
+				run->first + k, &err);
+		arrival += run->count;
+	}
+	if (rc)
+		tell_at(t->f, t->at, "", err.text);
+	block_unpin(b);
+}
+
+static void run_task(void *arg)
+{
+	struct task *t = arg;
+	struct view v;
+
+	if (view_open(t->f->s, &v, NULL)) {
+		tell_at(t->f, t->at, "the index cannot be read", "");
+		return;
+	}
+	switch (t->item.kind) {
+	case ITEM_ENTRIES:
+	case ITEM_PROVED:
+		check_entries(t, &v);
+		break;
+	case ITEM_PARTS:
+	case ITEM_REFS:
+		check_sealed(t, &v);
+		break;
+	case ITEM_COMMIT:
+		check_commit(t, &v);
+		break;
+	case ITEM_LOG:
+	case ITEM_NOTE:
+	case ITEM_ERASED:
+		check_raw(t);
+		break;
+	}
+	view_close(&v);
+}
+
+/* ---- trees ---- */
+
+static struct tree *tree_of(struct fsck *f, uint32_t log)
+{
+	return log && log <= f->tree_count ? &f->trees[log - 1] : NULL;
+}
+
+static int compare_notes(const void *a, const void *b)
+{
+	const struct checkpoint *x = a;
+	const struct checkpoint *y = b;
+
+	return (x->size > y->size) - (x->size < y->size);
+}
+
+static void check_notes(struct fsck *f, struct tree *t)
+{
+	while (t->note_next < t->note_count &&
+		t->notes[t->note_next].size <= t->edge.size) {
+		const struct checkpoint *cp = &t->notes[t->note_next++];
+		struct digest root = tree_root(&t->edge);
+
+		if (cp->size == t->edge.size && !digest_equal(&root, &cp->root))
+			tell(f, cp->origin,
+				"the first %" PRIu64
+				" entries do not have the root of their "
+				"checkpoint",
+				cp->size);
+	}
+}
+
+static void grow_tree(struct fsck *f, const struct task *t)
+{
+	struct tree *tree = tree_of(f, t->item.log);
+
+	if (t->item.kind != ITEM_ENTRIES || !tree)
+		return;
+	if (tree->edge.size != t->item.first) {
+		if (t->leaf_count)
+			tell_at(f, t->at,
+				"entries are missing before this "
+				"block",
+				"");
+		/* From here on nothing can be computed for this log. */
+		tree->note_next = tree->note_count;
+		return;
+	}
+	for (size_t i = 0; i < t->leaf_count; i++) {
+		tree_append(&tree->edge, &t->leaves[i]);
+		if (tree->note_next < tree->note_count)
+			check_notes(f, tree);
+	}
+}
+
+static void count_task(struct fsck *f, const struct task *t)
+{
+	struct fsck_result *r = &f->result;
+
+	r->blocks++;
+	r->bytes += item_size(&t->item);
+	if (t->item.kind == ITEM_ENTRIES || t->item.kind == ITEM_PROVED)
+		r->records += t->item.count;
+	if (t->item.kind == ITEM_PARTS && !t->item.origin.segment)
+		r->parts += t->item.count;
+	f->arrivals += t->arrivals;
+}
+
+static void run_tasks(struct fsck *f, size_t count)
+{
+	pool_each(f->pool, run_task, f->tasks, sizeof(*f->tasks), count);
+	for (size_t i = 0; i < count; i++) {
+		grow_tree(f, &f->tasks[i]);
+		count_task(f, &f->tasks[i]);
+		free(f->tasks[i].leaves);
+	}
+	memmove(f->tasks, f->tasks + count,
+		(f->task_count - count) * sizeof(*f->tasks));
+	f->task_count -= count;
+	f->first_task = f->task_count;
+}
+
+/* ---- segments ---- */
+
+static bool directory_fits(struct fsck *f, struct place at)
+{
+	struct directory d = {0};
+	struct buf payload = BUF_EMPTY;
+	struct item it;
+	bool fits;
+
+	fits = !segment_item(f->s->segments, at, &it, &payload, NULL) &&
+		!directory_parse(payload.data, payload.len, &d, NULL) &&
+		d.start == f->start && d.items == f->items &&
+		d.heads_crc == f->heads_crc;
+	directory_free(&d);
+	buf_free(&payload);
+	return fits;
+}
+
+static void end_group(struct fsck *f, struct place at, const struct item *it)
+{
+	if (!directory_fits(f, at)) {
+		f->ended = true;
+		return;
+	}
+	for (size_t i = f->first_task; i < f->task_count; i++)
+		f->tasks[i].commit = at;
+	f->first_task = f->task_count;
+	f->start = at.offset + item_size(it);
+	f->items = 0;
+	f->heads_crc = 0;
+	if (f->task_count >= TASKS_AT_ONCE)
+		run_tasks(f, f->task_count);
+}
+
+static enum err_code on_item(
+	void *arg, struct place at, const struct item *it, struct err *err)
+{
+	struct fsck *f = arg;
+	uint8_t crc[4];
+
+	if (f->ended)
+		return ERR_OK;
+	if (!grow(&f->tasks, &f->task_cap, f->task_count, sizeof(*f->tasks)))
+		return err_nomem(err);
+	f->tasks[f->task_count++] =
+		(struct task){.f = f, .at = at, .item = *it};
+	if (it->kind == ITEM_COMMIT) {
+		end_group(f, at, it);
+		return ERR_OK;
+	}
+	for (int i = 0; i < 4; i++)
+		crc[i] = (uint8_t)(it->head_crc >> (24 - 8 * i));
+	f->heads_crc = crc32c(f->heads_crc, crc, 4);
+	f->items++;
+	return ERR_OK;
+}
+
+/* Up to what the index covers: behind it a group may be on its way, or the
+ * rest of one that a crash cut off. */
+static enum err_code check_segment(
+	struct fsck *f, uint32_t number, uint64_t end, struct err *err)
+{
+	struct place at = {number, SEGMENT_HEAD_SIZE};
+	uint64_t seen;
+	enum err_code rc;
+
+	f->start = SEGMENT_HEAD_SIZE;
+	f->items = 0;
+	f->heads_crc = 0;
+	f->ended = false;
+	f->first_task = f->task_count;
+	f->result.segments++;
+	if (end <= SEGMENT_HEAD_SIZE)
+		return ERR_OK;
+	rc = segment_each(
+		f->s->segments, number, 0, end, on_item, f, &seen, err);
+	if (rc)
+		return rc;
+	f->task_count = f->first_task;
+	at.offset = f->start;
+	if (f->start != end)
+		tell_at(f, at, "no whole group from here on", "");
+	return ERR_OK;
+}
+
+static enum err_code covered(struct fsck *f, struct place *out, struct err *err)
+{
+	uint64_t segment;
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(f->s, &v, err)))
+		return rc;
+	if (!(rc = meta_get_u64(v.txn, "segment", &segment, err)) &&
+		!(rc = meta_get_u64(v.txn, "offset", &out->offset, err)))
+		out->segment = (uint32_t)segment;
+	f->result.erased = index_count(v.txn, DB_ERASED);
+	view_close(&v);
+	return rc;
+}
+
+static enum err_code check_segments(
+	struct fsck *f, struct place last, struct err *err)
+{
+	const struct store_options *opt = &f->s->opt;
+	enum err_code rc = ERR_OK;
+
+	for (uint32_t n = 1; n <= last.segment && !rc; n++) {
+		uint64_t end = last.offset;
+
+		if (opt->progress)
+			opt->progress(
+				opt->arg, "segments", n - 1, last.segment);
+		if (n < last.segment)
+			rc = segment_end(f->s->segments, n, &end, err);
+		if (!rc)
+			rc = check_segment(f, n, end, err);
+		if (rc && is_fault(rc)) {
+			tell_at(f, (struct place){n, 0}, "",
+				err ? err->text : "cannot be read");
+			rc = ERR_OK;
+		}
+	}
+	if (!rc)
+		run_tasks(f, f->task_count);
+	return rc;
+}
+
+/* ---- the index's logs against the trees ---- */
+
+/* The checkpoints that the index keeps are those the segments hold newest. */
+static enum err_code load_log(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct fsck *f = arg;
+	size_t cap = f->tree_count;
+	struct tree *t;
+
+	(void)log;
+	if (!grow(&f->trees, &cap, f->tree_count, sizeof(*f->trees)))
+		return err_nomem(err);
+	t = &f->trees[f->tree_count++];
+	*t = (struct tree){0};
+	return ERR_OK;
+}
+
+static enum err_code on_note(
+	void *arg, struct place at, const struct item *it, struct err *err)
+{
+	struct fsck *f = arg;
+	struct tree *t = tree_of(f, it->log);
+	struct buf note = BUF_EMPTY;
+	struct checkpoint cp;
+	struct item again;
+
+	if (it->kind != ITEM_NOTE || !t)
+		return ERR_OK;
+	/* One that cannot be read is told of later. */
+	if (!segment_item(f->s->segments, at, &again, &note, NULL)) {
+		if (note_checkpoint(
+			    (struct bytes){note.data, note.len}, &cp, NULL)) {
+			tell_at(f, at, "the note is malformed", "");
+		} else if (!grow(&t->notes, &t->note_cap, t->note_count,
+				   sizeof(*t->notes))) {
+			buf_free(&note);
+			return err_nomem(err);
+		} else {
+			t->notes[t->note_count++] = cp;
+		}
+	}
+	buf_free(&note);
+	return ERR_OK;
+}
+
+static enum err_code load_notes(
+	struct fsck *f, struct place last, struct err *err)
+{
+	uint64_t end;
+	enum err_code rc = ERR_OK;
+
+	for (uint32_t n = 1; n <= last.segment && !rc; n++)
+		rc = segment_each(f->s->segments, n, 0,
+			n == last.segment ? last.offset : 0, on_note, f, &end,
+			err);
+	for (size_t i = 0; i < f->tree_count; i++) {
+		struct tree *t = &f->trees[i];
+
+		if (t->note_count)
+			qsort(t->notes, t->note_count, sizeof(*t->notes),
+				compare_notes);
+		check_notes(f, t);
+	}
+	return rc;
+}
+
+static enum err_code check_log(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct fsck *f = arg;
+	struct tree *t = tree_of(f, log->id);
+	struct digest root;
+
+	(void)err;
+	if (!t)
+		return ERR_OK; /* it began while we were looking */
+	root = tree_root(&t->edge);
+	if (t->edge.size > log->size ||
+		(t->edge.size == log->size && !digest_equal(&root, &log->root)))
+		tell(f, log->origin,
+			"the index tells another tree than the segments hold");
+	else if (t->edge.size < log->size && f->s->mode == STORE_WRITE)
+		tell(f, log->origin,
+			"%" PRIu64 " entries in the index, %" PRIu64
+			" whole ones in the segments",
+			log->size, t->edge.size);
+	return ERR_OK;
+}
+
+/* ---- attachments ---- */
+
+static enum err_code hash_object(struct fsck *f, const struct digest *object,
+	const struct attachment_ref *ref, struct err *err)
+{
+	struct attachment_reader *r = NULL;
+	uint8_t *piece = malloc(READ_STEP);
+	uint64_t size = 0;
+	uint64_t at = 0;
+	struct sha256 h;
+	struct digest d;
+	size_t got = 1;
+	enum err_code rc;
+
+	if (!piece)
+		return err_nomem(err);
+	sha256_init(&h);
+	if (ref)
+		sha256_update(&h, ref->salt, sizeof(ref->salt));
+	rc = attachment_open(f->s->data, f->s->keyring, object, &r, &size, err);
+	for (; !rc && got; at += got) {
+		rc = attachment_read(r, at, piece, READ_STEP, &got, err);
+		if (!rc)
+			sha256_update(&h, piece, got);
+	}
+	d = sha256_final(&h);
+	if (!rc && ref && !digest_equal(&d, object))
+		rc = err_set(err, ERR_CORRUPT,
+			"the content does not match the name");
+	pthread_mutex_lock(&f->lock);
+	f->result.attachments++;
+	f->result.bytes += size;
+	pthread_mutex_unlock(&f->lock);
+	attachment_close(r);
+	explicit_bzero(piece, READ_STEP);
+	free(piece);
+	return rc;
+}
+
+struct object_task {
+	struct fsck *f;
+	struct digest object;
+};
+
+static void run_object(void *arg)
+{
+	struct object_task *t = arg;
+	struct attachment_ref ref;
+	char where[WHERE_SIZE];
+	char name[DIGEST_HEX_SIZE];
+	struct err err;
+	enum err_code rc;
+
+	rc = store_attachment_find(t->f->s, &t->object, &ref, &err);
+	/* Without a record yet there is no salt; the seals are still checked.
+	 */
+	if (!rc || rc == ERR_NOT_FOUND)
+		rc = hash_object(t->f, &t->object, rc ? NULL : &ref, &err);
+	if (!rc)
+		return;
+	digest_hex(&t->object, name);
+	snprintf(where, sizeof(where), "attachments/%.2s/%s", name, name);
+	tell(t->f, where, "%s", err.text);
+}
+
+struct objects {
+	struct object_task *at;
+	size_t count, cap;
+};
+
+static enum err_code list_folder(
+	struct fsck *f, const char *path, struct objects *out, struct err *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+	enum err_code rc = ERR_OK;
+
+	if (!dir)
+		return err_sys(err, "open %s", path);
+	while (!rc && (e = readdir(dir))) {
+		struct object_task t = {.f = f};
+
+		if (!digest_from_hex(e->d_name, strlen(e->d_name), &t.object))
+			continue;
+		if (grow(&out->at, &out->cap, out->count, sizeof(*out->at)))
+			out->at[out->count++] = t;
+		else
+			rc = err_nomem(err);
+	}
+	closedir(dir);
+	return rc;
+}
+
+static enum err_code list_objects(
+	struct fsck *f, struct objects *out, struct err *err)
+{
+	char *top = file_join(f->s->data, "attachments");
+	enum err_code rc = top ? ERR_OK : err_nomem(err);
+
+	for (unsigned i = 0; i < 256 && !rc; i++) {
+		char name[3];
+		char *path;
+
+		snprintf(name, sizeof(name), "%02x", i);
+		if (!(path = file_join(top, name)))
+			rc = err_nomem(err);
+		else if (file_exists(path))
+			rc = list_folder(f, path, out, err);
+		free(path);
+	}
+	free(top);
+	return rc;
+}
+
+static enum err_code check_objects(struct fsck *f, struct err *err)
+{
+	struct objects objects = {0};
+	enum err_code rc = list_objects(f, &objects, err);
+
+	if (!rc)
+		pool_each(f->pool, run_object, objects.at, sizeof(*objects.at),
+			objects.count);
+	free(objects.at);
+	return rc;
+}
+
+static void tell_missing(void *arg, const struct digest *object)
+{
+	char name[DIGEST_HEX_SIZE];
+	char where[WHERE_SIZE];
+
+	digest_hex(object, name);
+	snprintf(where, sizeof(where), "attachments/%.2s/%s", name, name);
+	tell(arg, where, "the attachment is gone and nobody wants it");
+}
+
+static enum err_code check_missing(struct fsck *f, struct err *err)
+{
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(f->s, &v, err)))
+		return rc;
+	rc = refs_missing(&v, tell_missing, f, err);
+	view_close(&v);
+	return rc;
+}
+
+enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
+	void *arg, struct fsck_result *out, struct err *err)
+{
+	struct fsck f = {.s = s, .fault = fault, .arg = arg};
+	struct err own; /* its text is needed even where the caller's is not */
+	struct place last;
+	enum err_code rc;
+
+	own.text[0] = '\0';
+	pthread_mutex_init(&f.lock, NULL);
+	cache_clear(s->cache);
+	if ((rc = pool_new(threads, TASKS_AT_ONCE, &f.pool, &own)) ||
+		(rc = segments_recount(s->segments, &own)) ||
+		(rc = store_log_each(s, load_log, &f, &own)) ||
+		(rc = covered(&f, &last, &own)) ||
+		(rc = load_notes(&f, last, &own)) ||
+		(rc = check_segments(&f, last, &own)) ||
+		(rc = store_log_each(s, check_log, &f, &own)) ||
+		(rc = check_objects(&f, &own)) ||
+		(rc = check_missing(&f, &own)))
+		goto out;
+	if (f.result.faults)
+		rc = err_set(&own, ERR_CORRUPT, "%" PRIu64 " faults in %s",
+			f.result.faults, s->data);
+out:
+	*out = f.result;
+	if (rc && err)
+		*err = own;
+	pool_free(f.pool);
+	for (size_t i = 0; i < f.task_count; i++)
+		free(f.tasks[i].leaves);
+	for (size_t i = 0; i < f.tree_count; i++)
+		free(f.trees[i].notes);
+	free(f.trees);
+	free(f.tasks);
+	pthread_mutex_destroy(&f.lock);
+	return rc;
+}
