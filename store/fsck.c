@@ -337,6 +337,8 @@ static void count_task(struct fsck *f, const struct task *t)
 
 static void run_tasks(struct fsck *f, size_t count)
 {
+	if (!count)
+		return;
 	pool_each(f->pool, run_task, f->tasks, sizeof(*f->tasks), count);
 	for (size_t i = 0; i < count; i++) {
 		grow_tree(f, &f->tasks[i]);

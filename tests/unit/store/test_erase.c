@@ -1,0 +1,372 @@
+/* test_erase.c - what was erased is nowhere, and does not come back. */
+#include "records.h"
+
+#include <sys/wait.h>
+
+#define SMALL_SEGMENT ((uint64_t)30000)
+
+struct search {
+	const char *needle;
+	size_t found;
+};
+
+static enum err_code on_plain(void *arg, const char *where, const void *plain,
+	size_t len, struct err *err)
+{
+	struct search *s = arg;
+
+	(void)where;
+	(void)err;
+	s->found += memmem(plain, len, s->needle, strlen(s->needle)) != NULL;
+	return ERR_OK;
+}
+
+static size_t occurrences(const char *data, const char *needle)
+{
+	struct search s = {needle, 0};
+
+	OK(store_dump(data, on_plain, &s, &test_err));
+	return s.found;
+}
+
+static void erase(
+	struct store *s, const struct erase_target *targets, size_t count)
+{
+	struct batch *b;
+
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_erase(b, targets, count, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+}
+
+/* All records but for the labels erased in `target`. */
+static void assert_all_but(struct store *s, uint32_t log, uint64_t count,
+	const struct erase_target *targets, size_t target_count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		struct run run = {0};
+		uint8_t erased = 0;
+
+		for (size_t t = 0; t < target_count; t++)
+			if (targets[t].seq == i)
+				erased |= LABEL_BIT(targets[t].label);
+		OK(store_read(s, log, i, 1, LABEL_ALL, &run, &test_err));
+		assert_record(&run.record[0], i, LABEL_ALL, erased);
+		run_free(&run);
+	}
+}
+
+static void assert_sound(struct store *s)
+{
+	struct fsck_result result;
+
+	OK(store_fsck(s, 2, NULL, NULL, &result, &test_err));
+	assert_int_equal(result.faults, 0);
+}
+
+static void an_erased_part_is_nowhere(void **state)
+{
+	static const struct erase_target targets[] = {{1, 2, LABEL_PERSONAL},
+		{1, 2, LABEL_SENSITIVE}, {1, 150, LABEL_PERSONAL},
+		{1, 305, LABEL_PUBLIC}};
+	struct store *s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	struct log_info before;
+	struct log_info after;
+	struct found found;
+	struct made m;
+	uint32_t log = 0;
+
+	for (uint64_t i = 0; i < 10; i++)
+		log = put_records(s, i, 1);
+	put_records(s, 10, 290);
+	put_records(s, 300, 10);
+	OK(store_log_own(s, &before, &test_err));
+	assert_true(occurrences(*state, "secret-personal-2\"") > 0);
+	erase(s, targets, ARRAY_LEN(targets));
+	assert_int_equal(occurrences(*state, "secret-personal-2\""), 0);
+	assert_int_equal(occurrences(*state, "secret-sensitive-2\""), 0);
+	assert_int_equal(occurrences(*state, "secret-personal-150\""), 0);
+	assert_int_equal(occurrences(*state, "secret-public-305\""), 0);
+	assert_int_equal(occurrences(*state, "secret-personal-5\""), 1);
+	assert_all_but(s, log, 310, targets, ARRAY_LEN(targets));
+	OK(store_log_own(s, &after, &test_err));
+	assert_true(digest_equal(&before.root, &after.root));
+	make_record(&m, 150, 1);
+	assert_code(store_find_digest(
+			    s, &m.digest[LABEL_PERSONAL], &found, &test_err),
+		ERR_ERASED);
+	OK(store_find_digest(s, &m.digest[LABEL_PUBLIC], &found, &test_err));
+	free_record(&m);
+	assert_sound(s);
+	/* Erasing from a block that was written anew before. */
+	erase(s, &(struct erase_target){1, 5, LABEL_PERSONAL}, 1);
+	assert_int_equal(occurrences(*state, "secret-personal-5\""), 0);
+	assert_int_equal(occurrences(*state, "secret-personal-8\""), 1);
+	erase(s, targets, ARRAY_LEN(targets)); /* again: nothing to do */
+	assert_sound(s);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	put_records(s, 310, 3);
+	assert_sound(s);
+	store_close(s);
+}
+
+static void an_erased_part_does_not_come_back(void **state)
+{
+	struct erase_target target = {1, 7, LABEL_PERSONAL};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct log_info log;
+	struct batch *b;
+	struct made m;
+	uint64_t seq;
+
+	OK(batch_begin(s, &b, &test_err));
+	put_into(b, ORIGIN_OTHER, LOG_FULL, 0, 7);
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	erase(s, &target, 1); /* before it ever came */
+	make_record(&m, 7, 1);
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_log(b, ORIGIN_OTHER, LOG_FULL, &log, &test_err));
+	assert_code(batch_append(b, log.id, &m.record, &seq, &test_err),
+		ERR_ERASED);
+	assert_code(batch_proved(b, log.id, 7, &m.record, "p", 1, &test_err),
+		ERR_ERASED);
+	m.record.have &= (uint8_t)~LABEL_BIT(LABEL_PERSONAL);
+	OK(batch_append(b, log.id, &m.record, &seq, &test_err));
+	free_record(&m);
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	target.log = log.id;
+	assert_all_but(s, log.id, 8, &target, 1);
+	assert_sound(s);
+	store_close(s);
+}
+
+static void a_part_erased_in_its_own_batch_is_never_written(void **state)
+{
+	struct erase_target target = {1, 3, LABEL_SENSITIVE};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct batch *b;
+
+	OK(batch_begin(s, &b, &test_err));
+	put_into(b, ORIGIN, LOG_OWN, 0, 5);
+	OK(batch_erase(b, &target, 1, &test_err));
+	OK(batch_commit(b, test_sign, NULL, &test_err));
+	assert_int_equal(occurrences(*state, "secret-sensitive-3\""), 0);
+	assert_all_but(s, 1, 5, &target, 1);
+	assert_sound(s);
+	store_close(s);
+}
+
+static void a_proved_part_is_erased_in_both_places(void **state)
+{
+	struct erase_target target = {1, 3, LABEL_PERSONAL};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct log_info log;
+	struct batch *b;
+	struct made m;
+
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_log(b, ORIGIN_OTHER, LOG_FULL, &log, &test_err));
+	make_record(&m, 3, 1);
+	OK(batch_proved(b, log.id, 3, &m.record, "p", 1, &test_err));
+	free_record(&m);
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	OK(batch_begin(s, &b, &test_err));
+	put_into(b, ORIGIN_OTHER, LOG_FULL, 0, 5);
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	assert_int_equal(occurrences(*state, "secret-personal-3\""), 2);
+	erase(s, &target, 1);
+	assert_int_equal(occurrences(*state, "secret-personal-3\""), 0);
+	assert_all_but(s, log.id, 5, &target, 1);
+	assert_sound(s);
+	store_close(s);
+}
+
+/* ---- attachments ---- */
+
+static struct attachment_made attach(struct store *s, const char *content)
+{
+	struct attachment_writer *w;
+	struct attachment_made made;
+
+	OK(attachment_create(store_path(s), store_keyring(s), &w, &test_err));
+	OK(attachment_write(w, content, strlen(content), &test_err));
+	OK(attachment_finish(w, &made, &test_err));
+	return made;
+}
+
+static struct attachment_ref refer(
+	struct store *s, const struct attachment_made *made, uint64_t seq)
+{
+	struct attachment_ref ref = {.object = made->object,
+		.size = made->size,
+		.log = 1,
+		.seq = seq,
+		.label = LABEL_PERSONAL};
+	struct batch *b;
+
+	memcpy(ref.salt, made->salt, sizeof(ref.salt));
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_refer(b, &ref, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	return ref;
+}
+
+static enum err_code count_wanted(
+	void *arg, const struct attachment_ref *ref, struct err *err)
+{
+	struct attachment_ref *out = arg;
+
+	(void)err;
+	*out = *ref;
+	return ERR_OK;
+}
+
+static void an_attachment_is_wanted_until_it_is_here(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct attachment_made made = {.salt = {7}, .size = 5};
+	struct attachment_writer *w;
+	struct attachment_ref got = {0};
+	struct attachment_ref ref;
+	uint8_t bytes[ATTACHMENT_SALT_SIZE + 5] = {7};
+	uint64_t offset;
+	struct batch *b;
+
+	put_records(s, 0, 3);
+	memcpy(bytes + ATTACHMENT_SALT_SIZE, "hello", 5);
+	made.object = digest_of(bytes, sizeof(bytes));
+	ref = refer(s, &made, 1);
+	assert_int_equal(store_wanted_count(s), 1);
+	OK(store_wanted_each(s, count_wanted, &got, &test_err));
+	assert_memory_equal(got.salt, ref.salt, sizeof(got.salt));
+	assert_int_equal(got.size, 5);
+	assert_int_equal(got.seq, 1);
+	OK(batch_begin(s, &b, &test_err));
+	assert_code(batch_attached(b, &made.object, &test_err), ERR_NOT_FOUND);
+	OK(attachment_resume(*state, store_keyring(s), &made.object, made.salt,
+		5, &w, &offset, &test_err));
+	OK(attachment_write(w, "hello", 5, &test_err));
+	OK(attachment_finish(w, &made, &test_err));
+	OK(batch_attached(b, &made.object, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	assert_int_equal(store_wanted_count(s), 0);
+	OK(store_attachment_find(s, &made.object, &got, &test_err));
+	assert_memory_equal(got.salt, ref.salt, sizeof(got.salt));
+	assert_sound(s);
+	store_close(s);
+}
+
+static void an_attachment_goes_with_the_last_part_that_refers_to_it(
+	void **state)
+{
+	struct erase_target first = {1, 1, LABEL_PERSONAL};
+	struct erase_target second = {1, 2, LABEL_PERSONAL};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct attachment_made made;
+	struct attachment_ref got;
+
+	put_records(s, 0, 3);
+	made = attach(s, "scanned-card");
+	refer(s, &made, 1);
+	refer(s, &made, 2);
+	assert_int_equal(store_wanted_count(s), 0);
+	erase(s, &first, 1);
+	assert_true(attachment_here(*state, &made.object));
+	OK(store_attachment_find(s, &made.object, &got, &test_err));
+	assert_int_equal(got.seq, 2);
+	assert_memory_equal(got.salt, made.salt, sizeof(got.salt));
+	assert_true(occurrences(*state, "scanned-card") > 0);
+	erase(s, &second, 1);
+	assert_false(attachment_here(*state, &made.object));
+	assert_int_equal(occurrences(*state, "scanned-card"), 0);
+	assert_code(store_attachment_find(s, &made.object, &got, &test_err),
+		ERR_ERASED);
+	assert_sound(s);
+	store_close(s);
+}
+
+/* ---- crashes ---- */
+
+static void erase_until_dead(const char *data, const char *point)
+{
+	struct erase_target target = {1, 4, LABEL_PERSONAL};
+	struct store *s;
+
+	setenv("CUNDANG_CRASH", point, 1);
+	s = open_store(data, STORE_WRITE, 0);
+	erase(s, &target, 1);
+	store_close(s);
+	_exit(0);
+}
+
+static void assert_erasure_survives(void **state, const char *point)
+{
+	struct erase_target target = {1, 4, LABEL_PERSONAL};
+	static int runs;
+	char data[SCRATCH_SIZE * 2];
+	struct run run = {0};
+	struct attachment_made made;
+	struct store *s;
+	int status;
+	pid_t pid;
+
+	snprintf(data, sizeof(data), "%s/%d", (char *)*state, runs++);
+	s = open_store(data, STORE_WRITE, 0);
+	put_records(s, 0, 10);
+	made = attach(s, "scanned-card");
+	refer(s, &made, 4);
+	store_close(s);
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		erase_until_dead(data, point);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 137);
+	s = open_store(data, STORE_WRITE, 0);
+	OK(store_read(s, 1, 4, 1, LABEL_ALL, &run, &test_err));
+	if (run.record[0].erased) {
+		assert_int_equal(occurrences(data, "secret-personal-4\""), 0);
+		assert_int_equal(occurrences(data, "scanned-card"), 0);
+		assert_false(attachment_here(data, &made.object));
+	} else {
+		assert_record(&run.record[0], 4, LABEL_ALL, 0);
+		erase(s, &target, 1);
+	}
+	run_free(&run);
+	assert_int_equal(occurrences(data, "secret-personal-4\""), 0);
+	assert_int_equal(occurrences(data, "secret-personal-7\""), 1);
+	assert_all_but(s, 1, 10, &target, 1);
+	assert_sound(s);
+	store_close(s);
+}
+
+static void a_kill_within_an_erasure_does_not_leave_it_half_done(void **state)
+{
+	static const char *const points[] = {"batch.appended", "batch.synced",
+		"batch.indexed", "erase.committed", "erase.dropped",
+		"erase.punched"};
+
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		assert_erasure_survives(state, points[i]);
+}
+
+#define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(an_erased_part_is_nowhere),
+		test(an_erased_part_does_not_come_back),
+		test(a_part_erased_in_its_own_batch_is_never_written),
+		test(a_proved_part_is_erased_in_both_places),
+		test(an_attachment_is_wanted_until_it_is_here),
+		test(an_attachment_goes_with_the_last_part_that_refers_to_it),
+#ifdef CUNDANG_CRASH_POINTS
+		test(a_kill_within_an_erasure_does_not_leave_it_half_done),
+#endif
+	};
+
+	(void)a_kill_within_an_erasure_does_not_leave_it_half_done;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

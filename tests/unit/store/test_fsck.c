@@ -1,0 +1,136 @@
+/* test_fsck.c - fsck finds whatever was flipped, and names the place. */
+#include "records.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+struct faults {
+	size_t count;
+	char where[256];
+};
+
+static void on_fault(void *arg, const char *where, const char *what)
+{
+	struct faults *f = arg;
+
+	assert_true(*what);
+	if (!f->count++)
+		snprintf(f->where, sizeof(f->where), "%s", where);
+}
+
+static void flip(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR);
+	uint8_t b;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &b, 1, at), 1);
+	b ^= 0x10;
+	assert_int_equal(pwrite(fd, &b, 1, at), 1);
+	close(fd);
+}
+
+static void a_sound_store_has_no_faults(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 2000);
+	struct fsck_result r;
+
+	put_records(s, 0, 5);
+	put_records(s, 5, 400);
+	OK(store_fsck(s, 0, NULL, NULL, &r, &test_err));
+	assert_int_equal(r.records, 405);
+	assert_int_equal(r.parts, 405 * LABEL_COUNT);
+	assert_int_equal(r.faults, 0);
+	assert_true(r.segments >= 2);
+	store_close(s);
+}
+
+static void every_flipped_byte_is_found(void **state)
+{
+	const char *path = scratch_path(state, "segments/00000001.seg");
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct stat st;
+	size_t runs = 0;
+
+	put_records(s, 0, 2);
+	put_records(s, 2, 20);
+	assert_int_equal(stat(path, &st), 0);
+	for (off_t at = 40; at < st.st_size; at += 31) {
+		struct faults f = {0};
+		struct fsck_result r;
+
+		flip(path, at);
+		assert_code(store_fsck(s, 1, on_fault, &f, &r, &test_err),
+			ERR_CORRUPT);
+		assert_true(f.count > 0);
+		assert_int_equal(f.count, r.faults);
+		assert_non_null(strstr(f.where, "segments/00000001.seg"));
+		flip(path, at);
+		runs++;
+	}
+	assert_true(runs > 50);
+	OK(store_fsck(s, 1, NULL, NULL, &(struct fsck_result){0}, &test_err));
+	store_close(s);
+}
+
+static void a_damaged_attachment_is_named(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct faults f = {0};
+	struct attachment_writer *w;
+	struct attachment_made made;
+	struct fsck_result r;
+	char name[DIGEST_HEX_SIZE];
+	char path[SCRATCH_SIZE];
+
+	put_records(s, 0, 1);
+	OK(attachment_create(*state, store_keyring(s), &w, &test_err));
+	OK(attachment_write(w, "content", 7, &test_err));
+	OK(attachment_finish(w, &made, &test_err));
+	OK(store_fsck(s, 1, NULL, NULL, &r, &test_err));
+	assert_int_equal(r.attachments, 1);
+	digest_hex(&made.object, name);
+	snprintf(path, sizeof(path), "attachments/%.2s/%s", name, name);
+	flip(scratch_path(state, path), 40);
+	assert_code(store_fsck(s, 1, on_fault, &f, &r, &test_err), ERR_CORRUPT);
+	assert_string_equal(f.where, path);
+	store_close(s);
+}
+
+static void an_old_index_is_brought_up(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct fsck_result r;
+	struct faults f = {0};
+	struct buf old = BUF_EMPTY;
+	const char *path = scratch_path(state, "index/data.mdb");
+
+	put_records(s, 0, 3);
+	store_close(s);
+	/* An index of before, with a clean mark: opening replays what it
+	 * lacks, so nothing is wrong. */
+	OK(file_read(path, 64 << 20, &old, &test_err));
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, 3, 3);
+	store_close(s);
+	OK(file_replace(path, old.data, old.len, 0600, &test_err));
+	buf_free(&old);
+	s = open_store(*state, STORE_WRITE, 0);
+	OK(store_fsck(s, 1, on_fault, &f, &r, &test_err));
+	assert_int_equal(r.records, 6);
+	store_close(s);
+}
+
+#define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(a_sound_store_has_no_faults),
+		test(every_flipped_byte_is_found),
+		test(a_damaged_attachment_is_named),
+		test(an_old_index_is_brought_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
