@@ -1,0 +1,117 @@
+/* cli.h - what the commands share: their table, their words, their output.
+ * Internal to cli/. */
+#pragma once
+
+#include <libintl.h>
+#include <stdio.h>
+
+#include "cli/args.h"
+#include "policies/policies.h"
+
+#define _(s) gettext(s)
+#define N_(s) s
+
+#define CLI_LINE_SIZE 768
+
+struct cli {
+	const char *data; /* the node's directory */
+	bool json;	  /* --json */
+	bool failed;	  /* some lines or checks failed: exit 1 */
+	/* Behind an error, "" for none: what is safe, the next command. */
+	char safe[CLI_LINE_SIZE], next[CLI_LINE_SIZE];
+};
+
+struct command {
+	const char *name;    /* "put", "governance init" */
+	const char *words;   /* its words beside options, for the help */
+	const char *summary; /* N_(), one line */
+	const char *detail;  /* N_(), or NULL */
+	size_t least, most;  /* how many words */
+	bool hidden;	     /* not in the short help */
+	const struct option_spec *options;
+	enum err_code (*run)(
+		struct cli *c, const struct args *a, struct err *err);
+};
+
+#define WORDS_ANY ((size_t)-1)
+
+extern const struct command command_init, command_put, command_sync,
+	command_status, command_why, command_list, command_show, command_log,
+	command_governance_init, command_governance_publish,
+	command_governance_sign, command_governance_to_sign,
+	command_governance_check, command_governance_log,
+	command_governance_adopt, command_node_request, command_node_pending,
+	command_node_admit, command_archive_create, command_verify,
+	command_fsck, command_key_show, command_store_dump;
+
+/* The whole command: parses, runs, tells errors; the exit code. */
+int cli_main(int argc, char **argv);
+/* The exit code of an error; docs/cli.md has the table. */
+int cli_exit_code(enum err_code code);
+
+/* Sets what an error is followed by. */
+void cli_safe(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void cli_next(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* ---- cli/locale.c ---- */
+
+/* Locale and message catalogue; see docs/cli.md. */
+void locale_start(void);
+/* Whether the environment asks for Chinese: the first of LC_ALL, LC_MESSAGES,
+ * LANG that is set decides. */
+bool locale_wants_chinese(void);
+
+/* ---- cli/out.c ---- */
+
+/* Canonical JSON and a line feed on stdout; takes `v`, NULL is no memory. */
+enum err_code out_json(struct json *v, struct err *err);
+/* Flushes stdout; ERR_IO when what was printed did not arrive. */
+enum err_code out_flush(struct err *err);
+struct json *out_text(const char *s);
+/* Prints `s` with control characters as "?", so that a record cannot command
+ * the terminal. */
+void out_plain(FILE *f, const char *s, size_t len);
+/* Prints and pads to `width` columns, wide characters counted twice. */
+void out_column(const char *s, int width);
+int out_width(const char *s);
+#define COUNT_TEXT_SIZE 32
+/* 1234567 as "1,234,567". */
+const char *out_count(uint64_t n, char text[COUNT_TEXT_SIZE]);
+/* A line of progress on a terminal, at most five a second; nothing where
+ * stderr is none.  `all` 0: unknown.  It goes by progress_end(). */
+void progress_show(
+	void *unused, const char *doing, uint64_t done, uint64_t all);
+void progress_end(void);
+
+/* ---- cli/point.c ---- */
+
+enum point_kind { POINT_ID, POINT_DIGEST, POINT_ORIGIN, POINT_CODE };
+/* How a person names a record. */
+struct point {
+	enum point_kind kind;
+	uint8_t uuid[UUID_SIZE];
+	struct digest digest;
+	char origin[ORIGIN_SIZE]; /* POINT_ORIGIN */
+	char code[CODE_SIZE];	  /* POINT_CODE */
+	uint64_t seq;
+};
+/* UUID, digest (base64url or hexadecimal), ORIGIN/SEQ or CODE/SEQ.  Pure.
+ * ERR_USAGE. */
+enum err_code point_parse(
+	const char *s, size_t len, struct point *out, struct err *err);
+/* The record meant: for an id its newest revision here.  ERR_NOT_FOUND. */
+enum err_code point_find(struct store *s, const struct point *p,
+	struct log_info *log, uint64_t *seq, struct err *err);
+/* A log by its origin, or the newest of a code.  ERR_NOT_FOUND. */
+enum err_code point_log(struct store *s, const char *origin_or_code,
+	struct log_info *out, struct err *err);
+
+/* ---- cli/open.c ---- */
+
+struct control;
+/* Opens the node for reading; an error names the directory and what to do. */
+enum err_code open_reader(struct cli *c, struct node **out, struct err *err);
+/* The daemon's control socket, or else the node for writing: exactly one of
+ * the two is set.  Waits a little for a daemon that is starting. */
+enum err_code open_writer(struct cli *c, struct control **control,
+	struct node **node, struct err *err);

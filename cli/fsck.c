@@ -1,0 +1,127 @@
+/* fsck.c - `cundang fsck`: reads and recomputes everything. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define THREADS_LIMIT 256
+
+struct check {
+	struct cli *cli;
+	struct json *faults;
+	uint64_t count;
+};
+
+static void on_fault(void *arg, const char *where, const char *what)
+{
+	struct check *k = arg;
+	struct json *pair;
+
+	k->count++;
+	if (k->cli->json) {
+		pair = json_new_array();
+		if (json_append(pair, out_text(where)) &&
+			json_append(pair, out_text(what)))
+			(void)json_append(k->faults, pair);
+		else
+			json_free(pair);
+		return;
+	}
+	progress_end();
+	printf("FAULT %s: %s\n", where, what);
+}
+
+static struct json *result_json(
+	const struct check *k, const struct fsck_result *r)
+{
+	struct json *v = json_new_object();
+
+	if (json_set(v, "ok", json_new_bool(k->count == 0)) &&
+		json_set(v, "faults", json_copy(k->faults)) &&
+		json_set(v, "segments", json_new_u64(r->segments)) &&
+		json_set(v, "blocks", json_new_u64(r->blocks)) &&
+		json_set(v, "records", json_new_u64(r->records)) &&
+		json_set(v, "parts", json_new_u64(r->parts)) &&
+		json_set(v, "attachments", json_new_u64(r->attachments)) &&
+		json_set(v, "erased", json_new_u64(r->erased)) &&
+		json_set(v, "bytes", json_new_u64(r->bytes)))
+		return v;
+	json_free(v);
+	return NULL;
+}
+
+static void print_result(const struct check *k, const struct fsck_result *r)
+{
+	char records[COUNT_TEXT_SIZE], parts[COUNT_TEXT_SIZE];
+	char bytes[COUNT_TEXT_SIZE], n[COUNT_TEXT_SIZE];
+
+	printf(_("%s records, %s parts, %s bytes read and recomputed: "),
+		out_count(r->records, records), out_count(r->parts, parts),
+		out_count(r->bytes, bytes));
+	if (k->count == 0)
+		puts(_("all good."));
+	else
+		printf(_("%s faults.\n"), out_count(k->count, n));
+}
+
+static enum err_code check(
+	struct check *k, struct store *s, size_t threads, struct err *err)
+{
+	struct fsck_result r = {0};
+	enum err_code rc = store_fsck(s, threads, on_fault, k, &r, err);
+	enum err_code told = ERR_OK;
+
+	progress_end();
+	if (rc && rc != ERR_CORRUPT)
+		return rc;
+	if (k->cli->json)
+		told = out_json(result_json(k, &r), err);
+	else
+		print_result(k, &r);
+	return told ? told : rc;
+}
+
+static enum err_code run_fsck(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct check k = {.cli = c, .faults = json_new_array()};
+	struct store_options opt = {
+		.mode = args_has(a, "rebuild") ? STORE_WRITE : STORE_READ,
+		.rebuild_index = args_has(a, "rebuild"),
+		.progress = progress_show,
+	};
+	struct store *s = NULL;
+	uint64_t threads = 0;
+	enum err_code rc;
+
+	if (!k.faults)
+		return err_nomem(err);
+	if ((rc = args_number(a, "threads", THREADS_LIMIT, &threads, err)))
+		goto out;
+	if ((rc = store_open(c->data, &opt, &s, err)) == ERR_BUSY) {
+		cli_safe(c, _("Nothing was changed."));
+		cli_next(c,
+			_("stop the daemon first; without --rebuild fsck runs "
+			  "beside it"));
+	}
+	if (rc == ERR_OK)
+		rc = check(&k, s, (size_t)threads, err);
+out:
+	store_close(s);
+	json_free(k.faults);
+	return rc;
+}
+
+static const struct option_spec options[] = {
+	{"rebuild", 0, NULL, N_("make the index anew from the segments first")},
+	{"threads", 'j', "N", N_("how many threads (one a core)")},
+	{NULL, 0, NULL, NULL},
+};
+
+const struct command command_fsck = {
+	.name = "fsck",
+	.words = "",
+	.summary = N_("read and recompute everything that is kept"),
+	.options = options,
+	.run = run_fsck,
+};

@@ -1,0 +1,520 @@
+/* governance.c - `cundang governance ...`: the rules of a domain. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+
+#define ARMOR_LIMIT SSHSIG_TEXT_LIMIT
+
+static enum err_code print_count(
+	struct cli *c, const char *name, uint64_t n, struct err *err)
+{
+	struct json *v = json_new_object();
+
+	(void)c;
+	if (!json_set(v, name, json_new_u64(n))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
+/* init */
+
+static enum err_code parse_officers(const struct args *a,
+	struct governance_officer **out, size_t *count, struct err *err)
+{
+	struct governance_officer *o;
+	const char *said;
+	size_t n = 0;
+
+	while (args_nth(a, "officer", n))
+		n++;
+	if (n < 2)
+		return err_set(err, ERR_USAGE,
+			"a domain needs at least two officers: --officer "
+			"NAME=KEY.pub, twice");
+	if (!(o = calloc(n, sizeof(*o))))
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const char *eq;
+
+		said = args_nth(a, "officer", i);
+		eq = strchr(said, '=');
+		if (!eq || eq == said || !eq[1]) {
+			free(o);
+			return err_set(err, ERR_USAGE,
+				"--officer %s is not NAME=KEY.pub", said);
+		}
+		*(char *)(uintptr_t)eq = '\0';
+		o[i].name = said;
+		o[i].key_path = eq + 1;
+	}
+	*out = o;
+	*count = n;
+	return ERR_OK;
+}
+
+static enum err_code tell_root(
+	struct cli *c, const char *path, const char *hex, struct err *err)
+{
+	struct json *v;
+
+	if (!c->json) {
+		printf(_("The domain is founded in %s. Its root fingerprint "
+			 "is\n\n    %s\n\n"),
+			path, hex);
+		printf(_("Print it on paper: every node is made with it, and "
+			 "every auditor asks for it.\n"
+			 "It counts once all officers named have signed:\n"
+			 "  cundang governance sign %s --key "
+			 "PRIVATE-KEY-OF-THE-OFFICER\n"),
+			path);
+		return ERR_OK;
+	}
+	v = json_new_object();
+	if (!json_set(v, "root", out_text(hex))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
+static enum err_code run_init(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	static const char *const needed[] = {"domain", "root", "divisions"};
+	struct governance_officer *officers = NULL;
+	char hex[DIGEST_HEX_SIZE];
+	struct digest root;
+	size_t count = 0;
+	enum err_code rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+		if (!args_get(a, needed[i]))
+			return err_set(err, ERR_USAGE,
+				"governance init needs --%s", needed[i]);
+	}
+	if ((rc = parse_officers(a, &officers, &count, err)))
+		return rc;
+	rc = governance_init(a->word[0], args_get(a, "domain"),
+		args_get(a, "root"), args_get(a, "divisions"), officers, count,
+		&root, err);
+	free(officers);
+	if (rc)
+		return rc;
+	digest_hex(&root, hex);
+	return tell_root(c, a->word[0], hex, err);
+}
+
+static const struct option_spec init_options[] = {
+	{"domain", 0, "NAME", N_("the domain's name: xihu.example")},
+	{"root", 0, "CODE", N_("the division at its top")},
+	{"divisions", 0, "FILE.csv", N_("code,name,parent of all divisions")},
+	{"officer", 0, "NAME=KEY.pub",
+		N_("an officer and the SSH public key; at least two")},
+	{NULL, 0, NULL, NULL},
+};
+const struct command command_governance_init = {
+	.name = "governance init",
+	.words = "GOV --domain NAME --root CODE --divisions FILE.csv "
+		 "--officer NAME=KEY.pub ...",
+	.summary = N_("found a domain; prints its root fingerprint"),
+	.least = 1,
+	.most = 1,
+	.options = init_options,
+	.run = run_init,
+};
+
+/* publish */
+
+static enum err_code run_publish(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct governance *g = NULL;
+	struct statement s;
+	enum err_code rc;
+
+	if ((rc = governance_open(a->word[0], &g, err)))
+		return rc;
+	rc = governance_publish(g, &s, err);
+	governance_close(g);
+	if (rc == ERR_INVALID)
+		cli_next(c, "cundang governance check %s", a->word[0]);
+	if (rc || c->json)
+		return rc ? rc : print_count(c, "serial", s.serial, err);
+	printf(_("Head %" PRIu64 " is proposed. Officers sign it:\n"
+		 "  cundang governance sign %s --key KEY\n"),
+		s.serial, a->word[0]);
+	return ERR_OK;
+}
+
+const struct command command_governance_publish = {
+	.name = "governance publish",
+	.words = "GOV",
+	.summary = N_("propose the branch main as the next rules"),
+	.least = 1,
+	.most = 1,
+	.run = run_publish,
+};
+
+/* sign */
+
+static enum err_code on_open(void *arg, const struct statement *s,
+	unsigned signatures, bool final, struct err *err)
+{
+	(void)s;
+	(void)signatures;
+	(void)err;
+	*(bool *)arg |= !final;
+	return ERR_OK;
+}
+
+static enum err_code has_open(struct governance *g, struct err *err)
+{
+	bool open = false;
+	enum err_code rc = governance_each(g, on_open, &open, err);
+
+	if (rc == ERR_OK && !open)
+		rc = err_set(err, ERR_NOT_FOUND,
+			"no open proposal: there is nothing to sign");
+	return rc;
+}
+
+static enum err_code tell_signed(
+	struct cli *c, unsigned have, unsigned want, struct err *err)
+{
+	struct json *v;
+
+	if (c->json) {
+		v = json_new_object();
+		if (!json_set(v, "have", json_new_u64(have)) ||
+			!json_set(v, "want", json_new_u64(want))) {
+			json_free(v);
+			v = NULL;
+		}
+		return out_json(v, err);
+	}
+	if (have < want)
+		printf(_("Signed: %u of %u signatures.\n"), have, want);
+	else
+		printf(_("Signed: %u of %u signatures. It is a head now; the "
+			 "root adopts it:\n"
+			 "  cundang -C DIRECTORY governance adopt GOV\n"),
+			have, want);
+	return ERR_OK;
+}
+
+static enum err_code run_sign(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	const char *key = args_get(a, "key"), *file = args_get(a, "signature");
+	struct governance *g = NULL;
+	struct buf armor = BUF_EMPTY;
+	unsigned have = 0, want = 0;
+	enum err_code rc;
+
+	if (!key == !file)
+		return err_set(err, ERR_USAGE,
+			"governance sign needs either --key or --signature");
+	if ((file && (rc = file_read(file, ARMOR_LIMIT, &armor, err))) ||
+		(rc = governance_open(a->word[0], &g, err)) ||
+		(rc = has_open(g, err)) ||
+		(rc = governance_sign(
+			 g, key, armor.data, armor.len, &have, &want, err)))
+		goto out;
+	rc = tell_signed(c, have, want, err);
+out:
+	governance_close(g);
+	buf_free(&armor);
+	return rc;
+}
+
+static const struct option_spec sign_options[] = {
+	{"key", 0, "FILE", N_("an officer's SSH private key")},
+	{"signature", 0, "FILE",
+		N_("a signature by ssh-keygen -Y sign, or a hardware key")},
+	{NULL, 0, NULL, NULL},
+};
+const struct command command_governance_sign = {
+	.name = "governance sign",
+	.words = "GOV --key FILE|--signature FILE",
+	.summary = N_("sign the open proposal as an officer"),
+	.detail = N_("With stock tools:\n"
+		     "  cundang governance to-sign GOV > STATEMENT\n"
+		     "  ssh-keygen -Y sign -n cundang-governance -f KEY "
+		     "STATEMENT\n"
+		     "  cundang governance sign GOV --signature "
+		     "STATEMENT.sig"),
+	.least = 1,
+	.most = 1,
+	.options = sign_options,
+	.run = run_sign,
+};
+
+static enum err_code run_to_sign(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct governance *g = NULL;
+	struct buf text = BUF_EMPTY;
+	enum err_code rc;
+
+	(void)c;
+	if ((rc = governance_open(a->word[0], &g, err)) ||
+		(rc = has_open(g, err)) ||
+		(rc = governance_to_sign(g, &text, err)))
+		goto out;
+	fwrite(text.data, 1, text.len, stdout);
+out:
+	governance_close(g);
+	buf_free(&text);
+	return rc;
+}
+
+const struct command command_governance_to_sign = {
+	.name = "governance to-sign",
+	.words = "GOV",
+	.summary = N_("print the bytes that officers sign"),
+	.least = 1,
+	.most = 1,
+	.run = run_to_sign,
+};
+
+/* check */
+
+struct faults {
+	struct json *list;
+	bool json;
+	size_t count;
+};
+
+static void on_fault(void *arg, const char *file, const char *what)
+{
+	struct faults *f = arg;
+	struct json *pair;
+
+	f->count++;
+	if (f->json) {
+		pair = json_new_array();
+		if (json_append(pair, out_text(file)) &&
+			json_append(pair, out_text(what)))
+			(void)json_append(f->list, pair);
+		else
+			json_free(pair);
+		return;
+	}
+	out_plain(stdout, file, strlen(file));
+	fputs(": ", stdout);
+	out_plain(stdout, what, strlen(what));
+	putchar('\n');
+}
+
+static enum err_code tell_faults(struct faults *f, struct err *err)
+{
+	struct json *v = json_new_object();
+
+	if (!f->json) {
+		json_free(v);
+		if (f->count == 0)
+			puts(_("The rules are in order."));
+		return ERR_OK;
+	}
+	if (!json_set(v, "ok", json_new_bool(f->count == 0)) ||
+		!json_set(v, "faults", json_copy(f->list))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
+static enum err_code run_check(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct faults f = {.list = json_new_array(), .json = c->json};
+	struct governance *g = NULL;
+	enum err_code rc;
+
+	if ((rc = governance_open(a->word[0], &g, err)))
+		goto out;
+	rc = governance_check(
+		g, a->count > 1 ? a->word[1] : "main", on_fault, &f, err);
+	if (rc == ERR_INVALID && f.count > 0) {
+		c->failed = true;
+		rc = ERR_OK;
+	}
+	if (rc == ERR_OK)
+		rc = tell_faults(&f, err);
+out:
+	governance_close(g);
+	json_free(f.list);
+	return rc;
+}
+
+const struct command command_governance_check = {
+	.name = "governance check",
+	.words = "GOV [REVISION]",
+	.summary = N_("check the files of the rules, before they are proposed"),
+	.least = 1,
+	.most = 2,
+	.run = run_check,
+};
+
+/* log */
+
+static enum err_code on_head(void *arg, const struct statement *s,
+	unsigned signatures, bool final, struct err *err)
+{
+	struct cli *c = arg;
+	char at[TIME_TEXT_SIZE], hex[DIGEST_HEX_SIZE];
+	struct json *v;
+
+	time_format(s->at, at);
+	digest_hex(&s->digest, hex);
+	if (!c->json) {
+		printf("%6" PRIu64 "  %s  %.12s  %.16s  ", s->serial, at,
+			s->commit, hex);
+		printf(ngettext("%u signature", "%u signatures", signatures),
+			signatures);
+		puts(final ? "" : _(", not enough yet"));
+		return ERR_OK;
+	}
+	v = json_new_object();
+	if (!json_set(v, "serial", json_new_u64(s->serial)) ||
+		!json_set(v, "at", out_text(at)) ||
+		!json_set(v, "commit", out_text(s->commit)) ||
+		!json_set(v, "statement", out_text(hex)) ||
+		!json_set(v, "signatures", json_new_u64(signatures)) ||
+		!json_set(v, "final", json_new_bool(final))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
+static enum err_code run_log(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	char *path = a->count ? strdup(a->word[0])
+			      : file_join(c->data, "governance.git");
+	struct governance *g = NULL;
+	enum err_code rc;
+
+	if (!path)
+		return err_nomem(err);
+	if ((rc = governance_open(path, &g, err)) == ERR_OK)
+		rc = governance_each(g, on_head, c, err);
+	governance_close(g);
+	free(path);
+	return rc;
+}
+
+const struct command command_governance_log = {
+	.name = "governance log",
+	.words = "[GOV]",
+	.summary = N_("list the heads of the rules"),
+	.most = 1,
+	.run = run_log,
+};
+
+/* adopt */
+
+/* The heads that the other repository has and ours has not, as an exchange
+ * with a peer would bring them. */
+static enum err_code fetch(struct node *n, const char *path, struct err *err)
+{
+	struct governance *g = NULL;
+	struct buf bundle = BUF_EMPTY;
+	struct statement s;
+	uint64_t newest;
+	enum err_code rc;
+
+	if ((rc = governance_open(path, &g, err)) ||
+		(rc = governance_head(n->governance, &s, err)))
+		goto out;
+	for (newest = s.serial;;) {
+		uint64_t before = newest;
+
+		buf_clear(&bundle);
+		if ((rc = governance_export(g, before, &bundle, err)) ||
+			(rc = governance_import(n->governance, bundle.data,
+				 bundle.len, &n->config.root, &newest, err)) ||
+			newest == before)
+			break;
+	}
+	if (rc == ERR_EXISTS)
+		rc = ERR_OK;
+out:
+	governance_close(g);
+	buf_free(&bundle);
+	return rc;
+}
+
+static enum err_code adopt_here(
+	struct node *n, const char *path, uint64_t *serial, struct err *err)
+{
+	uint64_t adopted = 0;
+	struct rules *rules;
+	enum err_code rc;
+
+	if ((rc = fetch(n, path, err)) ||
+		(rc = node_adopt(n, NULL, &adopted, err)))
+		return rc;
+	rules = node_rules(n);
+	*serial = rules_serial(rules);
+	rules_unref(rules);
+	return ERR_OK;
+}
+
+static enum err_code adopt_there(struct control *control, const char *path,
+	uint64_t *serial, struct err *err)
+{
+	struct json *body = json_new_object(), *answer = NULL;
+	enum err_code rc;
+
+	if (!json_set(body, "path", out_text(path))) {
+		json_free(body);
+		return err_nomem(err);
+	}
+	rc = control_post_json(
+		control, "/governance/adopt", body, &answer, err);
+	if (rc == ERR_OK && !json_get_u64(answer, "serial", serial))
+		rc = err_set(err, ERR_INTERNAL,
+			"answer of the daemon without a serial");
+	json_free(answer);
+	return rc;
+}
+
+static enum err_code run_adopt(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct control *control = NULL;
+	struct node *n = NULL;
+	char *path = realpath(a->word[0], NULL);
+	uint64_t serial = 0;
+	enum err_code rc;
+
+	if (!path)
+		return err_sys(err, "%s", a->word[0]);
+	if ((rc = open_writer(c, &control, &n, err)) == ERR_OK)
+		rc = control ? adopt_there(control, path, &serial, err)
+			     : adopt_here(n, path, &serial, err);
+	node_close(n);
+	control_close(control);
+	free(path);
+	if (rc || c->json)
+		return rc ? rc : print_count(c, "serial", serial, err);
+	printf(_("The rules in force are those of head %" PRIu64 ".\n"),
+		serial);
+	return ERR_OK;
+}
+
+const struct command command_governance_adopt = {
+	.name = "governance adopt",
+	.words = "GOV",
+	.summary = N_("take newer rules from a repository into this node"),
+	.least = 1,
+	.most = 1,
+	.run = run_adopt,
+};

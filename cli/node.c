@@ -1,0 +1,220 @@
+/* node.c - `cundang node ...`: how a node comes into its domain. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define REQUEST_LIMIT NOTE_SIZE_LIMIT
+#define CHECK_SIZE 8
+
+/* Six digits of a request's digest, to be read out on the phone. */
+static void check_number(const struct buf *request, char out[CHECK_SIZE])
+{
+	struct digest d = digest_of(request->data, request->len);
+	struct cursor c = cursor_over(d.b, sizeof(d.b));
+
+	snprintf(out, CHECK_SIZE, "%06" PRIu64, cursor_u64(&c) % 1000000);
+}
+
+/* request */
+
+static enum err_code tell_request(struct cli *c, const char *path,
+	const struct node_request *r, const char *check, struct err *err)
+{
+	struct json *v;
+
+	if (!c->json) {
+		printf(_("The request of %s is in %s. Its check number is %s: "
+			 "the officer sees the same.\n"),
+			r->code, path, check);
+		return ERR_OK;
+	}
+	v = json_new_object();
+	if (!json_set(v, "code", out_text(r->code)) ||
+		!json_set(v, "check", out_text(check)) ||
+		!json_set(v, "file", out_text(path))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
+static enum err_code run_request(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	const char *path = args_get(a, "output");
+	struct buf text = BUF_EMPTY;
+	char check[CHECK_SIZE];
+	struct node_request r;
+	struct node *n = NULL;
+	enum err_code rc;
+
+	if (!path)
+		return err_set(err, ERR_USAGE, "node request needs -o FILE");
+	if ((rc = open_reader(c, &n, err)) ||
+		(rc = node_make_request(n, &r, err)) ||
+		(rc = node_request_write(&r, n->log, &text, err)))
+		goto out;
+	check_number(&text, check);
+	if (!strcmp(path, "-"))
+		fwrite(text.data, 1, text.len, stdout);
+	else if ((rc = file_replace(path, text.data, text.len, 0644, err)) ==
+		ERR_OK)
+		rc = tell_request(c, path, &r, check, err);
+out:
+	node_close(n);
+	buf_free(&text);
+	return rc;
+}
+
+static const struct option_spec request_options[] = {
+	{"output", 'o', "FILE", N_("the file to bring to an officer")},
+	{NULL, 0, NULL, NULL},
+};
+const struct command command_node_request = {
+	.name = "node request",
+	.words = "-o FILE",
+	.summary = N_("write this node's public keys, to be admitted"),
+	.options = request_options,
+	.run = run_request,
+};
+
+/* pending and admit */
+
+static enum err_code read_request(const char *path, struct node_request *r,
+	char check[CHECK_SIZE], struct err *err)
+{
+	struct buf text = BUF_EMPTY;
+	enum err_code rc;
+
+	if ((rc = file_read(path, REQUEST_LIMIT, &text, err)))
+		return rc;
+	check_number(&text, check);
+	if ((rc = node_request_parse(text.data, text.len, r, err)))
+		rc = err_while(err, rc, "%s", path);
+	buf_free(&text);
+	return rc;
+}
+
+static const char *standing(
+	const struct node_info *known, const struct node_request *r)
+{
+	if (!known)
+		return N_("no division of this domain");
+	if (!known->enrolled)
+		return N_("new");
+	if (!memcmp(&known->log, &r->log, sizeof(r->log)) &&
+		!memcmp(&known->tls, &r->tls, sizeof(r->tls)))
+		return N_("admitted already");
+	return N_("has other keys");
+}
+
+static enum err_code tell_pending(struct cli *c, const struct rules *rules,
+	const struct node_request *r, const char *check, struct err *err)
+{
+	const struct node_info *known = rules_node(rules, r->code);
+	const char *how = standing(known, r), *name = known ? known->name : "";
+	struct json *v;
+
+	if (!c->json) {
+		printf("%s  ", check);
+		out_column(r->code, 14);
+		out_column(name, 24);
+		printf(" %s\n", _(how));
+		return ERR_OK;
+	}
+	v = json_new_object();
+	if (!json_set(v, "code", out_text(r->code)) ||
+		!json_set(v, "name", out_text(name)) ||
+		!json_set(v, "check", out_text(check)) ||
+		!json_set(v, "state", out_text(how))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
+static enum err_code run_pending(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct governance *g = NULL;
+	struct rules *rules = NULL;
+	char check[CHECK_SIZE];
+	struct node_request r;
+	enum err_code rc;
+
+	if ((rc = governance_open(a->word[0], &g, err)) ||
+		(rc = governance_rules(g, 0, NULL, &rules, err)))
+		goto out;
+	for (size_t i = 1; rc == ERR_OK && i < a->count; i++) {
+		if ((rc = read_request(a->word[i], &r, check, err)) == ERR_OK)
+			rc = tell_pending(c, rules, &r, check, err);
+	}
+	if (rc == ERR_OK && !c->json)
+		puts(_("Compare each number with the one its node shows, then "
+		       "admit: cundang node admit GOV FILE..."));
+out:
+	rules_unref(rules);
+	governance_close(g);
+	return rc;
+}
+
+const struct command command_node_pending = {
+	.name = "node pending",
+	.words = "GOV FILE...",
+	.summary = N_("show requests with their check numbers"),
+	.least = 2,
+	.most = WORDS_ANY,
+	.run = run_pending,
+};
+
+static enum err_code run_admit(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	size_t count = a->count - 1;
+	struct node_request *r = calloc(count, sizeof(*r));
+	struct governance *g = NULL;
+	struct statement s = {0};
+	char check[CHECK_SIZE];
+	struct json *v;
+	enum err_code rc = ERR_OK;
+
+	if (!r)
+		return err_nomem(err);
+	for (size_t i = 0; rc == ERR_OK && i < count; i++)
+		rc = read_request(a->word[i + 1], &r[i], check, err);
+	if (rc || (rc = governance_open(a->word[0], &g, err)) ||
+		(rc = governance_admit(g, r, count, &s, err)))
+		goto out;
+	if (!c->json) {
+		printf(ngettext("%zu node is in head %" PRIu64
+				", which officers sign now:\n",
+			       "%zu nodes are in head %" PRIu64
+			       ", which officers sign now:\n",
+			       count),
+			count, s.serial);
+		printf("  cundang governance sign %s --key KEY\n", a->word[0]);
+		goto out;
+	}
+	v = json_new_object();
+	if (!json_set(v, "serial", json_new_u64(s.serial)) ||
+		!json_set(v, "nodes", json_new_u64(count))) {
+		json_free(v);
+		v = NULL;
+	}
+	rc = out_json(v, err);
+out:
+	governance_close(g);
+	free(r);
+	return rc;
+}
+
+const struct command command_node_admit = {
+	.name = "node admit",
+	.words = "GOV FILE...",
+	.summary = N_("propose rules in which these nodes have their keys"),
+	.least = 2,
+	.most = WORDS_ANY,
+	.run = run_admit,
+};

@@ -1,0 +1,84 @@
+/* open.c - the way to the node: through its daemon, or its directory. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+
+/* How long a daemon may take from locking the store to answering. */
+#define START_TRIES 60
+#define START_PAUSE_MS 50
+
+static enum err_code is_node(struct cli *c, struct err *err)
+{
+	char *path = file_join(c->data, "node.yaml");
+	enum err_code rc = ERR_OK;
+
+	if (!path)
+		return err_nomem(err);
+	if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR)) {
+		rc = err_set(
+			err, ERR_NOT_FOUND, "there is no node in %s", c->data);
+		cli_next(c,
+			_("name the node's directory: cundang -C DIRECTORY "
+			  "..., or make one: cundang help init"));
+	} else if (access(path, R_OK)) {
+		rc = err_sys(err, "%s", path);
+		if (errno == EACCES)
+			rc = err_set(err, ERR_DENIED,
+				"the node in %s belongs to another user",
+				c->data);
+	}
+	free(path);
+	return rc;
+}
+
+enum err_code open_reader(struct cli *c, struct node **out, struct err *err)
+{
+	enum err_code rc = is_node(c, err);
+
+	if (rc)
+		return rc;
+	if ((rc = node_open(c->data, STORE_READ, out, err)) == ERR_CORRUPT)
+		cli_next(c, "cundang -C %s fsck", c->data);
+	return rc;
+}
+
+static void rest(void)
+{
+	const struct timespec t = {.tv_nsec = START_PAUSE_MS * 1000000L};
+
+	nanosleep(&t, NULL);
+}
+
+enum err_code open_writer(struct cli *c, struct control **control,
+	struct node **node, struct err *err)
+{
+	enum err_code rc = is_node(c, err);
+
+	if (rc)
+		return rc;
+	for (int i = 0; i < START_TRIES; i++) {
+		rc = control_open(c->data, control, err);
+		if (rc != ERR_NOT_FOUND)
+			return rc;
+		rc = node_open(c->data, STORE_WRITE, node, err);
+		if (rc != ERR_BUSY)
+			break;
+		rest();
+	}
+	if (rc == ERR_BUSY) {
+		cli_safe(c,
+			_("Nothing was changed. Another process is writing to "
+			  "this node and does not answer on its control "
+			  "socket."));
+		cli_next(c, _("try again in a moment, or see who: fuser -v %s"),
+			c->data);
+	} else if (rc == ERR_CORRUPT) {
+		cli_next(c, "cundang -C %s fsck", c->data);
+	}
+	return rc;
+}

@@ -1,0 +1,116 @@
+/* out.c - output: JSON, columns, counts, progress. */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "cli/cli.h"
+
+struct json *out_text(const char *s)
+{
+	return json_new_string(s, strlen(s));
+}
+
+enum err_code out_json(struct json *v, struct err *err)
+{
+	struct buf text = BUF_EMPTY;
+	enum err_code rc;
+
+	if (!v)
+		return err_nomem(err);
+	rc = json_write(v, &text, err);
+	buf_u8(&text, '\n');
+	if (rc == ERR_OK && (rc = buf_ok(&text, err)) == ERR_OK)
+		fwrite(text.data, 1, text.len, stdout);
+	buf_free(&text);
+	json_free(v);
+	return rc;
+}
+
+enum err_code out_flush(struct err *err)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return err_sys(err, "standard output");
+	return ERR_OK;
+}
+
+/* C0, DEL and C1 controls; a byte that is no UTF-8 too. */
+void out_plain(FILE *f, const char *s, size_t len)
+{
+	bool valid = utf8_valid(s, len);
+
+	for (size_t i = 0; i < len;) {
+		size_t n = 1;
+		uint32_t c = (unsigned char)s[i];
+
+		if (valid)
+			c = utf8_next(s + i, len - i, &n);
+		else if (c >= 0x80)
+			c = 0;
+		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+			fputc('?', f);
+		else
+			fwrite(s + i, 1, n, f);
+		i += n;
+	}
+}
+
+int out_width(const char *s)
+{
+	size_t len = strlen(s);
+	int width = 0;
+
+	if (!utf8_valid(s, len))
+		return (int)len;
+	for (size_t i = 0, n; i < len; i += n) {
+		int w = wcwidth((wchar_t)utf8_next(s + i, len - i, &n));
+
+		width += w < 0 ? 1 : w;
+	}
+	return width;
+}
+
+void out_column(const char *s, int width)
+{
+	out_plain(stdout, s, strlen(s));
+	for (int i = out_width(s); i < width; i++)
+		putchar(' ');
+}
+
+const char *out_count(uint64_t n, char text[COUNT_TEXT_SIZE])
+{
+	char digits[24];
+	size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, n);
+	size_t at = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			text[at++] = ',';
+		text[at++] = digits[i];
+	}
+	text[at] = '\0';
+	return text;
+}
+
+void progress_show(void *unused, const char *doing, uint64_t done, uint64_t all)
+{
+	static uint64_t last;
+	char a[COUNT_TEXT_SIZE], b[COUNT_TEXT_SIZE];
+	uint64_t now = time_mono_ms();
+
+	(void)unused;
+	if (!isatty(STDERR_FILENO) || now - last < 200)
+		return;
+	last = now;
+	if (all)
+		fprintf(stderr, "\r\033[K%s %s / %s", doing, out_count(done, a),
+			out_count(all, b));
+	else
+		fprintf(stderr, "\r\033[K%s %s", doing, out_count(done, a));
+}
+
+void progress_end(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}

@@ -1,0 +1,526 @@
+/* put.c - `cundang put`: documents in, receipts out as they are durable. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/folder.h"
+#include "cli/lines.h"
+
+#define READ_SIZE ((size_t)256 << 10)
+/* A document that is too large is refused by capture, with its own words; a
+ * line beyond this is not even kept. */
+#define LINE_LIMIT (DOCUMENT_LIMIT + 4096)
+#define CHUNK_BYTES ((size_t)4 << 20)
+/* What the daemon holds of attachments: docs/http.md section 1. */
+#define STAGED_FILE_LIMIT ((uint64_t)64 << 20)
+#define STAGED_LIMIT ((uint64_t)128 << 20)
+#define BUSY_TRIES 50
+#define BUSY_PAUSE_MS 100
+
+/* A line that is in the chunk, and what became of it. */
+struct item {
+	const char *file; /* NULL: there is but one */
+	uint64_t number;
+	size_t at, len; /* in text; len 0: it was refused before */
+	enum err_code rc;
+	size_t receipt_at, receipt_len; /* in receipts */
+	char why[ERR_TEXT_SIZE];
+};
+
+struct put {
+	struct cli *cli;
+	struct control *control; /* or: */
+	struct node *node;
+	struct writer *writer;
+	struct pool *pool;
+	struct folder *folder; /* NULL: no attachments */
+	struct capture_source source;
+	struct buf text; /* the chunk's lines, each with "\n" */
+	struct buf receipts, answer;
+	struct item *item;
+	size_t count;
+	uint64_t staged;   /* bytes the daemon holds for this chunk */
+	const char **line; /* scratch of INTAKE_LINES_LIMIT */
+	size_t *len;
+	struct intake_result *result;
+	uint64_t kept, refused;
+};
+
+static void item_refuse(struct item *it, enum err_code rc, const char *why)
+{
+	it->rc = rc;
+	snprintf(it->why, sizeof(it->why), "%s", why);
+}
+
+/* Without a daemon */
+
+static enum err_code intake(struct put *p, struct err *err)
+{
+	size_t n = 0;
+	enum err_code rc;
+
+	for (size_t i = 0; i < p->count; i++) {
+		if (p->item[i].len == 0)
+			continue;
+		p->line[n] = (const char *)p->text.data + p->item[i].at;
+		p->len[n++] = p->item[i].len;
+	}
+	if (n == 0)
+		return ERR_OK;
+	if ((rc = intake_lines(&p->source, p->pool, p->writer, p->line, p->len,
+		     n, p->result, err)))
+		return rc;
+	for (size_t i = 0, r = 0; i < p->count; i++) {
+		struct item *it = &p->item[i];
+
+		if (it->len == 0)
+			continue;
+		if (p->result[r].rc) {
+			item_refuse(it, p->result[r].rc, p->result[r].text);
+		} else {
+			it->receipt_at = p->receipts.len;
+			receipt_write(&p->result[r].receipt, &p->receipts);
+			it->receipt_len = p->receipts.len - it->receipt_at;
+		}
+		r++;
+	}
+	return buf_ok(&p->receipts, err);
+}
+
+/* Through the daemon */
+
+static enum err_code answer_line(
+	struct put *p, struct item *it, struct cursor *c, struct err *err)
+{
+	struct json *v = NULL;
+	enum err_code rc;
+	struct err own;
+	size_t len = 0;
+	const char *line = cursor_line(c, &len);
+
+	if (!line)
+		return err_set(err, ERR_INTERNAL,
+			"the daemon answered fewer lines than it was sent");
+	if ((rc = json_parse(line, len, JSON_TEXT_LIMIT, &v, err)))
+		return err_while(err, ERR_INTERNAL, "answer of the daemon");
+	if (control_error(v, &rc, &own)) {
+		item_refuse(it, rc, own.text);
+	} else {
+		it->receipt_at = p->receipts.len;
+		it->receipt_len = len + 1;
+		buf_add(&p->receipts, line, len);
+		buf_u8(&p->receipts, '\n');
+	}
+	json_free(v);
+	return buf_ok(&p->receipts, err);
+}
+
+/* A daemon that is busy with others says so; it is not an end. */
+static enum err_code post(struct put *p, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000L};
+	enum err_code rc = ERR_BUSY;
+
+	for (int i = 0; rc == ERR_BUSY && i < BUSY_TRIES; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		rc = control_post(p->control, "/put", p->text.data, p->text.len,
+			&p->answer, err);
+	}
+	return rc;
+}
+
+static enum err_code ask_daemon(struct put *p, struct err *err)
+{
+	struct cursor c;
+	enum err_code rc;
+
+	if (p->text.len == 0)
+		return ERR_OK;
+	if ((rc = post(p, err)))
+		return rc;
+	c = cursor_over(p->answer.data, p->answer.len);
+	for (size_t i = 0; rc == ERR_OK && i < p->count; i++) {
+		if (p->item[i].len > 0)
+			rc = answer_line(p, &p->item[i], &c, err);
+	}
+	return rc;
+}
+
+/* What became of a chunk */
+
+static enum err_code tell_refused(
+	struct put *p, const struct item *it, struct err *err)
+{
+	struct json *v, *e;
+	bool good;
+
+	p->refused++;
+	if (!p->cli->json) {
+		if (it->file)
+			fprintf(stderr, "%s: ", it->file);
+		fprintf(stderr, _("line %" PRIu64 ": "), it->number);
+		out_plain(stderr, it->why, strlen(it->why));
+		fputc('\n', stderr);
+		return ERR_OK;
+	}
+	v = json_new_object();
+	e = json_new_object();
+	good = json_set(e, "code", out_text(err_name(it->rc))) &&
+		json_set(e, "text", out_text(it->why));
+	good = json_set(v, "error", e) && good;
+	if (!good || !json_set(v, "line", json_new_u64(it->number))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
+static enum err_code tell(struct put *p, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < p->count; i++) {
+		const struct item *it = &p->item[i];
+
+		if (it->rc) {
+			rc = tell_refused(p, it, err);
+		} else {
+			fwrite(p->receipts.data + it->receipt_at, 1,
+				it->receipt_len, stdout);
+			p->kept++;
+		}
+	}
+	return rc ? rc : out_flush(err);
+}
+
+static enum err_code flush(struct put *p, struct err *err)
+{
+	enum err_code rc;
+
+	if (p->count == 0)
+		return ERR_OK;
+	rc = p->control ? ask_daemon(p, err) : intake(p, err);
+	if (rc == ERR_OK)
+		rc = tell(p, err);
+	buf_clear(&p->text);
+	buf_clear(&p->receipts);
+	p->count = 0;
+	p->staged = 0;
+	return rc;
+}
+
+/* Lines into a chunk */
+
+static bool is_empty(const char *s, size_t len)
+{
+	return strspn(s, " \t\r\n") >= len;
+}
+
+/* Gives the daemon one attachment file. */
+static enum err_code stage(
+	struct put *p, const struct digest *plain, struct err *err)
+{
+	char hex[DIGEST_HEX_SIZE], url[DIGEST_HEX_SIZE + 16];
+	char *path = NULL;
+	struct stat st;
+	enum err_code rc;
+
+	digest_hex(plain, hex);
+	snprintf(url, sizeof(url), "/attachments/%s", hex);
+	if ((rc = folder_find(p->folder, plain, &path, err)))
+		return rc;
+	if (stat(path, &st)) {
+		rc = err_sys(err, "%s", path);
+	} else if ((uint64_t)st.st_size > STAGED_FILE_LIMIT) {
+		rc = err_set(err, ERR_LIMIT,
+			"attachment of %" PRIu64 " bytes, limit %" PRIu64
+			" while the daemon is running",
+			(uint64_t)st.st_size, STAGED_FILE_LIMIT);
+	} else {
+		if (p->staged + (uint64_t)st.st_size > STAGED_LIMIT)
+			rc = flush(p, err);
+		p->staged += (uint64_t)st.st_size;
+		if (rc == ERR_OK)
+			rc = control_put_file(p->control, url, path, err);
+	}
+	free(path);
+	return rc;
+}
+
+/* The attachments a document names; one that is no document is left to the
+ * daemon to refuse. */
+static enum err_code stage_all(
+	struct put *p, const char *text, size_t len, struct err *err)
+{
+	const struct json *list;
+	struct json *doc = NULL;
+	enum err_code rc = ERR_OK;
+
+	if (!memmem(text, len, "\"attachments\"", 13) ||
+		json_parse(text, len, DOCUMENT_LIMIT, &doc, NULL) != ERR_OK)
+		return ERR_OK;
+	list = json_get(doc, "attachments");
+	for (size_t i = 0; rc == ERR_OK && i < json_count(list); i++) {
+		const char *hex = json_get_string(json_at(list, i), "sha256");
+		struct digest plain;
+
+		if (hex && digest_from_hex(hex, strlen(hex), &plain))
+			rc = stage(p, &plain, err);
+	}
+	json_free(doc);
+	return rc;
+}
+
+/* Of this document only; others can go on. */
+static bool of_document(enum err_code rc)
+{
+	return rc == ERR_NOT_FOUND || rc == ERR_LIMIT || rc == ERR_INVALID;
+}
+
+static enum err_code add_line(struct put *p, const char *file, uint64_t number,
+	const char *text, size_t len, struct err *err)
+{
+	enum err_code rc = ERR_OK, refusal = ERR_OK;
+	struct item *it;
+	struct err own;
+
+	if (p->count == INTAKE_LINES_LIMIT ||
+		p->text.len + len + 1 > CHUNK_BYTES)
+		rc = flush(p, err);
+	if (rc == ERR_OK && p->control && p->folder) {
+		refusal = stage_all(p, text, len, &own);
+		if (refusal && !of_document(refusal)) {
+			*err = own;
+			return refusal;
+		}
+	}
+	if (rc)
+		return rc;
+	it = &p->item[p->count++];
+	*it = (struct item){.file = file, .number = number};
+	if (refusal) {
+		item_refuse(it, refusal, own.text);
+		return ERR_OK;
+	}
+	it->at = p->text.len;
+	it->len = len;
+	buf_add(&p->text, text, len);
+	buf_u8(&p->text, '\n');
+	return buf_ok(&p->text, err);
+}
+
+static enum err_code add_long(
+	struct put *p, const char *file, uint64_t number, struct err *err)
+{
+	struct item *it;
+	struct err own;
+	enum err_code rc = ERR_OK;
+
+	if (p->count == INTAKE_LINES_LIMIT && (rc = flush(p, err)))
+		return rc;
+	it = &p->item[p->count++];
+	*it = (struct item){.file = file, .number = number};
+	it->rc = err_set(&own, ERR_LIMIT, "document of more than %zu bytes",
+		DOCUMENT_LIMIT);
+	item_refuse(it, it->rc, own.text);
+	return ERR_OK;
+}
+
+static enum err_code drain(
+	struct put *p, const char *file, struct lines *l, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	const char *text;
+	size_t len;
+
+	while (rc == ERR_OK) {
+		switch (lines_next(l, &text, &len)) {
+		case LINES_MORE:
+			return ERR_OK;
+		case LINES_LONG:
+			rc = add_long(p, file, l->number, err);
+			break;
+		case LINES_LINE:
+			if (!is_empty(text, len))
+				rc = add_line(
+					p, file, l->number, text, len, err);
+			break;
+		}
+	}
+	return rc;
+}
+
+/* Whether a read would wait: then what is here goes out first. */
+static bool pauses(int fd)
+{
+	struct pollfd f = {.fd = fd, .events = POLLIN};
+
+	return poll(&f, 1, 0) == 0;
+}
+
+static enum err_code put_stream(struct put *p, int fd, const char *name,
+	const char *file, struct err *err)
+{
+	char *bytes = malloc(READ_SIZE);
+	enum err_code rc = ERR_OK;
+	struct lines l;
+
+	lines_init(&l, LINE_LIMIT);
+	if (!bytes)
+		rc = err_nomem(err);
+	while (rc == ERR_OK && !l.ended) {
+		ssize_t n;
+
+		if (pauses(fd) && (rc = flush(p, err)))
+			break;
+		n = read(fd, bytes, READ_SIZE);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			rc = err_sys(err, "%s", name);
+		else if (n == 0)
+			lines_end(&l);
+		else
+			rc = lines_feed(&l, bytes, (size_t)n, err);
+		if (rc == ERR_OK)
+			rc = drain(p, file, &l, err);
+	}
+	lines_free(&l);
+	free(bytes);
+	return rc;
+}
+
+static enum err_code put_file(
+	struct put *p, const char *name, bool only, struct err *err)
+{
+	bool standard = !strcmp(name, "-");
+	int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+	enum err_code rc;
+
+	if (fd < 0)
+		return err_sys(err, "%s", name);
+	rc = put_stream(p, fd, name, only ? NULL : name, err);
+	if (!standard)
+		close(fd);
+	return rc;
+}
+
+static enum err_code start(struct put *p, const struct args *a, struct err *err)
+{
+	const char *folder = args_get(a, "attachments");
+	enum err_code rc;
+
+	p->item = calloc(INTAKE_LINES_LIMIT, sizeof(*p->item));
+	p->line = calloc(INTAKE_LINES_LIMIT, sizeof(*p->line));
+	p->len = calloc(INTAKE_LINES_LIMIT, sizeof(*p->len));
+	p->result = calloc(INTAKE_LINES_LIMIT, sizeof(*p->result));
+	if (!p->item || !p->line || !p->len || !p->result)
+		return err_nomem(err);
+	if ((folder && (rc = folder_open(folder, &p->folder, err))) ||
+		(rc = open_writer(p->cli, &p->control, &p->node, err)) ||
+		p->control)
+		return rc;
+	if ((rc = pool_new(0, 256, &p->pool, err)) ||
+		(rc = writer_start(
+			 p->node->store, node_sign, p->node, &p->writer, err)))
+		return rc;
+	p->source.node = p->node;
+	p->source.rules = node_rules(p->node);
+	if (p->folder) {
+		p->source.find = folder_find;
+		p->source.find_arg = p->folder;
+	}
+	return ERR_OK;
+}
+
+static void stop(struct put *p)
+{
+	writer_stop(p->writer);
+	pool_free(p->pool);
+	if (p->node)
+		rules_unref((struct rules *)p->source.rules);
+	node_close(p->node);
+	control_close(p->control);
+	folder_close(p->folder);
+	buf_wipe(&p->text);
+	buf_free(&p->receipts);
+	buf_free(&p->answer);
+	free(p->item);
+	free(p->line);
+	free(p->len);
+	free(p->result);
+}
+
+static void summary(const struct put *p)
+{
+	char kept[COUNT_TEXT_SIZE], refused[COUNT_TEXT_SIZE];
+
+	fprintf(stderr, ngettext("%s record kept", "%s records kept", p->kept),
+		out_count(p->kept, kept));
+	fprintf(stderr,
+		ngettext(", %s refused\n", ", %s refused\n", p->refused),
+		out_count(p->refused, refused));
+}
+
+/* The text says how far it came, since what was acknowledged is durable. */
+static void tell_safe(const struct put *p)
+{
+	char kept[COUNT_TEXT_SIZE];
+
+	cli_safe(p->cli,
+		_("%s records were acknowledged and are safe. It is safe to "
+		  "put the same file again: what is here already gives the "
+		  "same receipt."),
+		out_count(p->kept, kept));
+}
+
+static enum err_code run_put(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct put p = {.cli = c};
+	enum err_code rc = start(&p, a, err);
+	bool started = rc == ERR_OK;
+
+	if (rc == ERR_OK && a->count == 0)
+		rc = put_file(&p, "-", true, err);
+	for (size_t i = 0; rc == ERR_OK && i < a->count; i++)
+		rc = put_file(&p, a->word[i], a->count == 1, err);
+	if (rc == ERR_OK)
+		rc = flush(&p, err);
+	if (started && rc)
+		tell_safe(&p);
+	if (rc == ERR_OK && !c->json)
+		summary(&p);
+	c->failed = p.refused > 0;
+	stop(&p);
+	return rc;
+}
+
+static const struct option_spec options[] = {
+	{"attachments", 0, "DIR",
+		N_("where attachment files are, named by their SHA-256")},
+	{NULL, 0, NULL, NULL},
+};
+
+const struct command command_put = {
+	.name = "put",
+	.words = "[FILE...|-]",
+	.summary = N_("keep records: JSON documents in, receipts out"),
+	.detail = N_("Each line of a FILE (or of standard input) is one "
+		     "document. Each document that is\nkept gives one line "
+		     "{\"id\",\"leaf\",\"origin\",\"rev\",\"seq\"}, once it is "
+		     "durable. To put the\nsame document again is safe: it "
+		     "gives the same receipt."),
+	.most = WORDS_ANY,
+	.options = options,
+	.run = run_put,
+};

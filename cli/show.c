@@ -1,0 +1,287 @@
+/* show.c - `cundang show`: one record, masked, or its proof. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define REVISIONS_LIMIT 4096
+
+struct show {
+	struct cli *cli;
+	struct node *node;
+	struct rules *rules;
+};
+
+/* A label of the document's lists, "withheld" or "erased". */
+static void print_labels(
+	const struct json *doc, const char *name, const char *title)
+{
+	const struct json *list = json_get(doc, name);
+
+	if (json_count(list) == 0)
+		return;
+	out_column(title, 12);
+	for (size_t i = 0; i < json_count(list); i++)
+		printf("%s%s", i ? ", " : "",
+			json_string(json_at(list, i), NULL));
+	putchar('\n');
+}
+
+static void print_value(const struct json *v)
+{
+	struct buf text = BUF_EMPTY;
+	const char *s;
+	size_t len;
+
+	if ((s = json_string(v, &len)))
+		out_plain(stdout, s, len);
+	else if (json_write(v, &text, NULL) == ERR_OK)
+		out_plain(stdout, (const char *)text.data, text.len);
+	buf_free(&text);
+	putchar('\n');
+}
+
+static void print_fields(const struct json *v, int depth);
+
+static void print_member(const char *name, const struct json *v, int depth)
+{
+	enum json_kind kind = json_kind(v);
+
+	printf("%*s%s:", 2 * depth, "", name);
+	if ((kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY) &&
+		json_count(v) > 0) {
+		putchar('\n');
+		print_fields(v, depth + 1);
+	} else {
+		putchar(' ');
+		print_value(v);
+	}
+}
+
+static void print_fields(const struct json *v, int depth)
+{
+	const struct json *member;
+	const char *name;
+	void *walk = NULL;
+	char number[COUNT_TEXT_SIZE];
+
+	if (json_kind(v) == JSON_KIND_OBJECT) {
+		while (json_next(v, &walk, &name, &member))
+			print_member(name, member, depth);
+		return;
+	}
+	for (size_t i = 0; i < json_count(v); i++)
+		print_member(out_count(i + 1, number), json_at(v, i), depth);
+}
+
+static void print_head(
+	const struct show *s, const struct json *doc, const struct log_info *l)
+{
+	const char *name = json_get_string(doc, "series");
+	const struct series *series = rules_series(s->rules, name);
+	const char *node = json_get_string(doc, "node");
+	const struct node_info *about = rules_node(s->rules, node);
+
+	out_column(_("record"), 12);
+	printf("%s\n", json_get_string(doc, "id"));
+	out_column(_("series"), 12);
+	printf("%s%s%s\n", name, series && series->title ? "  " : "",
+		series && series->title ? series->title : "");
+	out_column(_("about"), 12);
+	printf("%s  %s\n", node, about ? about->name : "");
+	out_column(_("made at"), 12);
+	printf("%s\n", json_get_string(doc, "created_at"));
+	out_column(_("kept as"), 12);
+	printf("%s/%" PRIu64 ", %s %" PRIu64 "\n", l->origin,
+		(uint64_t)json_number(json_get(doc, "seq")), _("revision"),
+		(uint64_t)json_number(json_get(doc, "rev")));
+	print_labels(doc, "withheld", _("not here"));
+	print_labels(doc, "erased", _("destroyed"));
+}
+
+static enum err_code show_record(const struct show *s,
+	const struct log_info *log, uint64_t seq, struct err *err)
+{
+	struct json *doc = NULL;
+	struct run run = {0};
+	enum err_code rc;
+
+	if ((rc = store_read(
+		     s->node->store, log->id, seq, 1, LABEL_ALL, &run, err)) ||
+		(rc = view_document(s->rules, log->origin, seq, &run.record[0],
+			 VIEW_MASKED, &doc, err)))
+		goto out;
+	if (s->cli->json) {
+		rc = out_json(doc, err);
+		doc = NULL;
+		goto out;
+	}
+	print_head(s, doc, log);
+	print_fields(json_get(doc, "fields"), 1);
+	if (json_count(json_get(doc, "attachments")))
+		print_member("attachments", json_get(doc, "attachments"), 1);
+	if (json_get(doc, "attachment_count"))
+		print_member("attachment_count",
+			json_get(doc, "attachment_count"), 1);
+out:
+	json_free(doc);
+	run_free(&run);
+	return rc;
+}
+
+/* All revisions of an id */
+
+struct revisions {
+	size_t count;
+	struct {
+		uint32_t log;
+		uint64_t seq;
+	} at[REVISIONS_LIMIT];
+};
+
+static enum err_code on_revision(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
+{
+	struct revisions *r = arg;
+
+	if (r->count == REVISIONS_LIMIT)
+		return err_set(err, ERR_LIMIT, "revision %" PRIu64 ", limit %d",
+			rev, REVISIONS_LIMIT);
+	r->at[r->count].log = log;
+	r->at[r->count++].seq = seq;
+	return ERR_OK;
+}
+
+static enum err_code id_of(const struct show *s, const struct log_info *log,
+	uint64_t seq, struct entry *e, struct err *err)
+{
+	struct run run = {0};
+	enum err_code rc;
+
+	rc = store_read(s->node->store, log->id, seq, 1, 0, &run, err);
+	if (rc == ERR_OK)
+		rc = entry_parse(
+			run.record[0].entry, run.record[0].entry_len, e, err);
+	run_free(&run);
+	return rc;
+}
+
+static enum err_code show_all(const struct show *s, const struct log_info *log,
+	uint64_t seq, struct err *err)
+{
+	struct revisions *r = calloc(1, sizeof(*r));
+	struct log_info info;
+	struct entry e;
+	enum err_code rc;
+
+	if (!r)
+		return err_nomem(err);
+	if ((rc = id_of(s, log, seq, &e, err)) == ERR_OK)
+		rc = store_find_id(s->node->store, e.uuid, on_revision, r, err);
+	for (size_t i = 0; rc == ERR_OK && i < r->count; i++) {
+		if (i > 0 && !s->cli->json)
+			putchar('\n');
+		if ((rc = store_log_by_id(s->node->store, r->at[i].log, &info,
+			     err)) == ERR_OK)
+			rc = show_record(s, &info, r->at[i].seq, err);
+	}
+	free(r);
+	return rc;
+}
+
+/* Proofs */
+
+static enum err_code parse_labels(
+	const char *s, uint8_t *labels, struct err *err)
+{
+	*labels = 0;
+	while (*s) {
+		size_t len = strcspn(s, ",");
+		enum label l;
+
+		if (!label_parse(s, len, &l))
+			return err_set(err, ERR_USAGE,
+				"\"%.*s\" is no label: public, internal, "
+				"personal, sensitive",
+				(int)(len < 40 ? len : 40), s);
+		*labels |= LABEL_BIT(l);
+		s += len + (s[len] == ',');
+	}
+	return ERR_OK;
+}
+
+static enum err_code show_proof(const struct show *s, const struct args *a,
+	const struct log_info *log, uint64_t seq, struct err *err)
+{
+	uint8_t labels = LABEL_BIT(LABEL_PUBLIC) | LABEL_BIT(LABEL_INTERNAL);
+	const char *said = args_get(a, "labels"), *path = args_get(a, "output");
+	struct buf proof = BUF_EMPTY;
+	enum err_code rc;
+
+	if ((said && (rc = parse_labels(said, &labels, err))) ||
+		(rc = proof_make(s->node, log, seq, labels, &proof, err)))
+		goto out;
+	if (path && strcmp(path, "-")) {
+		rc = file_replace(path, proof.data, proof.len, 0644, err);
+		if (rc == ERR_OK && !s->cli->json)
+			fprintf(stderr,
+				_("The proof is in %s. It is checked by:\n"
+				  "  cundang verify %s --log VKEY    (VKEY: "
+				  "cundang key show at the origin)\n"),
+				path, path);
+	} else {
+		fwrite(proof.data, 1, proof.len, stdout);
+	}
+out:
+	buf_wipe(&proof);
+	return rc;
+}
+
+static enum err_code run_show(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct show s = {.cli = c};
+	struct log_info log;
+	struct point p;
+	uint64_t seq;
+	enum err_code rc;
+
+	if ((rc = point_parse(a->word[0], strlen(a->word[0]), &p, err)) ||
+		(rc = open_reader(c, &s.node, err)))
+		return rc;
+	s.rules = node_rules(s.node);
+	if ((rc = point_find(s.node->store, &p, &log, &seq, err))) {
+		if (rc == ERR_NOT_FOUND)
+			cli_next(c, "cundang -C %s list", c->data);
+	} else if (args_has(a, "proof")) {
+		rc = show_proof(&s, a, &log, seq, err);
+	} else if (args_has(a, "all")) {
+		rc = show_all(&s, &log, seq, err);
+	} else {
+		rc = show_record(&s, &log, seq, err);
+	}
+	rules_unref(s.rules);
+	node_close(s.node);
+	return rc;
+}
+
+static const struct option_spec options[] = {
+	{"all", 0, NULL, N_("all its revisions")},
+	{"proof", 0, NULL, N_("a proof that verifies by itself, instead")},
+	{"labels", 0, "L,L", N_("what the proof shows (public,internal)")},
+	{"output", 'o', "FILE", N_("write the proof there")},
+	{NULL, 0, NULL, NULL},
+};
+
+const struct command command_show = {
+	.name = "show",
+	.words = "ID|DIGEST|ORIGIN/NUMBER|CODE/NUMBER",
+	.summary = N_("show a record, masked, or make a proof of it"),
+	.detail =
+		N_("Names, numbers and addresses of people are shown masked."),
+	.least = 1,
+	.most = 1,
+	.options = options,
+	.run = run_show,
+};

@@ -1,0 +1,220 @@
+/* why.c - `cundang why`: what is in the way of a record, or of a node. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/control.h"
+#include "cli/state.h"
+
+/* A node */
+
+static enum err_code why_peer(struct cli *c, const char *code, struct err *err)
+{
+	struct control *control = NULL;
+	struct json *state = NULL;
+	const struct json *peer;
+	enum err_code rc = state_get(c, &control, &state, err);
+
+	if (rc)
+		return rc;
+	peer = state_peer(state, code);
+	if (!control) {
+		rc = err_set(err, ERR_NOT_FOUND,
+			"the daemon is not running: nothing goes to %s", code);
+		cli_safe(c, _("What was put is kept; the daemon sends it."));
+		cli_next(c, "cundangd -C %s", c->data);
+	} else if (!peer) {
+		rc = err_set(err, ERR_NOT_FOUND,
+			"%s is neither above this node nor connected to it",
+			code);
+		cli_next(c, "cundang -C %s status --children", c->data);
+	} else if (c->json) {
+		rc = out_json(json_copy(peer), err);
+	} else {
+		peer_print(peer);
+	}
+	json_free(state);
+	control_close(control);
+	return rc;
+}
+
+/* A record */
+
+struct story {
+	struct node *node;
+	struct rules *rules;
+	struct log_info log;
+	uint64_t seq, arrival;
+	struct entry entry;
+	uint8_t have, erased, labels;
+	uint64_t wanted;
+};
+
+static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
+	uint64_t seq, struct err *err)
+{
+	struct story *s = arg;
+
+	(void)err;
+	if (log == s->log.id && seq == s->seq)
+		s->arrival = arrival;
+	return ERR_OK;
+}
+
+static enum err_code on_wanted(
+	void *arg, const struct attachment_ref *ref, struct err *err)
+{
+	struct story *s = arg;
+
+	(void)err;
+	s->wanted += ref->log == s->log.id && ref->seq == s->seq;
+	return ERR_OK;
+}
+
+/* Arrival numbers are not indexed by record: the newest are looked at first. */
+static enum err_code find_arrival(struct story *s, struct err *err)
+{
+	const uint64_t window = 65536;
+	uint64_t end = store_arrivals(s->node->store);
+	enum err_code rc = ERR_OK;
+
+	while (rc == ERR_OK && end > 0 && s->arrival == 0) {
+		uint64_t from = end > window ? end - window : 0;
+
+		rc = store_arrival_each(s->node->store, from,
+			(size_t)(end - from), on_arrival, s, err);
+		end = from;
+	}
+	return rc;
+}
+
+static enum err_code read_story(struct story *s, struct err *err)
+{
+	const struct series *series;
+	struct run run = {0};
+	enum err_code rc;
+
+	rc = store_read(
+		s->node->store, s->log.id, s->seq, 1, LABEL_ALL, &run, err);
+	if (rc == ERR_OK)
+		rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
+			&s->entry, err);
+	if (rc == ERR_OK) {
+		s->have = run.record[0].have;
+		s->erased = run.record[0].erased;
+		series = rules_series(s->rules, s->entry.series);
+		s->labels = series ? series->labels : s->have;
+		if ((rc = find_arrival(s, err)) == ERR_OK)
+			rc = store_wanted_each(
+				s->node->store, on_wanted, s, err);
+	}
+	run_free(&run);
+	return rc;
+}
+
+static struct json *labels_json(uint8_t labels)
+{
+	struct json *v = json_new_array();
+
+	for (unsigned i = 0; i < LABEL_COUNT; i++) {
+		if ((labels & LABEL_BIT(i)) &&
+			!json_append(v, out_text(label_name((enum label)i)))) {
+			json_free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+static struct json *story_json(const struct story *s)
+{
+	struct json *v = json_new_object();
+	uint8_t missing = (uint8_t)(s->labels & ~s->have & ~s->erased);
+
+	if (json_set(v, "id", out_text(s->entry.id)) &&
+		json_set(v, "origin", out_text(s->log.origin)) &&
+		json_set(v, "seq", json_new_u64(s->seq)) &&
+		json_set(v, "arrival", json_new_u64(s->arrival)) &&
+		json_set(v, "cosigned",
+			json_new_bool(s->log.cosigned_size > s->seq)) &&
+		json_set(v, "withheld", labels_json(missing)) &&
+		json_set(v, "erased", labels_json(s->erased)) &&
+		json_set(v, "wanted", json_new_u64(s->wanted)))
+		return v;
+	json_free(v);
+	return NULL;
+}
+
+static void print_labels(const char *title, uint8_t labels)
+{
+	const char *comma = "";
+
+	if (!labels)
+		return;
+	printf("%s ", title);
+	for (unsigned i = 0; i < LABEL_COUNT; i++) {
+		if (!(labels & LABEL_BIT(i)))
+			continue;
+		printf("%s%s", comma, label_name((enum label)i));
+		comma = ", ";
+	}
+	putchar('\n');
+}
+
+static void print_story(const struct story *s)
+{
+	printf(_("It is here: number %" PRIu64 " of %s, arrival %" PRIu64
+		 ".\n"),
+		s->seq, s->log.origin, s->arrival);
+	if (s->log.cosigned_size > s->seq)
+		puts(_("A node above has countersigned it: it is kept there "
+		       "too."));
+	else if (s->log.kind != LOG_SPARSE && s->node->config.parent[0])
+		puts(_("No node above has acknowledged it yet."));
+	print_labels(_("Not held here, by the rules:"),
+		(uint8_t)(s->labels & ~s->have & ~s->erased));
+	print_labels(_("Destroyed under an order:"), s->erased);
+	if (s->wanted)
+		printf(_("Attachments still to come: %" PRIu64 "\n"),
+			s->wanted);
+}
+
+static enum err_code why_record(
+	struct cli *c, const char *word, struct err *err)
+{
+	struct story s = {0};
+	struct point p;
+	enum err_code rc;
+
+	if ((rc = point_parse(word, strlen(word), &p, err)) ||
+		(rc = open_reader(c, &s.node, err)))
+		return rc;
+	s.rules = node_rules(s.node);
+	rc = point_find(s.node->store, &p, &s.log, &s.seq, err);
+	if (rc == ERR_OK && (rc = read_story(&s, err)) == ERR_OK) {
+		if (c->json)
+			rc = out_json(story_json(&s), err);
+		else
+			print_story(&s);
+	}
+	rules_unref(s.rules);
+	node_close(s.node);
+	return rc;
+}
+
+static enum err_code run_why(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	const char *word = a->word[0];
+
+	return code_valid(word, strlen(word)) ? why_peer(c, word, err)
+					      : why_record(c, word, err);
+}
+
+const struct command command_why = {
+	.name = "why",
+	.words = "NODE|ID|DIGEST|ORIGIN/NUMBER|CODE/NUMBER",
+	.summary = N_("tell what is in the way of a node or a record"),
+	.least = 1,
+	.most = 1,
+	.run = run_why,
+};
