@@ -1,4 +1,6 @@
 /* test_governance.c - heads count by the signatures the head before demands. */
+#include <sys/wait.h>
+
 #include "tests/unit/policies/domain.h"
 
 static void init_makes_a_proposal_that_two_officers_complete(void **state)
@@ -570,6 +572,87 @@ static void truncated_exchange_bytes_are_refused(void **state)
 	governance_close(g);
 }
 
+/* ---- dying in between ---- */
+
+#ifdef CUNDANG_CRASH_POINTS
+#define DIES_AT 137
+#else
+#define DIES_AT 0 /* nothing to die at: the child just ends */
+#endif
+
+static void expect_death(pid_t child)
+{
+	int status;
+
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), DIES_AT);
+}
+
+static void a_death_while_a_head_becomes_final_leaves_it_final(void **state)
+{
+	struct digest pin = domain_make(state);
+	struct governance *g = gov_open(state, "gov.git");
+	unsigned have = 0, want = 0;
+	struct rules *rules = NULL;
+	struct err err;
+	pid_t child;
+
+	assert_int_equal(sign_by(state, g, 1, &have, &want), ERR_OK);
+	if ((child = fork()) == 0) {
+		setenv("CUNDANG_CRASH", "governance.final", 1);
+		(void)sign_by(state, g, 2, &have, &want);
+		_exit(0);
+	}
+	expect_death(child);
+	ok(governance_rules(g, 0, &pin, &rules, &err), &err);
+	assert_int_equal(sign_by(state, g, 3, &have, &want), ERR_NOT_FOUND);
+	change_rules(state, g, 1);
+	rules_unref(rules);
+	governance_close(g);
+}
+
+static void die_importing(struct governance *g, const char *point,
+	const struct buf *bytes, const struct digest *pin)
+{
+	uint64_t newest = 0;
+	struct err err;
+	pid_t child = fork();
+
+	if (child == 0) {
+		setenv("CUNDANG_CRASH", point, 1);
+		(void)governance_import(
+			g, bytes->data, bytes->len, pin, &newest, &err);
+		_exit(0);
+	}
+	expect_death(child);
+}
+
+static void a_death_while_heads_are_taken_is_made_good_by_the_next(void **state)
+{
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin);
+	struct peer p = peer_make(state, "peer.git");
+	struct buf bytes = BUF_EMPTY;
+	struct err err;
+
+	change_rules(state, g, 1);
+	change_rules(state, g, 2);
+	ok(governance_export(g, 0, &bytes, &err), &err);
+	die_importing(p.g, "governance.objects", &bytes, &pin);
+	die_importing(p.g, "governance.head*2", &bytes, &pin);
+	if (DIES_AT) {
+		ok(give(g, 0, &p, &pin), &p.err);
+		assert_int_equal(p.newest, 3);
+	}
+	shell(state,
+		"git -C peer.git fsck --strict && git -C peer.git "
+		"rev-parse main > a && git -C gov.git rev-parse main > b "
+		"&& cmp a b");
+	buf_free(&bytes);
+	governance_close(p.g);
+	governance_close(g);
+}
+
 /* ---- files for packages ---- */
 
 static void rules_come_back_from_files(void **state)
@@ -669,6 +752,8 @@ int main(void)
 		T(a_gap_in_the_serials_is_refused),
 		T(damaged_exchange_bytes_change_nothing),
 		T(truncated_exchange_bytes_are_refused),
+		T(a_death_while_a_head_becomes_final_leaves_it_final),
+		T(a_death_while_heads_are_taken_is_made_good_by_the_next),
 		T(rules_come_back_from_files),
 		T(a_hundred_heads_are_checked_in_a_second),
 	};
