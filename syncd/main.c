@@ -31,12 +31,6 @@ struct service {
 	uint64_t stopping_ms; /* 0: not */
 };
 
-void daemon_changed(struct daemon *d)
-{
-	peers_changed(d->peers);
-	http_changed(d->http);
-}
-
 /* ---- stopping ---- */
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
