@@ -266,7 +266,7 @@ static enum err_code judge(const struct chain *c, const struct head_text *h,
 	struct council *own, struct err *err)
 {
 	struct change ch = {.rules = c->last.serial == 0};
-	const struct council *judges;
+	const struct council *judges = NULL;
 	enum err_code rc;
 
 	if ((rc = statement_parse(

@@ -7,8 +7,9 @@
 #include "policies/heads.h"
 
 #define REQUEST_FIRST_LINE "cundang node request v1"
-#define REQUEST_KEY_SUFFIX "request" /* the signing key's name: domain/code/   \
-				      */
+#define REQUEST_KEY_SUFFIX                                                     \
+	"request" /* the signing key's name: domain/code/                      \
+		   */
 
 /* ---- the request ---- */
 
