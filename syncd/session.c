@@ -17,8 +17,7 @@
 /* Takes `body` by emptying it, or leaves it. */
 typedef enum err_code handler(struct session *s, enum message_kind kind,
 	struct buf *body, struct err *err);
-static handler on_hello, on_governance, on_control, on_bye, on_ping, on_pong,
-	on_data;
+static handler on_control, on_bye, on_ping, on_pong, on_data;
 
 /* protocol section 5: what is not a row is ERR_PROTOCOL. */
 static const struct rule {
@@ -26,9 +25,9 @@ static const struct rule {
 	enum message_kind kind;
 	handler *handle;
 } rules[] = {
-	{IN(SESSION_HELLO), TO_BOTH, MESSAGE_HELLO, on_hello},
+	{IN(SESSION_HELLO), TO_BOTH, MESSAGE_HELLO, session_on_hello},
 	{IN(SESSION_GOVERNANCE) | IN(SESSION_OPEN), TO_BOTH, MESSAGE_GOVERNANCE,
-		on_governance},
+		session_on_governance},
 	{IN(SESSION_OPEN), TO_PARENT, MESSAGE_CHECKPOINT, take_on_log},
 	{IN(SESSION_OPEN), TO_PARENT, MESSAGE_PACKAGE, take_on_log},
 	{IN(SESSION_OPEN), TO_CHILD, MESSAGE_PROVED, take_on_log},
@@ -55,7 +54,7 @@ static const struct rule *find_rule(const struct session *s, unsigned kind)
 	return NULL;
 }
 
-static void set_state(struct session *s, enum session_state state)
+void session_set_state(struct session *s, enum session_state state)
 {
 	s->state = state;
 	s->reader.allowed = 0;
@@ -117,7 +116,7 @@ enum err_code session_new(const struct session_options *opt,
 	frame_reader_init(&s->reader);
 	if (!s->opt.peer[0])
 		s->reader.hello_limit = HELLO_STRANGER_LIMIT;
-	set_state(s, SESSION_HELLO);
+	session_set_state(s, SESSION_HELLO);
 	if (opt->role == SESSION_CHILD && !session_ask(s, ASK_HELLO)) {
 		session_free(s);
 		return err_nomem(err);
@@ -157,7 +156,7 @@ static void close_down(struct session *s, enum session_state state)
 	queue_clear(&s->out[LANE_ATTACHMENTS]);
 	drop_asks(s);
 	take_close(s);
-	set_state(s, state);
+	session_set_state(s, state);
 }
 
 static void say_end(struct session *s, const char *why, const char *text)
@@ -273,7 +272,7 @@ static void put_frame(
 	if (len > most)
 		len = most;
 	frame_write(m->kind, lane, m->at + len == m->body.len,
-		m->body.data + m->at, len, out);
+		len ? m->body.data + m->at : NULL, len, out);
 	m->at += len;
 	s->status.sent += FRAME_HEADER_SIZE + len;
 	if (m->at == m->body.len)
@@ -440,245 +439,6 @@ bool rc_is_ours(enum err_code rc)
 		rc == ERR_CORRUPT;
 }
 
-void session_problem(struct session *s, const char *thing, const char *text)
-{
-	if (!s->problem[0])
-		snprintf(s->problem, sizeof(s->problem), "%s%s%s", thing,
-			thing[0] ? ": " : "", text);
-}
-
-/* ---- rows ---- */
-
-struct log_row *session_find_row(struct session *s, const char *origin)
-{
-	for (size_t i = 0; i < s->row_count; i++) {
-		if (!strcmp(s->rows[i].origin, origin))
-			return &s->rows[i];
-	}
-	return NULL;
-}
-
-size_t session_row(struct session *s, const char *origin)
-{
-	struct log_row *row = session_find_row(s, origin);
-
-	if (row)
-		return (size_t)(row - s->rows);
-	if (s->row_count == SESSION_ROWS_LIMIT)
-		return NO_ROW;
-	if (s->row_count == s->row_cap) {
-		size_t cap = s->row_cap ? 2 * s->row_cap : 8;
-		struct log_row *more =
-			reallocarray(s->rows, cap, sizeof(*more));
-
-		if (!more)
-			return NO_ROW;
-		s->rows = more;
-		s->row_cap = cap;
-	}
-	row = &s->rows[s->row_count];
-	*row = (struct log_row){0};
-	snprintf(row->origin, sizeof(row->origin), "%s", origin);
-	return s->row_count++;
-}
-
-/* ---- hello and rules ---- */
-
-static enum err_code give_rules(struct session *s, struct err *err)
-{
-	struct ask *a = session_ask(s, ASK_EXPORT);
-
-	if (!a)
-		return err_nomem(err);
-	a->from = s->theirs.governance;
-	s->outdated = true;
-	return ERR_OK;
-}
-
-/* protocol 5.1: "While serials differ nothing else is exchanged." */
-static enum err_code compare_rules(struct session *s, struct err *err)
-{
-	char ours[DIGEST_HEX_SIZE], theirs[DIGEST_HEX_SIZE];
-
-	if (s->ours.governance != s->theirs.governance) {
-		set_state(s, SESSION_GOVERNANCE);
-		if (s->ours.governance > s->theirs.governance)
-			return give_rules(s, err);
-		return ERR_OK;
-	}
-	if (!digest_equal(&s->ours.statement, &s->theirs.statement)) {
-		digest_hex(&s->ours.statement, ours);
-		digest_hex(&s->theirs.statement, theirs);
-		return err_set(err, ERR_FORK,
-			"rules %" PRIu64 " are %s here and %s at the peer",
-			s->ours.governance, ours, theirs);
-	}
-	return ERR_OK;
-}
-
-static enum err_code both_said_hello(struct session *s, struct err *err)
-{
-	const struct hello *t = &s->theirs;
-	enum err_code rc;
-
-	if (strcmp(s->ours.domain, t->domain)) {
-		session_end(s, SESSION_CLOSED, "domain",
-			"this node is of another domain");
-		return ERR_OK;
-	}
-	if (s->opt.peer[0] && strcmp(s->opt.peer, t->code)) {
-		session_end(
-			s, SESSION_CLOSED, "code", "the key is another node's");
-		return ERR_OK;
-	}
-	if ((rc = compare_rules(s, err)) || s->state == SESSION_GOVERNANCE)
-		return rc;
-	if (!s->opt.peer[0]) {
-		session_end(s, SESSION_CLOSED, "unknown-key",
-			"the roster has no such key");
-		return ERR_OK;
-	}
-	if (!t->known) {
-		/* The peer does not know us and will say so. */
-		set_state(s, SESSION_GOVERNANCE);
-		return ERR_OK;
-	}
-	s->matched = digest_equal(&s->ours.origins, &t->origins);
-	s->dirty = s->down_due = true;
-	set_state(s, SESSION_OPEN);
-	give_open(s);
-	return ERR_OK;
-}
-
-static enum err_code on_hello(struct session *s, enum message_kind kind,
-	struct buf *body, struct err *err)
-{
-	struct ask *a;
-	enum err_code rc;
-
-	(void)kind;
-	if (s->have_theirs)
-		return err_set(err, ERR_PROTOCOL, "a second HELLO");
-	if ((rc = hello_parse(body->data, body->len, &s->theirs, err)))
-		return rc;
-	s->have_theirs = true;
-	if (s->have_ours)
-		return both_said_hello(s, err);
-	if (s->opt.role == SESSION_PARENT) {
-		if (!(a = session_ask(s, ASK_HELLO)))
-			return err_nomem(err);
-		a->hello.known = s->theirs.known;
-		a->hello.origins = s->theirs.origins;
-	}
-	return ERR_OK;
-}
-
-/* Parent: the notes as they were before anything of this session. */
-static void keep_marks(struct session *s, const struct seen_logs *logs)
-{
-	for (size_t i = 0; i < logs->count; i++) {
-		const struct seen_log *log = &logs->log[i];
-		const struct row *theirs = &s->theirs.cosigned;
-		const char *code = origin_code(log->origin);
-		size_t row = session_row(s, log->origin);
-
-		if (row == NO_ROW)
-			continue;
-		s->rows[row].note = log->note;
-		/* protocol 3.1: "cosigned tells which note of its own log the
-		 * child has." */
-		if (theirs->origin[0])
-			s->rows[row].note_due =
-				!strcmp(theirs->origin, log->origin) &&
-				theirs->n < log->cosigned_size;
-		else
-			s->rows[row].note_due =
-				code && !memcmp(code, s->opt.peer, CODE_LEN);
-	}
-}
-
-static void keep_sizes(struct session *s, const struct seen_logs *logs)
-{
-	for (size_t i = 0; i < logs->count; i++) {
-		size_t row = session_row(s, logs->log[i].origin);
-
-		if (row == NO_ROW)
-			continue;
-		s->rows[row].here = logs->log[i].size;
-		s->rows[row].own = logs->log[i].own;
-	}
-}
-
-static enum err_code hello_answer(
-	struct session *s, struct ask *a, struct err *err)
-{
-	enum err_code rc;
-
-	if (a->rc) {
-		*err = a->err;
-		return a->rc;
-	}
-	s->ours = a->hello;
-	a->hello = (struct hello){0};
-	s->have_ours = true;
-	if (s->opt.role == SESSION_PARENT)
-		keep_marks(s, &a->logs);
-	else
-		keep_sizes(s, &a->logs);
-	if ((rc = session_send(s, MESSAGE_HELLO, &a->out, err)))
-		return rc;
-	return s->have_theirs ? both_said_hello(s, err) : ERR_OK;
-}
-
-static enum err_code on_governance(struct session *s, enum message_kind kind,
-	struct buf *body, struct err *err)
-{
-	struct ask *a;
-
-	(void)kind;
-	if (s->importing)
-		return err_set(err, ERR_PROTOCOL, "a second GOVERNANCE");
-	if (!(a = session_ask(s, ASK_IMPORT)))
-		return err_nomem(err);
-	a->data = *body;
-	*body = BUF_EMPTY;
-	s->importing = true;
-	return ERR_OK;
-}
-
-/* A restart that changed nothing would be a loop, so it is an end. */
-static enum err_code import_answer(
-	struct session *s, struct ask *a, struct err *err)
-{
-	if (a->rc == ERR_FULL) {
-		session_full(s);
-		return ERR_OK;
-	}
-	if (a->rc && a->rc != ERR_EXISTS) {
-		session_end(s, SESSION_CLOSED,
-			rc_is_ours(a->rc) ? "internal" : err_name(a->rc),
-			rc_is_ours(a->rc) ? "" : a->err.text);
-		*err = a->err;
-		return a->rc;
-	}
-	if (a->serial > s->ours.governance)
-		session_end(s, SESSION_RESTART, "rules", "");
-	else
-		session_end(s, SESSION_CLOSED, "no-news",
-			"these rules are not newer than ours");
-	return ERR_OK;
-}
-
-static enum err_code export_answer(
-	struct session *s, struct ask *a, struct err *err)
-{
-	if (a->rc) {
-		*err = a->err;
-		return a->rc;
-	}
-	return session_send(s, MESSAGE_GOVERNANCE, &a->out, err);
-}
-
 /* ---- the small messages ---- */
 
 static enum err_code on_busy(struct session *s, const struct control *c)
@@ -771,9 +531,9 @@ static enum err_code look_answer(
 	/* protocol 5.1: "A side whose rules change sends GOVERNANCE at
 	 * once." */
 	if (a->serial > s->theirs.governance && !s->outdated)
-		return give_rules(s, err);
+		return session_give_rules(s, err);
 	if (s->opt.role == SESSION_CHILD)
-		keep_sizes(s, &a->logs);
+		session_keep_sizes(s, &a->logs);
 	take_news(s, a);
 	return give_news(s, a, err);
 }
@@ -782,11 +542,11 @@ static enum err_code answer(struct session *s, struct ask *a, struct err *err)
 {
 	switch (a->kind) {
 	case ASK_HELLO:
-		return hello_answer(s, a, err);
+		return session_hello_answer(s, a, err);
 	case ASK_EXPORT:
-		return export_answer(s, a, err);
+		return session_export_answer(s, a, err);
 	case ASK_IMPORT:
-		return import_answer(s, a, err);
+		return session_import_answer(s, a, err);
 	case ASK_LOOK:
 		return look_answer(s, a, err);
 	case ASK_GIVE_CHECKPOINT:
@@ -818,94 +578,4 @@ enum err_code session_answer(struct session *s, struct ask *a, struct err *err)
 	if (rc && err)
 		*err = own;
 	return failed(s, rc, &own);
-}
-
-/* ---- status ---- */
-
-static uint64_t backlog(const struct session *s)
-{
-	uint64_t sum = 0;
-
-	if (s->opt.role == SESSION_PARENT || !s->have_theirs)
-		return 0;
-	for (size_t i = 0; i < s->row_count; i++) {
-		if (s->rows[i].here > s->rows[i].acked)
-			sum += s->rows[i].here - s->rows[i].acked;
-	}
-	return sum;
-}
-
-/* The first row in the way of "complete", as words; false where none is. */
-static bool row_in_way(const struct session *s, char *text, size_t size)
-{
-	for (size_t i = 0; i < s->row_count; i++) {
-		const struct log_row *row = &s->rows[i];
-
-		if (row->refused)
-			snprintf(text, size, "%s is refused", row->origin);
-		else if (s->opt.role == SESSION_CHILD && row->known > row->here)
-			snprintf(text, size,
-				"parent has %" PRIu64
-				" of %s, here are %" PRIu64,
-				row->known, row->origin, row->here);
-		else if (s->opt.role == SESSION_CHILD &&
-			(row->acked < row->here || row->unverified))
-			snprintf(text, size, "%" PRIu64 " entries of %s to go",
-				row->here - row->acked, row->origin);
-		else if (row->partial)
-			snprintf(text, size, "entries of %s", row->origin);
-		else
-			continue;
-		return true;
-	}
-	return false;
-}
-
-static bool open_and_quiet(const struct session *s)
-{
-	return s->state == SESSION_OPEN && s->looked && !s->dirty &&
-		!s->looking && !s->outdated && take_idle(s) &&
-		s->proved_count == 0 && s->flight_count == 0;
-}
-
-static void end_or_wait(const struct session *s, char *text, size_t size)
-{
-	uint64_t ours = s->ours.governance, theirs = s->theirs.governance;
-
-	if (session_over(s))
-		snprintf(text, size, "%s", s->end_text);
-	else if (s->state == SESSION_HELLO)
-		snprintf(text, size, "the peer's hello");
-	else if (s->state == SESSION_GOVERNANCE || s->outdated)
-		snprintf(text, size, "rules %" PRIu64,
-			ours > theirs ? ours : theirs);
-	else if (s->problem[0])
-		snprintf(text, size, "%s", s->problem);
-}
-
-void session_status(const struct session *s, struct session_status *out)
-{
-	char text[sizeof(s->end_text)] = "", row[ORIGIN_SIZE + 96] = "";
-	bool blocked = row_in_way(s, row, sizeof(row));
-
-	*out = s->status;
-	out->state = s->state;
-	out->backlog = backlog(s);
-	out->wanted = s->wanted_total;
-	out->complete = open_and_quiet(s) && !blocked && !s->problem[0];
-	end_or_wait(s, text, sizeof(text));
-	if (!text[0] && blocked)
-		memcpy(text, row, sizeof(row));
-	if (!text[0] && s->wanted_total)
-		snprintf(text, sizeof(text), "%" PRIu64 " attachments",
-			s->wanted_total);
-	/* Cut at a whole character, as errors are. */
-	if (strlen(text) >= sizeof(out->waiting_for)) {
-		size_t end = sizeof(out->waiting_for) - 1;
-
-		while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)
-			end--;
-		text[end] = '\0';
-	}
-	memcpy(out->waiting_for, text, strlen(text) + 1);
 }

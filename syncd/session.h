@@ -26,6 +26,15 @@ enum session_role {
 	SESSION_PARENT,
 };
 
+enum session_state {
+	SESSION_HELLO,      /* waiting for the peer's hello */
+	SESSION_GOVERNANCE, /* exchanging heads, nothing else */
+	SESSION_OPEN,
+	SESSION_RESTART,    /* rules were adopted: reconnect at once */
+	SESSION_BUSY,       /* the peer is full: reconnect after retry_s */
+	SESSION_CLOSED,
+};
+
 struct session;
 struct ask; /* docs in replica.h */
 
@@ -60,6 +69,10 @@ enum err_code session_answer(struct session *s, struct ask *a,
 /* True when nothing more will come of it (state RESTART, BUSY, CLOSED): send
  * what session_output() still gives, then close. */
 bool session_over(const struct session *s);
+/* Ends it with a BYE: `why` is a short word of [a-z-], `text` may be empty and
+ * is the peer's to read.  Nothing where it has ended. */
+void session_end(struct session *s, enum session_state state, const char *why,
+	const char *text);
 /* Sends a PING, for a link that has been silent; the PONG is bytes received. */
 void session_ping(struct session *s);
 
@@ -67,14 +80,6 @@ void session_ping(struct session *s);
  * came, the rules changed.  Cheap; call it often. */
 void session_wake(struct session *s);
 
-enum session_state {
-	SESSION_HELLO,      /* waiting for the peer's hello */
-	SESSION_GOVERNANCE, /* exchanging heads, nothing else */
-	SESSION_OPEN,
-	SESSION_RESTART,    /* rules were adopted: reconnect at once */
-	SESSION_BUSY,       /* the peer is full: reconnect after retry_s */
-	SESSION_CLOSED,
-};
 struct session_status {
 	enum session_state state;
 	uint64_t sent, received;          /* bytes of frames */

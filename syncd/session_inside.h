@@ -1,5 +1,6 @@
-/* session_inside.h - a session's parts: states and words in session.c, giving
- * in session_give.c, taking in session_take.c.  Internal to syncd/. */
+/* session_inside.h - a session's parts: states and bytes in session.c, its
+ * beginning in session_hello.c, giving in session_give.c, taking in
+ * session_take.c.  Internal to syncd/. */
 #pragma once
 
 #include "syncd/ask.h"
@@ -130,21 +131,40 @@ enum err_code session_send(struct session *s, enum message_kind kind,
 	struct buf *body, struct err *err);
 enum err_code session_say(struct session *s, enum message_kind kind,
 	const struct control *c, struct err *err);
-/* Ends it with a BYE; `text` may be empty. */
-void session_end(struct session *s, enum session_state state, const char *why,
-	const char *text);
 /* Ends it with a BUSY: the disk is full here. */
 void session_full(struct session *s);
 /* Queues an ask with role and peer filled in; NULL when out of memory, and
  * then nothing has changed: it is tried again. */
 struct ask *session_ask(struct session *s, enum ask_kind kind);
+/* A failure of this machine rather than of what was given or taken. */
+bool rc_is_ours(enum err_code rc);
+void session_set_state(struct session *s, enum session_state state);
+
+/* ---- session_status.c ---- */
+
 /* Keeps the first one for status. */
 void session_problem(struct session *s, const char *thing, const char *text);
 /* The row of a log, made where it is missing; NO_ROW when there is no room. */
 size_t session_row(struct session *s, const char *origin);
 struct log_row *session_find_row(struct session *s, const char *origin);
-/* A failure of this machine rather than of what was given or taken. */
-bool rc_is_ours(enum err_code rc);
+
+/* ---- session_hello.c ---- */
+
+/* Takes `body` by emptying it, or leaves it. */
+enum err_code session_on_hello(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+enum err_code session_on_governance(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+/* Has the peer's lacking heads made, and gives nothing else from now on. */
+enum err_code session_give_rules(struct session *s, struct err *err);
+/* Child: the sizes of our logs, as a look saw them. */
+void session_keep_sizes(struct session *s, const struct seen_logs *logs);
+enum err_code session_hello_answer(struct session *s, struct ask *a,
+	struct err *err);
+enum err_code session_import_answer(struct session *s, struct ask *a,
+	struct err *err);
+enum err_code session_export_answer(struct session *s, struct ask *a,
+	struct err *err);
 
 /* ---- session_give.c ---- */
 

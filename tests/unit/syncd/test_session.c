@@ -370,6 +370,29 @@ static void a_cut_inside_the_first_bytes_leaves_nothing(void **state)
 	expect_same_log(f, VILLAGE, TOWNSHIP, f->node[VILLAGE]->origin);
 }
 
+/* The parent stores, and its acknowledgement is lost. */
+static void lost_acknowledgements_cost_nothing_twice(void **state)
+{
+	struct fixture *f = *state;
+	struct link l;
+
+	fixture_put(f, VILLAGE, 700);
+	link_open(&l, f, VILLAGE, TOWNSHIP);
+	l.parent.budget = 300; /* its hello, and a piece of an answer */
+	drive(&l);
+	assert_true(status(&l.child).backlog > 0);
+	link_close(&l);
+	expect_same_log(f, VILLAGE, TOWNSHIP, f->node[VILLAGE]->origin);
+
+	link_open(&l, f, VILLAGE, TOWNSHIP);
+	drive(&l);
+	expect_complete(&l);
+	assert_int_equal(status(&l.child).packages_out, 0);
+	assert_int_equal(fixture_log(f, VILLAGE).cosigned_size,
+		fixture_log(f, VILLAGE).size);
+	link_close(&l);
+}
+
 /* ---- down ---- */
 
 static void an_alert_comes_down_while_the_backlog_moves(void **state)
@@ -637,6 +660,30 @@ static void absurd_bytes_end_the_session_with_a_reason(void **state)
 	link_close(&l);
 }
 
+static void pings_are_answered_while_the_peer_listens(void **state)
+{
+	struct fixture *f = *state;
+	struct buf ping = BUF_EMPTY;
+	enum err_code rc = ERR_OK;
+	struct link l;
+	struct err err;
+	int sent = 0;
+
+	link_open(&l, f, VILLAGE, TOWNSHIP);
+	drive(&l);
+	session_ping(l.child.s);
+	drive(&l);
+	expect_complete(&l);
+	assert_int_equal(status(&l.child).received, status(&l.parent).sent);
+	frame_write(MESSAGE_PING, LANE_URGENT, true, NULL, 0, &ping);
+	while (rc == ERR_OK && sent++ < 10000)
+		rc = session_receive(l.parent.s, ping.data, ping.len, &err);
+	assert_int_equal(rc, ERR_PROTOCOL);
+	assert_true(sent < 5000);
+	buf_free(&ping);
+	link_close(&l);
+}
+
 static void a_full_disk_is_told_and_ends_the_session(void **state)
 {
 	struct fixture *f = *state;
@@ -828,6 +875,7 @@ int main(void)
 		TEST(a_middle_node_relays_logs_up_and_cosignatures_down),
 		TEST(a_cut_costs_at_most_a_window),
 		TEST(a_cut_inside_the_first_bytes_leaves_nothing),
+		TEST(lost_acknowledgements_cost_nothing_twice),
 		TEST(an_alert_comes_down_while_the_backlog_moves),
 		TEST(many_alerts_come_down_once_each),
 		TEST(newer_rules_come_first_and_alone),
@@ -836,6 +884,7 @@ int main(void)
 		TEST(an_altered_package_is_refused_by_name),
 		TEST(a_fork_is_refused_and_kept_as_evidence),
 		TEST(absurd_bytes_end_the_session_with_a_reason),
+		TEST(pings_are_answered_while_the_peer_listens),
 		TEST(a_full_disk_is_told_and_ends_the_session),
 		TEST(attachments_resume_after_a_cut),
 		TEST(an_attachment_that_comes_late_is_passed_on),
