@@ -148,17 +148,23 @@ enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
 	return ERR_OK;
 }
 
-enum err_code id_put(struct index_txn *t, const uint8_t uuid[UUID_SIZE],
-	uint64_t arrival, uint64_t rev, struct err *err)
+enum err_code arrival_index(struct index_txn *t, const struct entry *e,
+	uint32_t log, uint64_t seq, uint64_t arrival, struct err *err)
 {
+	struct key down = key_of_seq(log, seq);
 	struct key value = KEY_EMPTY;
 	struct key k = KEY_EMPTY;
+	enum err_code rc;
 
-	key_add(&k, uuid, UUID_SIZE);
+	key_add(&k, e->uuid, UUID_SIZE);
 	key_u64(&k, arrival);
 	/* 1..REV_LIMIT in four bytes. */
-	key_u32(&value, (uint32_t)(rev - 1));
-	return index_put(t, DB_ID, key_bytes(&k), key_bytes(&value), err);
+	key_u32(&value, (uint32_t)(e->rev - 1));
+	rc = index_put(t, DB_ID, key_bytes(&k), key_bytes(&value), err);
+	if (!rc && e->to_count)
+		rc = index_put(t, DB_DOWN, key_bytes(&down),
+			(struct bytes){"", 0}, err);
+	return rc;
 }
 
 /* Visits may change the index (a batch's): the place is looked up anew. */

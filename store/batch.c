@@ -385,7 +385,7 @@ static enum err_code arrive(struct batch *b, const struct pending *p,
 		b->run_count ? &b->runs[b->run_count - 1] : NULL;
 	enum err_code rc;
 
-	rc = id_put(b->view.txn, e->uuid, arrival, e->rev, err);
+	rc = arrival_index(b->view.txn, e, p->log, p->seq, arrival, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i <= p->sd_count; i++) {

@@ -580,14 +580,12 @@ static enum err_code add_commit(
 
 /* ---- the index behind the group ---- */
 
-/* Single leaves are kept for chunks of 256 that came in several groups, so
- * that a proof over them need not decode a block for each leaf. */
 static enum err_code put_leaves(
 	struct batch *b, const struct item *it, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
-	if (it->count == BLOCK_ROWS)
+	if (it->count >= LEAVES_KEPT_BELOW)
 		return ERR_OK;
 	for (uint64_t seq = it->first; seq <= it->last && !rc; seq++) {
 		struct key k = key_of_seq(it->log, seq);

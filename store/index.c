@@ -12,7 +12,7 @@
 
 static const char *const names[DB_COUNT] = {"meta", "log", "origin", "note",
 	"entries", "proved", "tree", "leaf", "id", "arrival", "erased", "ref",
-	"ref-record", "wanted", "digest", "moved", "key", "drop"};
+	"ref-record", "wanted", "digest", "moved", "down", "key", "drop"};
 
 struct index {
 	MDB_env *env;

@@ -29,6 +29,7 @@ enum index_db {
 	DB_WANTED,     /* object -> nothing */
 	DB_DIGEST,     /* level, first arrival -> finder run */
 	DB_MOVED,      /* place of a rewritten block -> where it is now */
+	DB_DOWN,       /* log, seq -> nothing; entries that carry `to` */
 	DB_KEY,	       /* segment, label, series -> key id */
 	DB_DROP,       /* what an erasure has yet to destroy */
 	DB_COUNT,

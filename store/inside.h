@@ -103,6 +103,10 @@ bool note_cosigned(const struct note *n, const char *origin);
 
 /* ---- the tree (leaves.c) ---- */
 
+/* Leaves of smaller blocks of entries are kept one by one, so that a proof over
+ * records that came singly need not decode a block for each. */
+#define LEAVES_KEPT_BELOW 64
+
 /* Appends the leaf to the row's edge, and the hash of each subtree it
  * completes at levels 8, 16, ... to the index. */
 enum err_code leaf_append(struct index_txn *t, struct log_row *row,
@@ -171,8 +175,9 @@ enum err_code arrival_get(const struct view *v, uint64_t arrival, uint32_t *log,
 /* Puts a run behind the newest, joined with it where it goes on. */
 enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
 	const struct arrival_run *run, struct err *err);
-enum err_code id_put(struct index_txn *t, const uint8_t uuid[UUID_SIZE],
-	uint64_t arrival, uint64_t rev, struct err *err);
+/* A record that arrives is found by its id, and among those that go down. */
+enum err_code arrival_index(struct index_txn *t, const struct entry *e,
+	uint32_t log, uint64_t seq, uint64_t arrival, struct err *err);
 
 /* ---- what a batch adds to a view (batch.c) ---- */
 

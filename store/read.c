@@ -486,8 +486,9 @@ enum err_code store_sparse_proof(struct store *s, uint32_t log, uint64_t seq,
 	return rc;
 }
 
-static enum err_code next_sparse(struct store *s, uint32_t log, uint64_t from,
-	uint64_t *seq, struct err *err)
+/* The first sequence of the log from `from` on in a table of (log, seq). */
+static enum err_code next_seq(struct store *s, enum index_db db, uint32_t log,
+	uint64_t from, uint64_t *seq, struct err *err)
 {
 	struct key k = key_of_seq(log, from);
 	struct bytes found;
@@ -497,7 +498,7 @@ static enum err_code next_sparse(struct store *s, uint32_t log, uint64_t from,
 
 	if ((rc = view_open(s, &v, err)))
 		return rc;
-	rc = index_ceil(v.txn, DB_PROVED, key_bytes(&k), &found, NULL, err);
+	rc = index_ceil(v.txn, db, key_bytes(&k), &found, NULL, err);
 	if (!rc) {
 		c = value_cursor(found);
 		if (cursor_u32(&c) != log)
@@ -508,17 +509,29 @@ static enum err_code next_sparse(struct store *s, uint32_t log, uint64_t from,
 	return rc;
 }
 
-enum err_code store_sparse_each(struct store *s, uint32_t log, uint64_t from,
-	store_seq_visit *visit, void *arg, struct err *err)
+static enum err_code each_seq(struct store *s, enum index_db db, uint32_t log,
+	uint64_t from, store_seq_visit *visit, void *arg, struct err *err)
 {
 	uint64_t seq;
 	enum err_code rc;
 
 	for (;; from = seq + 1) {
-		rc = next_sparse(s, log, from, &seq, err);
+		rc = next_seq(s, db, log, from, &seq, err);
 		if (rc == ERR_NOT_FOUND)
 			return ERR_OK;
 		if (rc || (rc = visit(arg, seq, err)))
 			return rc;
 	}
+}
+
+enum err_code store_sparse_each(struct store *s, uint32_t log, uint64_t from,
+	store_seq_visit *visit, void *arg, struct err *err)
+{
+	return each_seq(s, DB_PROVED, log, from, visit, arg, err);
+}
+
+enum err_code store_down_each(struct store *s, uint32_t log, uint64_t from,
+	store_seq_visit *visit, void *arg, struct err *err)
+{
+	return each_seq(s, DB_DOWN, log, from, visit, arg, err);
 }

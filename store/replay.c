@@ -256,7 +256,7 @@ static enum err_code replay_leaves(struct replay *r, const struct item *it,
 		struct digest leaf = b->entries[i].leaf;
 
 		rc = leaf_append(t, row, &leaf, err);
-		if (!rc && it->count != RUN_LIMIT)
+		if (!rc && it->count < LEAVES_KEPT_BELOW)
 			rc = index_put(t, DB_LEAF, key_bytes(&k),
 				(struct bytes){leaf.b, DIGEST_SIZE}, err);
 	}
@@ -407,7 +407,7 @@ static enum err_code replay_arrival(struct replay *r, uint32_t log,
 	}
 	be = &b->entries[seq - at.first];
 	if ((rc = entry_parse(be->text, be->len, &e, err)) ||
-		(rc = id_put(r->view.txn, e.uuid, arrival, e.rev, err)))
+		(rc = arrival_index(r->view.txn, &e, log, seq, arrival, err)))
 		goto out;
 	for (size_t i = 0; i <= e.sd_count && !rc; i++) {
 		if (!grow(&prints->at, &prints->cap, prints->count,

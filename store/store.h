@@ -4,6 +4,9 @@
  * derived from it and rebuilt where it is missing or suspect, DATA/keyring and
  * DATA/attachments belong to both.  One process writes, any number read beside
  * it.  Reads are safe from any thread; all of batch.* belongs to one thread.
+ * A process that has a store open reads through it: a second struct store on
+ * the same DATA in one process would break LMDB's locks, and so would one that
+ * is used across a fork.
  *
  * When batch_commit() returns ERR_OK the batch is durable as a whole and
  * readers in every process see it.  A crash before that leaves nothing of it.
@@ -92,7 +95,7 @@ enum err_code store_tree_read(void *arg, unsigned level, uint64_t index,
 enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, struct err *err);
 
-/* Revisions of an id in the order of arrival. */
+/* Revisions of an id in the order of arrival; an unknown id has none. */
 typedef enum err_code store_id_visit(void *arg, uint32_t log, uint64_t seq,
 	uint64_t rev, struct err *err);
 enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
@@ -168,7 +171,12 @@ void batch_abort(struct batch *b);
 typedef enum err_code batch_sign(void *arg, const struct checkpoint *cp,
 	struct buf *note, struct err *err);
 /* Durable when it returns ERR_OK; the batch is gone in every case.  `sign` is
- * called when the own log grew; NULL is an error then. */
+ * called when the own log grew; NULL is an error then.  Here it is checked that
+ * each part's digest stands in its entry (ERR_INVALID names log and entry).
+ * ERR_FULL: nothing of it is left and the store goes on.  ERR_IO on a sync that
+ * failed: the store must be opened anew.  An error that begins with "finish an
+ * erasure" tells of destroying only: the batch is durable, and destroying is
+ * tried again with the next batch and at the next opening. */
 enum err_code batch_commit(struct batch *b, batch_sign *sign, void *arg,
 	struct err *err);
 
@@ -185,8 +193,10 @@ enum err_code batch_read(struct batch *b, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, struct err *err);
 
 /* Appends one record to a LOG_OWN or LOG_FULL log; the bytes are copied, the
- * leaf is computed.  The record's entry must parse.  ERR_ERASED when a part of
- * it was destroyed here before. */
+ * leaf is computed, r->erased is not looked at (batch_erase() marks).  The
+ * record's entry must parse.  ERR_ERASED when a part of it was destroyed here
+ * before; ERR_FORK when the log comes to a pending checkpoint with another
+ * root.  After these the batch goes on as if it had not been called. */
 enum err_code batch_append(struct batch *b, uint32_t log,
 	const struct record *r, uint64_t *seq, struct err *err);
 /* One entry of a sparse log, or ahead of its turn in a LOG_FULL one, with its
