@@ -2,6 +2,8 @@
 #include "records.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -272,7 +274,7 @@ static void a_torn_tail_is_whole_or_absent_at_every_byte(void **state)
 	for (size_t len = first; len < all.len; len++)
 		assert_whole_or_absent(state, all.data, len, false);
 	assert_whole_or_absent(state, all.data, all.len, true);
-	for (size_t at = first; at < all.len; at += 5) {
+	for (size_t at = first; at < all.len; at += 13) {
 		all.data[at] ^= 0x40;
 		assert_whole_or_absent(state, all.data, all.len, false);
 		all.data[at] ^= 0x40;
@@ -299,6 +301,68 @@ static void damage_before_whole_groups_is_told(void **state)
 	assert_code(store_open(*state, &opt, &s, &test_err), ERR_CORRUPT);
 	assert_non_null(strstr(test_err.text, "segment 00000001"));
 	buf_free(&all);
+}
+
+/* ---- no room ---- */
+
+static void limit_files(rlim_t size)
+{
+	struct rlimit l;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = size < l.rlim_max ? size : l.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* Puts until a file may not grow, then with room again. */
+static void assert_put_fails_whole(
+	void **state, struct store *s, rlim_t limit, const char *where)
+{
+	struct log_info before;
+	struct log_info after;
+	enum err_code rc = ERR_OK;
+	struct batch *b;
+
+	limit_files(limit);
+	for (int i = 0; i < 2000 && !rc; i++) {
+		OK(store_log_own(s, &before, &test_err));
+		OK(batch_begin(s, &b, &test_err));
+		put_into(b, ORIGIN, LOG_OWN, before.size, 1);
+		rc = batch_commit(b, test_sign, NULL, &test_err);
+	}
+	limit_files(RLIM_INFINITY);
+	assert_int_not_equal(rc, ERR_OK);
+	assert_int_equal(strncmp(test_err.text, where, strlen(where)), 0);
+	OK(store_log_own(s, &after, &test_err));
+	assert_int_equal(before.size, after.size);
+	put_records(s, after.size, 3);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, 0);
+	OK(store_log_own(s, &after, &test_err));
+	assert_root(s, &after, before.size + 3);
+	OK(store_fsck(s, 1, NULL, NULL, &(struct fsck_result){0}, &test_err));
+	store_close(s);
+}
+
+static void a_segment_without_room_undoes_the_batch(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+
+	for (uint64_t i = 0; i < 300; i++)
+		put_records(s, i, 1);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_put_fails_whole(state, s,
+		size_of(scratch_path(state, SEGMENT)) + 3000, "segment");
+}
+
+static void an_index_without_room_undoes_the_batch(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+
+	put_records(s, 0, 1);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_put_fails_whole(state, s,
+		size_of(scratch_path(state, "index/data.mdb")), "index");
 }
 
 /* ---- crashes ---- */
@@ -389,6 +453,8 @@ int main(void)
 		test(an_index_of_another_boot_is_made_anew),
 		test(a_torn_tail_is_whole_or_absent_at_every_byte),
 		test(damage_before_whole_groups_is_told),
+		test(a_segment_without_room_undoes_the_batch),
+		test(an_index_without_room_undoes_the_batch),
 #ifdef CUNDANG_CRASH_POINTS
 		test(a_kill_at_any_step_keeps_what_was_acknowledged),
 #endif
