@@ -378,29 +378,15 @@ static enum err_code put_records(struct making *m, struct err *err)
 
 static enum err_code put_keys(struct making *m, struct err *err)
 {
-	char vkey[VKEY_SIZE];
 	struct buf text = BUF_EMPTY;
-	struct sign_public pub;
-	struct note_key key;
 	struct note note;
 	enum err_code rc;
 
-	if ((rc = rules_log_key(m->rules, m->log.origin, &pub, err)) ||
-		(rc = note_key_make(
-			 m->log.origin, NOTE_ED25519, &pub, &key, err)) ||
-		(rc = note_parse(m->note.data, m->note.len, &note, err)))
+	if ((rc = note_parse(m->note.data, m->note.len, &note, err)) ||
+		(rc = package_vkeys(
+			 m->rules, m->log.origin, &note, &text, err)))
 		goto out;
-	note_key_vkey(&key, vkey);
-	buf_printf(&text, "%s\n", vkey);
-	for (size_t i = 0; i < note.count; i++) {
-		if (!witness_key(m->rules, note.line[i].name, &key))
-			continue;
-		note_key_vkey(&key, vkey);
-		buf_printf(&text, "%s\n", vkey);
-	}
-	if ((rc = buf_ok(&text, err)) == ERR_OK)
-		rc = tiles_put(
-			m->dir, "data/log/vkeys", text.data, text.len, err);
+	rc = tiles_put(m->dir, "data/log/vkeys", text.data, text.len, err);
 out:
 	buf_free(&text);
 	return rc;

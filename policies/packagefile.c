@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policies/logs.h"
+
 #define SEED_TEXT_LEN (BASE64URL_SIZE(SEED_SIZE) - 1)
 
 static const char line_head[] = "{\"part\":";
@@ -160,4 +162,30 @@ bool package_erased(const struct package_description *d, const char *series,
 			return true;
 	}
 	return false;
+}
+
+static void add_vkey(const struct note_key *key, struct buf *out)
+{
+	char vkey[VKEY_SIZE];
+
+	note_key_vkey(key, vkey);
+	buf_printf(out, "%s\n", vkey);
+}
+
+enum err_code package_vkeys(const struct rules *rules, const char *origin,
+	const struct note *note, struct buf *out, struct err *err)
+{
+	struct sign_public pub;
+	struct note_key key;
+	enum err_code rc;
+
+	if ((rc = rules_log_key(rules, origin, &pub, err)) ||
+		(rc = note_key_make(origin, NOTE_ED25519, &pub, &key, err)))
+		return rc;
+	add_vkey(&key, out);
+	for (size_t i = 0; i < note->count; i++) {
+		if (witness_key(rules, note->line[i].name, &key))
+			add_vkey(&key, out);
+	}
+	return buf_ok(out, err);
 }

@@ -49,7 +49,8 @@ struct checking {
 	struct row *row; /* to - from */
 	struct sheet *sheet;
 	size_t sheet_count;
-	char **object; /* names of attachments referred to */
+	struct json *withheld; /* counts by "SERIES.LABEL" */
+	char **object;	       /* names of attachments referred to */
 	size_t object_count, object_cap;
 	uint64_t manifest_faults;
 	struct archive_report report;
@@ -213,13 +214,29 @@ static enum err_code check_governance(
 	return ERR_OK;
 }
 
-static bool same_checkpoint(const struct checking *c)
+/* A copy of what the roster says, for those who check by other tools. */
+static enum err_code check_vkeys(
+	struct checking *c, const struct note *note, struct err *err)
 {
-	return !strcmp(c->cp.origin, c->desc.origin) &&
-		c->cp.size == c->desc.size &&
-		digest_equal(&c->cp.root, &c->desc.root);
+	struct buf want = BUF_EMPTY, have = BUF_EMPTY;
+	enum err_code rc;
+
+	if ((rc = package_vkeys(c->rules, c->cp.origin, note, &want, err)))
+		goto out;
+	rc = read_in(c, "data/log/vkeys", NOTE_SIZE_LIMIT, &have, err);
+	if (rc && is_ours(rc))
+		goto out;
+	if (rc || have.len != want.len ||
+		memcmp(have.data, want.data, want.len))
+		tell(c, "vkeys", "are not those of the roster");
+	rc = ERR_OK;
+out:
+	buf_free(&want);
+	buf_free(&have);
+	return rc;
 }
 
+/* Judged by its own origin line, so that it can speak against package.json. */
 static enum err_code open_checkpoint(
 	struct checking *c, const struct buf *text, struct err *err)
 {
@@ -229,20 +246,43 @@ static enum err_code open_checkpoint(
 	struct note note;
 	enum err_code rc;
 
-	if ((rc = rules_log_key(c->rules, c->desc.origin, &pub, err)) ||
+	if ((rc = note_parse(text->data, text->len, &note, err)) ||
+		(rc = checkpoint_parse(
+			 note.text, note.text_len, &c->cp, err)) ||
+		(rc = rules_log_key(c->rules, c->cp.origin, &pub, err)) ||
 		(rc = checkpoint_open(
 			 text->data, text->len, &pub, &note, &c->cp, err)) ||
 		(rc = note_key_make(
-			 c->desc.origin, NOTE_ED25519, &pub, &key, err)) ||
+			 c->cp.origin, NOTE_ED25519, &pub, &key, err)) ||
 		(rc = note_clean(c->rules, &note, &key, &clean,
 			 &c->report.cosignatures, err)))
 		goto out;
 	if (clean.len != text->len || memcmp(clean.data, text->data, clean.len))
 		rc = err_set(err, ERR_DENIED,
 			"has lines that no key of the roster made");
+	else
+		rc = check_vkeys(c, &note, err);
 out:
 	buf_free(&clean);
 	return rc;
+}
+
+/* What was signed counts, not what the package says of itself. */
+static void trust_checkpoint(struct checking *c)
+{
+	struct package_description *d = &c->desc;
+
+	if (strcmp(c->cp.origin, d->origin) || c->cp.size != d->size ||
+		!digest_equal(&c->cp.root, &d->root))
+		tell(c, "package", "names another tree than its checkpoint");
+	memcpy(d->origin, c->cp.origin, sizeof(d->origin));
+	memcpy(c->report.origin, c->cp.origin, sizeof(c->report.origin));
+	c->report.size = d->size = c->cp.size;
+	c->report.root = d->root = c->cp.root;
+	if (d->to > d->size)
+		c->report.to = d->to = d->size;
+	if (d->from >= d->to)
+		c->report.from = d->from = 0;
 }
 
 static enum err_code check_checkpoint(struct checking *c, struct err *err)
@@ -260,8 +300,8 @@ static enum err_code check_checkpoint(struct checking *c, struct err *err)
 	/* Older rules may not know the key yet: that says nothing of it. */
 	if (rc && c->rules_whole)
 		tell(c, "checkpoint", why.text);
-	if (!rc && !same_checkpoint(c))
-		tell(c, "package", "names another tree than its checkpoint");
+	if (!rc)
+		trust_checkpoint(c);
 	return ERR_OK;
 }
 
@@ -411,9 +451,10 @@ static enum err_code read_sheets(struct checking *c, struct err *err)
 
 	if ((rc = list_folder(c, "data/records", &names, &count, err)))
 		return rc;
+	c->withheld = json_new_object();
 	c->row = calloc(c->desc.to - c->desc.from, sizeof(*c->row));
 	c->sheet = calloc((size_t)count + 1, sizeof(*c->sheet));
-	if (!c->row || !c->sheet)
+	if (!c->withheld || !c->row || !c->sheet)
 		rc = err_nomem(err);
 	else if (count > SHEETS_LIMIT)
 		rc = err_set(err, ERR_LIMIT, "%d files of records, limit %d",
@@ -435,6 +476,19 @@ static void count_missing(
 	}
 }
 
+static void count_withheld(
+	struct checking *c, const char *series, enum label label)
+{
+	char name[PACKAGE_SHEET_SIZE];
+	uint64_t n = 0;
+
+	snprintf(name, sizeof(name), "%s.%s", series, label_name(label));
+	(void)json_get_u64(c->withheld, name, &n);
+	if (!json_set(c->withheld, name, json_new_u64(n + 1)))
+		c->failed = true;
+	c->report.withheld++;
+}
+
 /* One label of one entry: there, withheld, destroyed, or a fault. */
 static void check_label(struct checking *c, uint64_t seq, const struct entry *e,
 	enum label label, bool clear)
@@ -453,7 +507,7 @@ static void check_label(struct checking *c, uint64_t seq, const struct entry *e,
 		return;
 	}
 	if (!clear) {
-		c->report.withheld++;
+		count_withheld(c, e->series, label);
 		return;
 	}
 	count_missing(c, e->series, label);
@@ -510,21 +564,21 @@ static void check_entry(
 		check_policy(c, seq);
 }
 
-/* What the package says is withheld is what we found so. */
-static void check_withheld(struct checking *c)
+/* What the package says is withheld and destroyed is what we found so. */
+static void check_counts(struct checking *c)
 {
-	const struct json *list = json_get(c->desc.all, "withheld"), *v;
-	uint64_t said = 0, n;
+	const struct json *list = json_get(c->desc.all, "erased"), *v;
+	uint64_t erased = 0;
 	const char *name;
 	void *walk = NULL;
 
-	while (json_next(list, &walk, &name, &v)) {
-		if (json_u64(v, &n))
-			said += n;
-	}
+	while (json_next(list, &walk, &name, &v))
+		erased += json_count(v);
 	if (c->report.faults == c->manifest_faults &&
-		said != c->report.withheld)
-		tell(c, "package", "counts other parts as withheld");
+		(erased != c->report.erased ||
+			!json_equal(c->withheld,
+				json_get(c->desc.all, "withheld"))))
+		tell(c, "package", "counts other parts as not shown");
 }
 
 static void check_records(struct checking *c)
@@ -549,7 +603,7 @@ static void check_records(struct checking *c)
 			s->strays - s->missing);
 		tell(c, thing, what);
 	}
-	check_withheld(c);
+	check_counts(c);
 }
 
 /* ---- attachments ---- */
@@ -759,6 +813,7 @@ static void checking_fini(struct checking *c)
 	free(c->row);
 	tiles_free(&c->tiles);
 	package_description_fini(&c->desc);
+	json_free(c->withheld);
 	rules_unref(c->rules);
 }
 

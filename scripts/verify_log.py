@@ -136,6 +136,11 @@ class Key:
             raise Bad("vkey whose id does not match")
         return key
 
+    def vkey(self):
+        return "%s+%s+%s" % (
+            self.name, self.id.hex(), base64.b64encode(
+                bytes([self.kind]) + self.public).decode())
+
 
 class Note:
     """A signed note: its text and the lines of signatures."""
@@ -324,7 +329,7 @@ class Tree:
                 edge[level] = max(tiles)
         have = {n: self.levels[n][i] for n, i in edge.items()}
         below = {n: self.from_below(n, i) for n, i in edge.items()}
-        odd = [n for n in edge if have[n] != below[n]]
+        odd = [n for n in edge if have[n] is None or have[n] != below[n]]
         usable = [n for n in odd if below[n] is not None]
         absent = [n for n in odd if have[n] is None]
         swap = None

@@ -100,7 +100,7 @@ void fixture_sign(struct fixture *f)
 void fixture_open(struct fixture *f)
 {
 	memset(f, 0, sizeof(*f));
-	snprintf(f->dir, sizeof(f->dir), "/tmp/cundang-test-XXXXXX");
+	snprintf(f->dir, sizeof(f->dir), "/tmp/cundang-policies-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	make_officers(f);
 	make_governance(f);

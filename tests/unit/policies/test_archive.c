@@ -493,6 +493,16 @@ static void a_damaged_checkpoint_is_named(void **state)
 	one_byte(w, "data/log/checkpoint", -20, "checkpoint");
 }
 
+static void damaged_words_about_the_package_are_named(void **state)
+{
+	struct world *w = *state;
+
+	one_byte(w, "data/log/vkeys", 5, "vkeys");
+	one_byte(w, "data/package.json", 1, "package");
+	/* In the origin: the checkpoint tells the true one. */
+	one_byte(w, "data/package.json", 105, "package");
+}
+
 static void a_damaged_attachment_is_named(void **state)
 {
 	struct world *w = *state;
@@ -559,13 +569,13 @@ static void a_changed_file_is_against_the_manifest(void **state)
 	int status;
 
 	unpack(w);
-	flip(w, "data/log/vkeys", 3);
+	flip(w, "bag-info.txt", 3);
 	assert_int_equal(verify_c(w, w->bag, &f, &report), ERR_CORRUPT);
 	v = verify_python(w, w->bag, &status);
 	assert_int_equal(status, 1);
 	assert_agree(&f, v);
 	assert_int_equal(f.count, 1);
-	assert_string_equal(f.thing[0], "manifest data/log/vkeys");
+	assert_string_equal(f.thing[0], "manifest bag-info.txt");
 	json_free(v);
 }
 
@@ -657,6 +667,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_tile_is_named),
 		cmocka_unit_test(a_damaged_bundle_is_named),
 		cmocka_unit_test(a_damaged_checkpoint_is_named),
+		cmocka_unit_test(damaged_words_about_the_package_are_named),
 		cmocka_unit_test(a_damaged_attachment_is_named),
 		cmocka_unit_test(damaged_rules_are_named),
 		cmocka_unit_test(a_missing_file_is_named),
