@@ -125,7 +125,9 @@ void session_keep_sizes(struct session *s, const struct seen_logs *logs)
 
 		if (row == NO_ROW)
 			continue;
-		s->rows[row].here = logs->log[i].size;
+		/* A look may be older than what was given since. */
+		if (s->rows[row].here < logs->log[i].size)
+			s->rows[row].here = logs->log[i].size;
 		s->rows[row].own = logs->log[i].own;
 	}
 }

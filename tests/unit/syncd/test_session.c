@@ -22,6 +22,9 @@ struct end {
 	uint64_t budget;  /* bytes that this end may still send */
 	enum err_code rc; /* what ended it */
 	struct err err;
+	struct ask *held[SESSION_ASKS_LIMIT]; /* handed out, as to threads */
+	bool ran[SESSION_ASKS_LIMIT];
+	size_t held_count;
 };
 struct link {
 	struct fixture *f;
@@ -30,7 +33,8 @@ struct link {
 	void (*tap)(struct link *l, struct end *from, unsigned kind,
 		uint8_t *payload, size_t len);
 	void *tap_arg;
-	size_t step; /* bytes an end sends in one turn */
+	size_t step;   /* bytes an end sends in one turn */
+	uint32_t seed; /* not 0: asks run and end in any order */
 };
 
 static void end_open(
@@ -49,6 +53,8 @@ static void end_open(
 
 static void end_close(struct end *e)
 {
+	for (size_t i = 0; i < e->held_count; i++)
+		ask_free(e->held[i]);
 	session_free(e->s);
 	writer_stop(e->writer);
 	buf_free(&e->line);
@@ -84,6 +90,35 @@ static bool run_asks(struct end *e)
 			break;
 	}
 	return any;
+}
+
+static uint32_t chance(struct link *l, uint32_t of)
+{
+	l->seed = l->seed * 1664525u + 1013904223u;
+	return (l->seed >> 8) % of;
+}
+
+/* As on threads: up to eight are out, run at one time, answered at another. */
+static bool shuffle_asks(struct link *l, struct end *e)
+{
+	size_t i;
+
+	while (e->held_count < SESSION_ASKS_LIMIT &&
+		(e->held[e->held_count] = session_next_ask(e->s)))
+		e->ran[e->held_count++] = false;
+	if (e->held_count == 0)
+		return false;
+	i = chance(l, (uint32_t)e->held_count);
+	if (!e->ran[i]) {
+		ask_run(e->held[i], e->node, e->writer);
+		e->ran[i] = true;
+	} else {
+		fixture_ok(session_answer(e->s, e->held[i], &e->err), &e->err);
+		e->held_count--;
+		e->held[i] = e->held[e->held_count];
+		e->ran[i] = e->ran[e->held_count];
+	}
+	return true;
 }
 
 /* Frames one after the other, so that a tap sees each. */
@@ -125,10 +160,10 @@ static bool carry(struct link *l, struct end *from, struct end *to)
 
 static bool turn(struct link *l)
 {
-	bool any = run_asks(&l->child);
+	bool any = l->seed ? shuffle_asks(l, &l->child) : run_asks(&l->child);
 
 	any |= carry(l, &l->child, &l->parent);
-	any |= run_asks(&l->parent);
+	any |= l->seed ? shuffle_asks(l, &l->parent) : run_asks(&l->parent);
 	any |= carry(l, &l->parent, &l->child);
 	return any;
 }
@@ -606,7 +641,7 @@ static void an_altered_package_is_refused_by_name(void **state)
 static void a_fork_is_refused_and_kept_as_evidence(void **state)
 {
 	struct fixture *f = *state;
-	char data[128], old[128], command[300];
+	char data[128], old[128], command[512];
 	struct link l;
 	struct err err;
 
@@ -865,6 +900,46 @@ static void a_range_above_the_clearance_is_denied(void **state)
 	link_close(&l);
 }
 
+/* ---- all at once ---- */
+
+static void any_order_of_asks_ends_complete(void **state)
+{
+	struct fixture *f = *state;
+	const char *village = f->node[VILLAGE]->origin;
+	unsigned ran = 0;
+
+	for (uint32_t seed = 1; seed <= 6; seed++, ran++) {
+		struct link l;
+		struct err err;
+
+		fixture_put(f, VILLAGE, 300);
+		put_with_attachment(f, VILLAGE, "alert");
+		put_with_attachment(f, TOWNSHIP, "alert");
+		link_open(&l, f, VILLAGE, TOWNSHIP);
+		l.seed = seed * 7919;
+		l.step = 20000;
+		for (int i = 0; i < 40; i++)
+			turn(&l);
+		/* More comes in the middle of it. */
+		writer_stop(l.child.writer);
+		fixture_put(f, VILLAGE, 20);
+		fixture_ok(writer_start(f->node[VILLAGE]->store, node_sign,
+				   f->node[VILLAGE], &l.child.writer, &err),
+			&err);
+		session_wake(l.child.s);
+		drive(&l);
+		if (!status(&l.child).complete || !status(&l.parent).complete)
+			fail_msg("seed %u: \"%s\" and \"%s\"", seed,
+				status(&l.child).waiting_for,
+				status(&l.parent).waiting_for);
+		link_close(&l);
+		expect_same_log(f, VILLAGE, TOWNSHIP, village);
+		assert_int_equal(fixture_log(f, VILLAGE).cosigned_size,
+			fixture_log(f, VILLAGE).size);
+	}
+	assert_int_equal(ran, 6);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -890,6 +965,7 @@ int main(void)
 		TEST(an_attachment_that_comes_late_is_passed_on),
 		TEST(attachments_of_alerts_come_down),
 		TEST(a_range_above_the_clearance_is_denied),
+		TEST(any_order_of_asks_ends_complete),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
