@@ -328,21 +328,20 @@ static void on_connected(struct conn *c)
 	pump(c);
 }
 
-static void close_broken(struct conn *c, short what)
+/* A cut link shows as an end within TLS, without its good-bye. */
+static const char *broken_text(struct conn *c, short what)
 {
 	int socket_error = EVUTIL_SOCKET_ERROR();
 	unsigned long e = bufferevent_get_openssl_error(c->bev);
 	const char *reason = e ? ERR_reason_error_string(e) : NULL;
-	char why[ERR_TEXT_SIZE] = "the link is gone";
 
 	if (what & BEV_EVENT_EOF)
-		strcpy(why, "the peer closed the link");
-	else if (reason)
-		strncpy(why, reason, sizeof(why) - 1);
-	else if (socket_error && socket_error != EAGAIN)
-		strncpy(why, evutil_socket_error_to_string(socket_error),
-			sizeof(why) - 1);
-	conn_close(c, why);
+		return "the peer closed the link";
+	if (reason && ERR_GET_REASON(e) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return reason;
+	if (!reason && socket_error && socket_error != EAGAIN)
+		return evutil_socket_error_to_string(socket_error);
+	return "the link is gone";
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -357,7 +356,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	/* What came before the end still counts. */
 	pump(c);
 	if (!c->closed)
-		close_broken(c, what);
+		conn_close(c, broken_text(c, what));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
