@@ -239,7 +239,8 @@ static void read_block(struct cursor *c, struct directory_block *b)
 	b->offset = cursor_u64(c);
 	len = cursor_u8(c);
 	name = cursor_bytes(c, len);
-	if (!name || len >= SERIES_NAME_SIZE || b->first > b->last)
+	if (!name || len >= SERIES_NAME_SIZE || memchr(name, '\0', len) ||
+		b->label >= LABEL_COUNT || b->first > b->last)
 		c->failed = true;
 	else
 		memcpy(b->name, name, len);
