@@ -132,6 +132,12 @@ static void on_errand(void *arg)
 	ask_run(e->ask, c->d->node, c->d->writer);
 }
 
+/* A relay is asked for attachments before they have come to it. */
+static bool is_usual(const struct ask *a)
+{
+	return a->kind == ASK_GIVE_RANGE && a->rc == ERR_NOT_FOUND;
+}
+
 static void on_errand_done(void *arg)
 {
 	struct errand *e = arg;
@@ -141,7 +147,7 @@ static void on_errand_done(void *arg)
 
 	free(e);
 	c->asks_out--;
-	if (ask_problem(ask))
+	if (ask_problem(ask) && !is_usual(ask))
 		log_warn("peer %s: %s: %s", c->label, ask_text(ask),
 			ask_problem(ask));
 	if (ask_changed(ask))
