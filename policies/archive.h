@@ -15,7 +15,7 @@ enum err_code log_export(struct node *n, const struct log_info *log,
 	const char *dir, uint64_t *size, struct err *err);
 
 struct archive_options {
-	const char *code; /* whose log: own or held */
+	const char *code;  /* whose log: own or held */
 	const char *epoch; /* NULL: its newest */
 	bool has_from, has_to;
 	uint64_t from, to; /* entries [from, to); default all */
@@ -41,11 +41,12 @@ struct archive_report {
 	uint64_t faults;
 };
 /* Each fault once, by the name of the damaged thing ("record 17", "tile
- * 0/001", "checkpoint", "attachment NAME") and what is wrong with it. */
+ * 0/001", "checkpoint", "attachment NAME"; all of them: docs/format.md section
+ * 9.3) and what is wrong with it. */
 typedef void archive_fault(void *arg, const char *thing, const char *what);
 /* `path` is a tar or its unpacked folder.  `root` is the root fingerprint on
- * paper.  ERR_CORRUPT when there was a fault, ERR_INVALID when it is no
- * package. */
+ * paper.  ERR_CORRUPT when there was a fault (*out is set then too),
+ * ERR_INVALID when it is no package.  A tar is unpacked below $TMPDIR. */
 enum err_code archive_verify(const char *path, const struct digest *root,
 	archive_fault *fault, void *arg, struct archive_report *out,
 	struct err *err);
@@ -61,7 +62,7 @@ struct proof_report {
 	struct entry entry;
 	char origin[ORIGIN_SIZE];
 	uint64_t seq, size;
-	uint8_t labels; /* shown */
+	uint8_t labels;	     /* shown */
 	struct json *fields; /* merged; the caller frees it */
 };
 enum err_code proof_verify(const void *data, size_t len,

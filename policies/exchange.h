@@ -17,15 +17,15 @@
 /* The origins that `to` shall get whole from us: our own log and those of
  * nodes below us, when `to` is our parent.  Visits log_info with
  * checkpoint_size > 0 in the order of origin text. */
-enum err_code exchange_each_up(struct node *n, store_log_visit *visit,
-	void *arg, struct err *err);
+enum err_code exchange_each_up(
+	struct node *n, store_log_visit *visit, void *arg, struct err *err);
 /* SHA-256 over sorted lines "origin SP size SP base64-root LF" of the complete
  * checkpoints of those (giving side) or of the logs of `child` and below
  * (taking side). */
-enum err_code exchange_hash_up(struct node *n, struct digest *out,
-	struct err *err);
-enum err_code exchange_hash_from(struct node *n, const char *child,
-	struct digest *out, struct err *err);
+enum err_code exchange_hash_up(
+	struct node *n, struct digest *out, struct err *err);
+enum err_code exchange_hash_from(
+	struct node *n, const char *child, struct digest *out, struct err *err);
 
 /* The size to ask a proof from: that of the newest checkpoint a taker knows of
  * a log, complete or still pending (not log->size: after a cut there is a
@@ -52,8 +52,8 @@ enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	struct buf *out, struct err *err);
 /* Does the entry go down to `to`: its `to` prefixes meet the node or what is
  * below it, and its series goes down.  */
-bool exchange_goes_down(const struct rules *rules, const struct entry *e,
-	const char *to);
+bool exchange_goes_down(
+	const struct rules *rules, const struct entry *e, const char *to);
 
 /* ---- taking ---- */
 
@@ -86,8 +86,8 @@ enum err_code exchange_take_proved(struct node *n, const struct rules *rules,
 	const char *from, const void *data, size_t len, struct taken **out,
 	struct err *err);
 /* In a writer job: ERR_BUSY when another session was quicker. */
-enum err_code taken_store(struct batch *b, const struct taken *t,
-	struct err *err);
+enum err_code taken_store(
+	struct batch *b, const struct taken *t, struct err *err);
 
 /* Our cosignature on the newest complete checkpoint of a log, as a note with
  * all lines known; also kept in the store by the writer job that calls it.

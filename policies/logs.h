@@ -26,12 +26,12 @@ enum err_code log_known(struct store *s, const struct log_info *log,
  * roster only; `cosignatures` counts the latter.  ERR_DENIED when a witness of
  * the roster has a line that does not verify. */
 enum err_code note_clean(const struct rules *rules, const struct note *note,
-	const struct note_key *log_key, struct buf *out,
-	unsigned *cosignatures, struct err *err);
+	const struct note_key *log_key, struct buf *out, unsigned *cosignatures,
+	struct err *err);
 /* The witness key of the roster that signs as `name` ("domain/code/witness").
  * false = there is none. */
-bool witness_key(const struct rules *rules, const char *name,
-	struct note_key *out);
+bool witness_key(
+	const struct rules *rules, const char *name, struct note_key *out);
 
 /* The labels that `holder` may hold of an entry of `code`'s log: those of its
  * series, cut by clearance; 0 where the series is not known. */

@@ -17,8 +17,8 @@ struct checkpoint_message {
 	const void *note;
 	size_t note_len;
 };
-void checkpoint_message_write(const struct checkpoint_message *m,
-	struct buf *out);
+void checkpoint_message_write(
+	const struct checkpoint_message *m, struct buf *out);
 enum err_code checkpoint_message_parse(const void *data, size_t len,
 	struct checkpoint_message *out, struct err *err);
 

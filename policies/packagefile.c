@@ -116,7 +116,7 @@ static bool set_members(const struct json *v, struct package_description *d)
 		json_get_u64(v, "to", &d->to) &&
 		json_get_u64(v, "size", &d->size) &&
 		json_get_u64(v, "serial", &d->serial) && d->from < d->to &&
-		d->to <= d->size && d->size <= TREE_SIZE_LIMIT &&
+		d->to <= d->size && d->size <= PACKAGE_TREE_LIMIT &&
 		json_kind(json_get(v, "withheld")) == JSON_KIND_OBJECT &&
 		json_kind(json_get(v, "erased")) == JSON_KIND_OBJECT;
 }

@@ -7,9 +7,11 @@
 
 #define PACKAGE_VERSION 1
 #define PACKAGE_SHEET_SIZE (SERIES_NAME_SIZE + 16) /* "SERIES.LABEL" */
+#define PACKAGE_TREE_LIMIT ((uint64_t)1 << 27)	   /* entries in its tree */
 #define PACKAGE_DESCRIPTION_LIMIT ((size_t)16 << 20)
 
-/* One line of data/records/SERIES.LABEL.ndjson, canonical JSON with a line feed:
+/* One line of data/records/SERIES.LABEL.ndjson, canonical JSON with a line
+ * feed:
  * {"part":P,"seed":"S","seq":N}. */
 void package_line_write(uint64_t seq, const struct part *p, struct buf *out);
 /* Pure.  Without the line feed; the part borrows.  false = it is no such
@@ -17,8 +19,8 @@ void package_line_write(uint64_t seq, const struct part *p, struct buf *out);
 bool package_line_parse(
 	const char *line, size_t len, uint64_t *seq, struct part *out);
 /* "SERIES.LABEL.ndjson"; false = no such name. */
-bool package_sheet_parse(const char *name, char series[SERIES_NAME_SIZE],
-	enum label *label);
+bool package_sheet_parse(
+	const char *name, char series[SERIES_NAME_SIZE], enum label *label);
 
 /* data/package.json. */
 struct package_description {

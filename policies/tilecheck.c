@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/packagefile.h"
+
 #define LEVELS 8
-#define CHECK_SIZE_LIMIT ((uint64_t)1 << 27)
 #define BUNDLE_LIMIT ((size_t)TILE_WIDTH * (2 + ENTRY_SIZE_LIMIT))
 
 enum tile_state {
@@ -443,10 +444,10 @@ enum err_code tiles_check(const char *dir, uint64_t size, uint64_t from,
 	struct check c = {.dir = dir, .t = &t, .fault = fault, .arg = arg};
 	enum err_code rc;
 
-	if (size == 0 || size > CHECK_SIZE_LIMIT || from >= to || to > size)
+	if (size == 0 || size > PACKAGE_TREE_LIMIT || from >= to || to > size)
 		return err_set(err, ERR_LIMIT,
 			"tree of %" PRIu64 " entries, limit %" PRIu64, size,
-			CHECK_SIZE_LIMIT);
+			PACKAGE_TREE_LIMIT);
 	if ((rc = read_levels(&c, err)) ||
 		(rc = read_bundles(&c, from, to, err)))
 		goto out;

@@ -30,9 +30,9 @@ struct tiles_entry {
 };
 struct tiles {
 	uint64_t size;
-	uint64_t from, to; /* entries that are there, whole bundles */
+	uint64_t from, to;	   /* entries that are there, whole bundles */
 	struct tiles_entry *entry; /* to - from */
-	struct buf *bundle; /* their bytes */
+	struct buf *bundle;	   /* their bytes */
 	size_t bundle_count;
 	bool proved; /* the root is that of the files */
 };
@@ -46,5 +46,5 @@ enum err_code tiles_check(const char *dir, uint64_t size, uint64_t from,
 	struct tiles *out, struct err *err);
 
 /* Pure: the entries of a bundle of `width`.  false = it is none. */
-bool tiles_bundle_parse(const void *data, size_t len, unsigned width,
-	struct tiles_entry *out);
+bool tiles_bundle_parse(
+	const void *data, size_t len, unsigned width, struct tiles_entry *out);

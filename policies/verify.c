@@ -313,6 +313,7 @@ static enum err_code check_tree(struct checking *c, struct err *err)
 
 	if (!dir)
 		return err_nomem(err);
+	/* ERR_LIMIT for a checkpoint of a larger tree. */
 	rc = tiles_check(dir, c->desc.size, c->desc.from, c->desc.to,
 		&c->desc.root, tell, c, &c->tiles, err);
 	free(dir);

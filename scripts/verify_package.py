@@ -34,9 +34,8 @@ from verify_log import Bad, COSIGNATURE, ED25519, Faults, Key, Note
 
 LABELS = ("public", "internal", "personal", "sensitive")
 NAMESPACE = "cundang-governance"
-LINE_LIMIT = 4 << 20
 TOTAL_LIMIT = 256 << 30
-JSON_DEPTH = 16
+TREE_LIMIT = 1 << 27
 SAFE_INTEGER = (1 << 53) - 1
 SYSTEM_SERIES = ("sys-policy", "sys-key", "sys-epoch", "sys-witness",
                  "sys-provision", "sys-hold", "sys-erasure", "sys-receipt",
@@ -758,7 +757,7 @@ class Package:
             if type(d[name]) is not int or d[name] < 0:
                 raise Bad("%s is no number" % name)
         if d["version"] != 1 or not is_code(d["holder"]) or \
-                not d["from"] < d["to"] <= d["size"] or \
+                not d["from"] < d["to"] <= d["size"] <= TREE_LIMIT or \
                 not isinstance(d["erased"], dict) or \
                 not isinstance(d["withheld"], dict) or \
                 not all(isinstance(v, list) for v in d["erased"].values()) or \
@@ -1021,6 +1020,8 @@ class Package:
         if not self.check_governance():
             return
         self.check_checkpoint()
+        if self.d["size"] > TREE_LIMIT:
+            raise NoPackage("tree of %d entries" % self.d["size"])
         source = verify_log.Source(self.path("data", "log"))
         tree = verify_log.Tree(source, self.d["size"], self.d["from"],
                                self.d["to"], self.faults)
