@@ -71,6 +71,8 @@ struct json *out_text(const char *s);
 /* Prints `s` with control characters as "?", so that a record cannot command
  * the terminal. */
 void out_plain(FILE *f, const char *s, size_t len);
+/* Prints the text of an error; what of it the catalogue knows, translated. */
+void out_reason(FILE *f, const char *text);
 /* Prints and pads to `width` columns, wide characters counted twice. */
 void out_column(const char *s, int width);
 int out_width(const char *s);
@@ -109,6 +111,9 @@ enum err_code point_log(struct store *s, const char *origin_or_code,
 /* ---- cli/open.c ---- */
 
 struct control;
+/* Whether there is a node in the directory at all; ERR_NOT_FOUND says what to
+ * do. */
+enum err_code open_check(struct cli *c, struct err *err);
 /* Opens the node for reading; an error names the directory and what to do. */
 enum err_code open_reader(struct cli *c, struct node **out, struct err *err);
 /* The daemon's control socket, or else the node for writing: exactly one of

@@ -363,7 +363,7 @@ static void tell(const struct cli *c, const struct err *err)
 		return;
 	}
 	fputs("cundang: ", stderr);
-	out_plain(stderr, err->text, strlen(err->text));
+	out_reason(stderr, err->text);
 	fputc('\n', stderr);
 	if (c->safe[0])
 		fprintf(stderr, "  %s\n", c->safe);

@@ -18,8 +18,10 @@ static enum err_code on_plain(void *arg, const char *where, const void *plain,
 static enum err_code run_dump(
 	struct cli *c, const struct args *a, struct err *err)
 {
+	enum err_code rc = open_check(c, err);
+
 	(void)a;
-	return store_dump(c->data, on_plain, NULL, err);
+	return rc ? rc : store_dump(c->data, on_plain, NULL, err);
 }
 
 const struct command command_store_dump = {

@@ -96,7 +96,8 @@ static enum err_code run_fsck(
 
 	if (!k.faults)
 		return err_nomem(err);
-	if ((rc = args_number(a, "threads", THREADS_LIMIT, &threads, err)))
+	if ((rc = args_number(a, "threads", THREADS_LIMIT, &threads, err)) ||
+		(rc = open_check(c, err)))
 		goto out;
 	if ((rc = store_open(c->data, &opt, &s, err)) == ERR_BUSY) {
 		cli_safe(c, _("Nothing was changed."));

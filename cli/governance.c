@@ -426,25 +426,21 @@ static enum err_code fetch(struct node *n, const char *path, struct err *err)
 {
 	struct governance *g = NULL;
 	struct buf bundle = BUF_EMPTY;
-	struct statement s;
+	struct statement ours, theirs;
 	uint64_t newest;
 	enum err_code rc;
 
 	if ((rc = governance_open(path, &g, err)) ||
-		(rc = governance_head(n->governance, &s, err)))
+		(rc = governance_head(g, &theirs, err)) ||
+		(rc = governance_head(n->governance, &ours, err)))
 		goto out;
-	for (newest = s.serial;;) {
-		uint64_t before = newest;
-
+	newest = ours.serial;
+	while (rc == ERR_OK && newest < theirs.serial) {
 		buf_clear(&bundle);
-		if ((rc = governance_export(g, before, &bundle, err)) ||
-			(rc = governance_import(n->governance, bundle.data,
-				 bundle.len, &n->config.root, &newest, err)) ||
-			newest == before)
-			break;
+		if ((rc = governance_export(g, newest, &bundle, err)) == ERR_OK)
+			rc = governance_import(n->governance, bundle.data,
+				bundle.len, &n->config.root, &newest, err);
 	}
-	if (rc == ERR_EXISTS)
-		rc = ERR_OK;
 out:
 	governance_close(g);
 	buf_free(&bundle);

@@ -73,6 +73,8 @@ static enum err_code run_init(
 		return rc;
 	o.pin = &pin;
 	rc = node_init(c->data, &o, err);
+	if (rc == ERR_INVALID)
+		rc = ERR_USAGE; /* the options are all it was given */
 	if (rc == ERR_EXISTS) {
 		cli_safe(c, _("The node that is there was not touched."));
 		cli_next(c, "cundang -C %s status", c->data);

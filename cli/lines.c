@@ -37,15 +37,17 @@ void lines_end(struct lines *l)
 static const uint8_t *line_end(const struct lines *l, size_t *next)
 {
 	size_t left = l->buf.len - l->at;
-	const uint8_t *start = l->buf.data + l->at;
-	const uint8_t *end = left ? memchr(start, '\n', left) : NULL;
+	const uint8_t *start, *end;
 
-	if (end) {
+	*next = l->buf.len;
+	if (left == 0)
+		return NULL;
+	start = l->buf.data + l->at;
+	if ((end = memchr(start, '\n', left))) {
 		*next = l->at + (size_t)(end - start) + 1;
 		return end;
 	}
-	*next = l->buf.len;
-	return l->ended && left > 0 ? start + left : NULL;
+	return l->ended ? start + left : NULL;
 }
 
 static enum lines_next wait_for_more(struct lines *l)

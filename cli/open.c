@@ -12,7 +12,7 @@
 #define START_TRIES 60
 #define START_PAUSE_MS 50
 
-static enum err_code is_node(struct cli *c, struct err *err)
+enum err_code open_check(struct cli *c, struct err *err)
 {
 	char *path = file_join(c->data, "node.yaml");
 	enum err_code rc = ERR_OK;
@@ -38,7 +38,7 @@ static enum err_code is_node(struct cli *c, struct err *err)
 
 enum err_code open_reader(struct cli *c, struct node **out, struct err *err)
 {
-	enum err_code rc = is_node(c, err);
+	enum err_code rc = open_check(c, err);
 
 	if (rc)
 		return rc;
@@ -57,7 +57,7 @@ static void rest(void)
 enum err_code open_writer(struct cli *c, struct control **control,
 	struct node **node, struct err *err)
 {
-	enum err_code rc = is_node(c, err);
+	enum err_code rc = open_check(c, err);
 
 	if (rc)
 		return rc;

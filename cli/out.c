@@ -55,6 +55,35 @@ void out_plain(FILE *f, const char *s, size_t len)
 	}
 }
 
+/* The end of a text that the catalogue knows by itself: a reason that a lower
+ * layer keeps as a constant, or one that a daemon in another language gave. */
+static const char *known_end(const char *text, size_t *at)
+{
+	const char *end = text;
+
+	while (end && *end) {
+		const char *said = gettext(end);
+
+		if (said != end) {
+			*at = (size_t)(end - text);
+			return said;
+		}
+		end = strstr(end, ": ");
+		end = end ? end + 2 : NULL;
+	}
+	return NULL;
+}
+
+void out_reason(FILE *f, const char *text)
+{
+	size_t at = strlen(text);
+	const char *end = known_end(text, &at);
+
+	out_plain(f, text, at);
+	if (end)
+		out_plain(f, end, strlen(end));
+}
+
 int out_width(const char *s)
 {
 	size_t len = strlen(s);

@@ -22,6 +22,7 @@
 /* What the daemon holds of attachments: docs/http.md section 1. */
 #define STAGED_FILE_LIMIT ((uint64_t)64 << 20)
 #define STAGED_LIMIT ((uint64_t)128 << 20)
+#define STAGED_FILES 256
 #define BUSY_TRIES 50
 #define BUSY_PAUSE_MS 100
 
@@ -47,7 +48,8 @@ struct put {
 	struct buf receipts, answer;
 	struct item *item;
 	size_t count;
-	uint64_t staged;   /* bytes the daemon holds for this chunk */
+	uint64_t staged; /* bytes the daemon holds for this chunk */
+	size_t staged_files;
 	const char **line; /* scratch of INTAKE_LINES_LIMIT */
 	size_t *len;
 	struct intake_result *result;
@@ -124,17 +126,25 @@ static enum err_code answer_line(
 }
 
 /* A daemon that is busy with others says so; it is not an end. */
-static enum err_code post(struct put *p, struct err *err)
+static bool wait_a_little(enum err_code rc, int *tries)
 {
 	const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000L};
-	enum err_code rc = ERR_BUSY;
 
-	for (int i = 0; rc == ERR_BUSY && i < BUSY_TRIES; i++) {
-		if (i > 0)
-			nanosleep(&pause, NULL);
+	if (rc != ERR_BUSY || ++*tries > BUSY_TRIES)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+static enum err_code post(struct put *p, struct err *err)
+{
+	enum err_code rc;
+	int tries = 0;
+
+	do {
 		rc = control_post(p->control, "/put", p->text.data, p->text.len,
 			&p->answer, err);
-	}
+	} while (wait_a_little(rc, &tries));
 	return rc;
 }
 
@@ -168,7 +178,7 @@ static enum err_code tell_refused(
 		if (it->file)
 			fprintf(stderr, "%s: ", it->file);
 		fprintf(stderr, _("line %" PRIu64 ": "), it->number);
-		out_plain(stderr, it->why, strlen(it->why));
+		out_reason(stderr, it->why);
 		fputc('\n', stderr);
 		return ERR_OK;
 	}
@@ -215,6 +225,7 @@ static enum err_code flush(struct put *p, struct err *err)
 	buf_clear(&p->receipts);
 	p->count = 0;
 	p->staged = 0;
+	p->staged_files = 0;
 	return rc;
 }
 
@@ -223,6 +234,18 @@ static enum err_code flush(struct put *p, struct err *err)
 static bool is_empty(const char *s, size_t len)
 {
 	return strspn(s, " \t\r\n") >= len;
+}
+
+static enum err_code upload(
+	struct put *p, const char *url, const char *path, struct err *err)
+{
+	enum err_code rc;
+	int tries = 0;
+
+	do {
+		rc = control_put_file(p->control, url, path, err);
+	} while (wait_a_little(rc, &tries));
+	return rc;
 }
 
 /* Gives the daemon one attachment file. */
@@ -246,11 +269,13 @@ static enum err_code stage(
 			" while the daemon is running",
 			(uint64_t)st.st_size, STAGED_FILE_LIMIT);
 	} else {
-		if (p->staged + (uint64_t)st.st_size > STAGED_LIMIT)
+		if (p->staged + (uint64_t)st.st_size > STAGED_LIMIT ||
+			p->staged_files == STAGED_FILES)
 			rc = flush(p, err);
 		p->staged += (uint64_t)st.st_size;
+		p->staged_files++;
 		if (rc == ERR_OK)
-			rc = control_put_file(p->control, url, path, err);
+			rc = upload(p, url, path, err);
 	}
 	free(path);
 	return rc;
@@ -496,7 +521,7 @@ static enum err_code run_put(
 		rc = put_file(&p, a->word[i], a->count == 1, err);
 	if (rc == ERR_OK)
 		rc = flush(&p, err);
-	if (started && rc)
+	if (started && rc && (p.kept > 0 || rc != ERR_NOT_FOUND))
 		tell_safe(&p);
 	if (rc == ERR_OK && !c->json)
 		summary(&p);
