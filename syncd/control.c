@@ -595,6 +595,12 @@ enum err_code control_new(
 	return ERR_OK;
 }
 
+void control_tidy(struct control_server *c)
+{
+	if (c)
+		staged_expire(c->staged);
+}
+
 void control_stop(struct control_server *c)
 {
 	if (!c)

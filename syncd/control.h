@@ -11,6 +11,8 @@
 /* ERR_BUSY when another process answers at the socket. */
 enum err_code control_new(
 	struct daemon *d, struct control_server **out, struct err *err);
+/* Now and then: drops attachments that no put came for. */
+void control_tidy(struct control_server *c);
 void control_stop(struct control_server *c); /* accepts no more */
 void control_free(struct control_server *c);
 size_t control_busy(

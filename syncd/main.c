@@ -22,12 +22,13 @@
 #define EXIT_USAGE 2
 #define STOP_MS 8000 /* for good-byes and requests under way */
 #define TICK_MS 50
+#define TIDY_S 60
 #define ARENAS 4 /* of the allocator: memory for threads that mostly wait */
 #define DESCRIPTORS 8192
 
 struct service {
 	struct daemon d;
-	struct event *term, *interrupt, *tick, *watchdog;
+	struct event *term, *interrupt, *tick, *watchdog, *tidy;
 	uint64_t stopping_ms; /* 0: not */
 };
 
@@ -73,10 +74,23 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the loop ---- */
 
+/* After a large put the allocator keeps what a village's machine could use. */
+static void on_tidy(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+
+	(void)fd;
+	(void)what;
+	control_tidy(s->d.control);
+	if (loop_jobs(s->d.loop) == 0)
+		malloc_trim(0);
+}
+
 static enum err_code add_events(struct service *s, struct err *err)
 {
 	struct event_base *base = loop_base(s->d.loop);
 	uint64_t ms = notify_watchdog_ms();
+	struct timeval tidy = {.tv_sec = TIDY_S};
 	struct timeval every = {
 		.tv_sec = (time_t)(ms / 1000),
 		.tv_usec = (suseconds_t)(ms % 1000) * 1000,
@@ -86,8 +100,10 @@ static enum err_code add_events(struct service *s, struct err *err)
 	s->interrupt = evsignal_new(base, SIGINT, on_stop, s);
 	s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
 	s->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, s);
-	if (!s->term || !s->interrupt || !s->tick || !s->watchdog ||
-		event_add(s->term, NULL) || event_add(s->interrupt, NULL) ||
+	s->tidy = event_new(base, -1, EV_PERSIST, on_tidy, s);
+	if (!s->term || !s->interrupt || !s->tick || !s->watchdog || !s->tidy ||
+		event_add(s->tidy, &tidy) || event_add(s->term, NULL) ||
+		event_add(s->interrupt, NULL) ||
 		(ms > 0 && event_add(s->watchdog, &every)))
 		return err_set(err, ERR_INTERNAL, "no events for signals");
 	return ERR_OK;
@@ -143,6 +159,7 @@ static void close_all(struct service *s)
 	free_event(s->interrupt);
 	free_event(s->tick);
 	free_event(s->watchdog);
+	free_event(s->tidy);
 	loop_free(d->loop);
 	writer_stop(d->writer);
 	node_close(d->node);
