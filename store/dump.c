@@ -70,7 +70,13 @@ static enum err_code dump_item(struct dumping *d, const char *name,
 	char where[WHERE_SIZE];
 	enum err_code rc = ERR_OK;
 
-	snprintf(where, sizeof(where), "segments/%s at %" PRIu64, name, offset);
+	if (it->kind == ITEM_PARTS && it->label < LABEL_COUNT)
+		snprintf(where, sizeof(where),
+			"segments/%s at %" PRIu64 ": parts %s %s", name, offset,
+			it->name, label_name((enum label)it->label));
+	else
+		snprintf(where, sizeof(where), "segments/%s at %" PRIu64, name,
+			offset);
 	if (open_item(d, it, payload, &plain))
 		rc = d->visit(d->arg, where, plain.data, plain.len, err);
 	buf_wipe(&plain);

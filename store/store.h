@@ -265,7 +265,8 @@ enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
 	void *arg, struct fsck_result *out, struct err *err);
 
 /* Shows every byte that the keys found in `data` open, block by block and
- * attachment by attachment, past the index: for privacy scanners. */
+ * attachment by attachment, past the index: for privacy scanners.  `where` is
+ * the file and place, and for parts "...: parts SERIES LABEL". */
 typedef enum err_code dump_visit(void *arg, const char *where,
 	const void *plain, size_t len, struct err *err);
 enum err_code store_dump(const char *data, dump_visit *visit, void *arg,
