@@ -27,8 +27,8 @@ bool note_name_valid(const char *name, size_t len);
 enum err_code note_key_make(const char *name, enum note_type type,
 	const struct sign_public *pub, struct note_key *out, struct err *err);
 void note_key_vkey(const struct note_key *k, char out[VKEY_SIZE]);
-enum err_code note_key_parse(const char *vkey, struct note_key *out,
-	struct err *err);
+enum err_code note_key_parse(
+	const char *vkey, struct note_key *out, struct err *err);
 
 struct note_line {
 	char name[NOTE_NAME_SIZE];
@@ -44,13 +44,13 @@ struct note {
 	struct note_line line[NOTE_SIGNATURES_LIMIT];
 };
 /* ERR_PROTOCOL when the bytes are not a note. */
-enum err_code note_parse(const void *data, size_t len, struct note *out,
-	struct err *err);
+enum err_code note_parse(
+	const void *data, size_t len, struct note *out, struct err *err);
 enum note_verdict { NOTE_ABSENT, NOTE_GOOD, NOTE_BAD };
 /* Looks for lines of the key (name and id) and checks them; for a cosignature
  * key, *time (may be NULL) is its claimed POSIX time. */
-enum note_verdict note_check(const struct note *n, const struct note_key *k,
-	uint64_t *time);
+enum note_verdict note_check(
+	const struct note *n, const struct note_key *k, uint64_t *time);
 
 struct checkpoint {
 	char origin[NOTE_NAME_SIZE];
@@ -59,8 +59,8 @@ struct checkpoint {
 };
 /* The three lines; extension lines and an empty tree with a root are refused
  * (ERR_PROTOCOL). */
-enum err_code checkpoint_parse(const char *text, size_t len,
-	struct checkpoint *out, struct err *err);
+enum err_code checkpoint_parse(
+	const char *text, size_t len, struct checkpoint *out, struct err *err);
 /* Appends the three lines. */
 void checkpoint_text(const struct checkpoint *cp, struct buf *out);
 /* Appends a whole note: text, blank line, the log key's line; the key's name
@@ -96,6 +96,6 @@ struct proof {
 };
 /* ERR_PROTOCOL when the bytes are not such a proof; the note is not yet parsed
  * then, nor anything verified.  out is proof_fini()'s only after success. */
-enum err_code proof_parse(const void *data, size_t len, struct proof *out,
-	struct err *err);
+enum err_code proof_parse(
+	const void *data, size_t len, struct proof *out, struct err *err);
 void proof_fini(struct proof *p);

@@ -31,13 +31,13 @@ bool sign_check(const struct sign_public *p, const void *msg, size_t len,
 bool sign_public_sound(const struct sign_public *p);
 
 /* PKCS#8 PEM, as `openssl pkey` reads it; 0600 by file_replace. */
-enum err_code sign_key_save(const struct sign_key *k, const char *path,
-	struct err *err);
-enum err_code sign_key_load(const char *path, struct sign_key **out,
-	struct err *err);
+enum err_code sign_key_save(
+	const struct sign_key *k, const char *path, struct err *err);
+enum err_code sign_key_load(
+	const char *path, struct sign_key **out, struct err *err);
 
 /* A P-256 key pair for sealing (CMS recipients); PEM file, 0600, and the
  * SubjectPublicKeyInfo in DER for the roster. */
 enum err_code seal_key_create(const char *path, struct err *err);
-enum err_code seal_key_public(const char *path, struct buf *spki,
-	struct err *err);
+enum err_code seal_key_public(
+	const char *path, struct buf *spki, struct err *err);

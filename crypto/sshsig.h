@@ -20,8 +20,8 @@ struct ssh_public {
 };
 /* "ssh-ed25519 AAAA... [comment]"; refuses unknown kinds, RSA below 2048 bits
  * and small-order Ed25519 points. */
-enum err_code ssh_public_parse(const char *line, size_t len,
-	struct ssh_public *out, struct err *err);
+enum err_code ssh_public_parse(
+	const char *line, size_t len, struct ssh_public *out, struct err *err);
 /* Appends "kind base64", no comment, no line feed. */
 void ssh_public_text(const struct ssh_public *k, struct buf *out);
 bool ssh_public_equal(const struct ssh_public *a, const struct ssh_public *b);
@@ -35,6 +35,7 @@ enum err_code sshsig_check(const void *armor, size_t armor_len, const char *ns,
 	const void *msg, size_t msg_len, struct ssh_public *signer,
 	struct err *err);
 /* Signs with an unencrypted OpenSSH ed25519 private key file; appends the
- * armor.  ERR_DENIED for an encrypted key: the text names ssh-keygen -Y sign. */
-enum err_code sshsig_make(const char *key_path, const char *ns,
-	const void *msg, size_t msg_len, struct buf *armor, struct err *err);
+ * armor.  ERR_DENIED for an encrypted key: the text names ssh-keygen -Y sign.
+ */
+enum err_code sshsig_make(const char *key_path, const char *ns, const void *msg,
+	size_t msg_len, struct buf *armor, struct err *err);

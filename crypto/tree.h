@@ -27,8 +27,8 @@ struct tree_edge {
 void tree_append(struct tree_edge *e, const struct digest *leaf);
 /* Appends the root of a perfect subtree of 2^level leaves; size must be a
  * multiple of 2^level (asserted: our own bug). */
-void tree_append_subtree(struct tree_edge *e, unsigned level,
-	const struct digest *root);
+void tree_append_subtree(
+	struct tree_edge *e, unsigned level, const struct digest *root);
 struct digest tree_root(const struct tree_edge *e);
 /* Hashes in use: the set bits of size. */
 unsigned tree_edge_count(uint64_t size);
@@ -75,8 +75,8 @@ bool tree_proof_read(struct cursor *c, struct tree_proof *p);
 #define TILE_PATH_SIZE 64
 #define TILE_WIDTH 256
 #define TILE_ENTRIES_LEVEL (-1) /* the level of tile/entries/ */
-void tile_path(int level, uint64_t index, unsigned width,
-	char out[TILE_PATH_SIZE]);
+void tile_path(
+	int level, uint64_t index, unsigned width, char out[TILE_PATH_SIZE]);
 /* The other way round; width is 256 for a full one.  false = no tile path. */
 bool tile_path_parse(const char *s, size_t len, int *level, uint64_t *index,
 	unsigned *width);

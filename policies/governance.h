@@ -17,16 +17,16 @@
 #define GOVERNANCE_FILES_LIMIT 4096
 #define GOVERNANCE_TREE_LIMIT ((size_t)32 << 20)
 #define GOVERNANCE_BUNDLE_LIMIT ((size_t)16 << 20) /* exchange, compressed */
-#define GOVERNANCE_HEADS_LIMIT 64                  /* in one exchange */
+#define GOVERNANCE_HEADS_LIMIT 64		   /* in one exchange */
 #define GOVERNANCE_SIGNATURES_LIMIT 16
 
 struct governance; /* an open repository; one thread at a time */
 
 /* Opens a bare repository (path or path/.git).  ERR_NOT_FOUND. */
-enum err_code governance_open(const char *path, struct governance **out,
-	struct err *err);
-enum err_code governance_create(const char *path, struct governance **out,
-	struct err *err);
+enum err_code governance_open(
+	const char *path, struct governance **out, struct err *err);
+enum err_code governance_create(
+	const char *path, struct governance **out, struct err *err);
 void governance_close(struct governance *g);
 
 /* `cundang governance init`: makes a repository at `path` with the template
@@ -54,8 +54,8 @@ struct statement {
 	struct digest digest; /* SHA-256 of the statement's bytes */
 };
 /* Pure; exactly the canonical text. */
-enum err_code statement_parse(const void *text, size_t len,
-	struct statement *out, struct err *err);
+enum err_code statement_parse(
+	const void *text, size_t len, struct statement *out, struct err *err);
 
 /* Checks the tree of `rev` ("main", a commit, ...) as rules: every file that
  * is there loads.  Each mistake is told with file and line; ERR_INVALID. */
@@ -64,8 +64,8 @@ enum err_code governance_check(struct governance *g, const char *rev,
 	governance_fault *fault, void *arg, struct err *err);
 /* Proposes refs/heads/main as the next head.  Checked first.  ERR_EXISTS when
  * nothing changed. */
-enum err_code governance_publish(struct governance *g, struct statement *out,
-	struct err *err);
+enum err_code governance_publish(
+	struct governance *g, struct statement *out, struct err *err);
 /* Adds a signature to the open proposal: made with an officer's key file, or
  * given as armor.  *have and *want tell how far it is; when it is complete it
  * becomes a head.  ERR_DENIED when the key is no officer's whose role and
@@ -74,8 +74,8 @@ enum err_code governance_sign(struct governance *g, const char *key_path,
 	const void *armor, size_t armor_len, unsigned *have, unsigned *want,
 	struct err *err);
 /* The bytes to sign for the open proposal (for ssh-keygen -Y sign). */
-enum err_code governance_to_sign(struct governance *g, struct buf *out,
-	struct err *err);
+enum err_code governance_to_sign(
+	struct governance *g, struct buf *out, struct err *err);
 
 typedef enum err_code governance_head_visit(void *arg,
 	const struct statement *s, unsigned signatures, bool final,
@@ -85,8 +85,8 @@ enum err_code governance_each(struct governance *g, governance_head_visit *v,
 	void *arg, struct err *err);
 /* The newest final head; ERR_NOT_FOUND when there is none.  A look only: its
  * signatures are checked by governance_rules(). */
-enum err_code governance_head(struct governance *g, struct statement *out,
-	struct err *err);
+enum err_code governance_head(
+	struct governance *g, struct statement *out, struct err *err);
 
 /* Rules of a final head, the whole chain from serial 1 checked: signatures
  * against the head before, digests, serials, no merges.  `root` pins the first
@@ -99,8 +99,8 @@ enum err_code governance_rules(struct governance *g, uint64_t serial,
  * signatures and files, as bounded objects under zstd.  At most
  * GOVERNANCE_HEADS_LIMIT heads: ask again from the newest one taken.
  * ERR_NOT_FOUND when there is none after `after`. */
-enum err_code governance_export(struct governance *g, uint64_t after,
-	struct buf *out, struct err *err);
+enum err_code governance_export(
+	struct governance *g, uint64_t after, struct buf *out, struct err *err);
 /* Checks such bytes wholly (pure scan, then signatures from the newest head
  * here on) before anything is stored, then stores and moves the refs.
  * `root` pins statement 1 where there is no head yet.  ERR_DENIED: too few

@@ -7,16 +7,16 @@
 struct node_config { /* node.yaml */
 	char code[CODE_SIZE];
 	char domain[DOMAIN_SIZE];
-	struct digest root;         /* pinned root fingerprint */
-	char epoch[17];             /* of the own log */
-	char parent[ADDRESS_SIZE];  /* host:port, "" for none */
-	char listen[ADDRESS_SIZE];  /* for children, "" for none */
-	char http[ADDRESS_SIZE];    /* loopback HTTP, "" for none */
-	uint64_t bandwidth;         /* bytes a second to the parent, 0: no limit */
+	struct digest root;	   /* pinned root fingerprint */
+	char epoch[17];		   /* of the own log */
+	char parent[ADDRESS_SIZE]; /* host:port, "" for none */
+	char listen[ADDRESS_SIZE]; /* for children, "" for none */
+	char http[ADDRESS_SIZE];   /* loopback HTTP, "" for none */
+	uint64_t bandwidth; /* bytes a second to the parent, 0: no limit */
 };
 #define NODE_CONFIG_LIMIT ((size_t)64 << 10)
-enum err_code node_config_load(const char *path, struct node_config *out,
-	struct err *err);
+enum err_code node_config_load(
+	const char *path, struct node_config *out, struct err *err);
 
 struct node {
 	char *data;
@@ -39,8 +39,8 @@ struct node_init_options {
 /* Makes DATA: keys, epoch, store, governance.git with the heads of `governance`
  * (its newest final head at least), and the first record sys-policy.
  * ERR_EXISTS when DATA holds a node. */
-enum err_code node_init(const char *data, const struct node_init_options *opt,
-	struct err *err);
+enum err_code node_init(
+	const char *data, const struct node_init_options *opt, struct err *err);
 
 /* Opens everything, the store in `mode`.  The rules are those of the newest
  * sys-policy record of the own log; with STORE_WRITE a newer head that lies in
@@ -56,8 +56,9 @@ enum err_code node_sign(void *node, const struct checkpoint *cp,
 
 /* Adopts the newest head of n->governance when it is newer than the rules in
  * force: records sys-policy in the own log (through `w`, or a batch of its own
- * when w is NULL) and swaps n->rules.  *adopted tells the serial, 0 for none. */
-enum err_code node_adopt(struct node *n, struct writer *w, uint64_t *adopted,
-	struct err *err);
-enum err_code node_make_request(struct node *n, struct node_request *out,
-	struct err *err);
+ * when w is NULL) and swaps n->rules.  *adopted tells the serial, 0 for none.
+ */
+enum err_code node_adopt(
+	struct node *n, struct writer *w, uint64_t *adopted, struct err *err);
+enum err_code node_make_request(
+	struct node *n, struct node_request *out, struct err *err);

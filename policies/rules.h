@@ -51,8 +51,8 @@ int64_t rules_at(const struct rules *r); /* when the statement was made */
 const struct node_info *rules_node(const struct rules *r, const char *code);
 const struct node_info *rules_root(const struct rules *r);
 /* The enrolled node that holds this TLS key, or NULL. */
-const struct node_info *rules_node_by_tls(const struct rules *r,
-	const struct sign_public *tls);
+const struct node_info *rules_node_by_tls(
+	const struct rules *r, const struct sign_public *tls);
 size_t rules_node_count(const struct rules *r);
 const struct node_info *rules_node_at(const struct rules *r, size_t i);
 size_t rules_officer_count(const struct rules *r);
@@ -60,8 +60,8 @@ const struct officer *rules_officer_at(const struct rules *r, size_t i);
 /* Signatures that a change needs: of rules and officers, of a roster. */
 unsigned rules_approvals(const struct rules *r);
 unsigned rules_roster_approvals(const struct rules *r);
-const struct consumer *rules_consumer(const struct rules *r,
-	const struct digest *token);
+const struct consumer *rules_consumer(
+	const struct rules *r, const struct digest *token);
 
 /* System series included.  NULL when unknown. */
 const struct series *rules_series(const struct rules *r, const char *name);

@@ -17,8 +17,8 @@ struct manifest {
 	char *paths;
 };
 /* ERR_INVALID with the line's number; pure. */
-enum err_code manifest_parse(const void *text, size_t len, struct manifest *out,
-	struct err *err);
+enum err_code manifest_parse(
+	const void *text, size_t len, struct manifest *out, struct err *err);
 void manifest_free(struct manifest *m); /* leaves it empty */
 
 /* "bytes.files" of the line "Payload-Oxum: " in bag-info.txt. */

@@ -26,17 +26,17 @@ struct entry {
 	struct digest prev; /* leaf hash of the revision before, rev > 1 only */
 	size_t to_count;
 	char to[ENTRY_TO_LIMIT][CODE_SIZE]; /* code prefixes, sorted */
-	size_t sd_count; /* 1..LABEL_COUNT */
-	struct digest sd[LABEL_COUNT]; /* sorted by their encoded ASCII */
+	size_t sd_count;		    /* 1..LABEL_COUNT */
+	struct digest sd[LABEL_COUNT];	    /* sorted by their encoded ASCII */
 };
 
 /* Appends the canonical text; sorts sd.  ERR_LIMIT past ENTRY_SIZE_LIMIT. */
-enum err_code entry_write(const struct entry *e, struct buf *out,
-	struct err *err);
+enum err_code entry_write(
+	const struct entry *e, struct buf *out, struct err *err);
 /* Strict: exactly the canonical text of an entry.  Names of members that this
  * version does not know are ERR_INVALID.  Pure and allocation-free. */
-enum err_code entry_parse(const char *text, size_t len, struct entry *out,
-	struct err *err);
+enum err_code entry_parse(
+	const char *text, size_t len, struct entry *out, struct err *err);
 /* How an entry's text runs, for the columns of runs and blocks: the digests,
  * ENTRY_AT, 25 characters of time, ENTRY_ID, 36 of the id, and its tail. */
 #define ENTRY_AT ",\"_sd_alg\":\"sha-256\",\"at\":\""

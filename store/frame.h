@@ -26,7 +26,7 @@ struct entry_row {
 	const char *entry;
 	size_t entry_len;
 	struct digest leaf;
-	uint8_t computed;                  /* LABEL_BITs */
+	uint8_t computed;		   /* LABEL_BITs */
 	struct digest digest[LABEL_COUNT]; /* by label, where computed */
 };
 enum err_code entries_block(const struct entry_row *rows, size_t count,
@@ -44,8 +44,8 @@ struct entry_stub {
 };
 /* Takes an entry apart; the stub borrows from it.  ERR_INVALID when it does not
  * parse or lacks a computed digest. */
-enum err_code entry_stub_make(const struct entry_row *row,
-	struct entry_stub *out, struct err *err);
+enum err_code entry_stub_make(
+	const struct entry_row *row, struct entry_stub *out, struct err *err);
 /* Stubs borrow from `plain`.  ERR_CORRUPT. */
 enum err_code entries_block_read(const void *plain, size_t len,
 	struct entry_stub *stubs, size_t cap, size_t *count, struct err *err);

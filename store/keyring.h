@@ -19,16 +19,16 @@ enum err_code keyring_open(const char *data, bool create, bool read_only,
 void keyring_close(struct keyring *k);
 /* Makes and durably adds `count` keys with fresh ids (never reused).  One
  * fdatasync in all. */
-enum err_code keyring_add(struct keyring *k, uint64_t *ids, size_t count,
-	struct err *err);
+enum err_code keyring_add(
+	struct keyring *k, uint64_t *ids, size_t count, struct err *err);
 /* ERR_NOT_FOUND for a dropped or unknown key.  A read-only keyring rereads the
  * files when they changed.  Safe from any thread. */
 enum err_code keyring_get(struct keyring *k, uint64_t id,
 	struct seal_secret *out, struct err *err);
 /* Durable when it returns; crash points between the steps. */
-enum err_code keyring_drop(struct keyring *k, const uint64_t *ids,
-	size_t count, struct err *err);
+enum err_code keyring_drop(
+	struct keyring *k, const uint64_t *ids, size_t count, struct err *err);
 /* Every id, for scanners. */
 typedef enum err_code keyring_visit(void *arg, uint64_t id, struct err *err);
-enum err_code keyring_each(struct keyring *k, keyring_visit *visit, void *arg,
-	struct err *err);
+enum err_code keyring_each(
+	struct keyring *k, keyring_visit *visit, void *arg, struct err *err);

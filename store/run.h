@@ -26,7 +26,7 @@ struct record {
 	const char *entry;
 	size_t entry_len;
 	struct digest leaf;
-	uint8_t have; /* LABEL_BITs of part[] that are here */
+	uint8_t have;	/* LABEL_BITs of part[] that are here */
 	uint8_t erased; /* LABEL_BITs destroyed under an order */
 	struct part part[LABEL_COUNT];
 };

@@ -25,12 +25,12 @@ struct store;
 enum store_mode { STORE_READ, STORE_WRITE };
 struct store_options {
 	enum store_mode mode;
-	bool create;        /* with STORE_WRITE: make what is missing */
-	bool rebuild_index; /* from the segments, even where it looks well */
+	bool create;	       /* with STORE_WRITE: make what is missing */
+	bool rebuild_index;    /* from the segments, even where it looks well */
 	uint64_t segment_size; /* when a new segment begins; 0: 64 MiB */
 	/* Told while the index is rebuilt or fsck runs; may be NULL. */
-	void (*progress)(void *arg, const char *doing, uint64_t done,
-		uint64_t all);
+	void (*progress)(
+		void *arg, const char *doing, uint64_t done, uint64_t all);
 	void *arg;
 };
 
@@ -54,25 +54,26 @@ struct log_info {
 	uint32_t id; /* of this store only */
 	enum log_kind kind;
 	char origin[ORIGIN_SIZE];
-	uint64_t size;              /* entries here, without a gap */
-	struct digest root;         /* at size */
-	uint64_t checkpoint_size;   /* newest checkpoint with all its entries here */
-	uint64_t pending_size;      /* newest verified checkpoint, >= the above */
-	uint64_t cosigned_size;     /* newest checkpoint here with a cosignature */
+	uint64_t size;		  /* entries here, without a gap */
+	struct digest root;	  /* at size */
+	uint64_t checkpoint_size; /* newest checkpoint with all its entries here
+				   */
+	uint64_t pending_size;	  /* newest verified checkpoint, >= the above */
+	uint64_t cosigned_size; /* newest checkpoint here with a cosignature */
 };
 
 enum err_code store_log_find(struct store *s, const char *origin,
 	struct log_info *out, struct err *err); /* ERR_NOT_FOUND */
-enum err_code store_log_by_id(struct store *s, uint32_t id,
-	struct log_info *out, struct err *err);
+enum err_code store_log_by_id(
+	struct store *s, uint32_t id, struct log_info *out, struct err *err);
 /* The own log that is being written: the newest LOG_OWN. */
-enum err_code store_log_own(struct store *s, struct log_info *out,
-	struct err *err);
-typedef enum err_code store_log_visit(void *arg, const struct log_info *log,
-	struct err *err);
+enum err_code store_log_own(
+	struct store *s, struct log_info *out, struct err *err);
+typedef enum err_code store_log_visit(
+	void *arg, const struct log_info *log, struct err *err);
 /* In the order they were first seen; a visit that returns an error ends it. */
-enum err_code store_log_each(struct store *s, store_log_visit *visit, void *arg,
-	struct err *err);
+enum err_code store_log_each(
+	struct store *s, store_log_visit *visit, void *arg, struct err *err);
 
 enum which_note { NOTE_COMPLETE, NOTE_PENDING, NOTE_COSIGNED };
 /* Appends the note with all signature lines known.  ERR_NOT_FOUND. */
@@ -96,8 +97,8 @@ enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, struct err *err);
 
 /* Revisions of an id in the order of arrival; an unknown id has none. */
-typedef enum err_code store_id_visit(void *arg, uint32_t log, uint64_t seq,
-	uint64_t rev, struct err *err);
+typedef enum err_code store_id_visit(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err);
 enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
 	store_id_visit *visit, void *arg, struct err *err);
 
@@ -151,8 +152,8 @@ struct attachment_ref {
 enum err_code store_attachment_find(struct store *s,
 	const struct digest *object, struct attachment_ref *out,
 	struct err *err);
-typedef enum err_code store_attachment_visit(void *arg,
-	const struct attachment_ref *ref, struct err *err);
+typedef enum err_code store_attachment_visit(
+	void *arg, const struct attachment_ref *ref, struct err *err);
 /* Referred to by records here, and not here. */
 enum err_code store_wanted_each(struct store *s, store_attachment_visit *visit,
 	void *arg, struct err *err);
@@ -163,8 +164,7 @@ uint64_t store_wanted_count(struct store *s);
 struct batch;
 
 /* Opens the one batch there can be. */
-enum err_code batch_begin(struct store *s, struct batch **out,
-	struct err *err);
+enum err_code batch_begin(struct store *s, struct batch **out, struct err *err);
 void batch_abort(struct batch *b);
 
 /* Signs the own log's checkpoint at commit. */
@@ -177,12 +177,12 @@ typedef enum err_code batch_sign(void *arg, const struct checkpoint *cp,
  * failed: the store must be opened anew.  An error that begins with "finish an
  * erasure" tells of destroying only: the batch is durable, and destroying is
  * tried again with the next batch and at the next opening. */
-enum err_code batch_commit(struct batch *b, batch_sign *sign, void *arg,
-	struct err *err);
+enum err_code batch_commit(
+	struct batch *b, batch_sign *sign, void *arg, struct err *err);
 
 /* Finds a log or starts it; batch-local until commit. */
-enum err_code batch_log(struct batch *b, const char *origin,
-	enum log_kind kind, struct log_info *out, struct err *err);
+enum err_code batch_log(struct batch *b, const char *origin, enum log_kind kind,
+	struct log_info *out, struct err *err);
 /* As store_log_find and store_find_id, but seeing what this batch holds. */
 enum err_code batch_log_find(struct batch *b, const char *origin,
 	struct log_info *out, struct err *err);
@@ -210,11 +210,11 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 enum err_code batch_note(struct batch *b, uint32_t log, const void *note,
 	size_t len, bool cosigned, struct err *err);
 /* The record refers to an attachment; it is wanted until its file is here. */
-enum err_code batch_refer(struct batch *b, const struct attachment_ref *ref,
-	struct err *err);
+enum err_code batch_refer(
+	struct batch *b, const struct attachment_ref *ref, struct err *err);
 /* Its file is in place now (attachment_finish). */
-enum err_code batch_attached(struct batch *b, const struct digest *object,
-	struct err *err);
+enum err_code batch_attached(
+	struct batch *b, const struct digest *object, struct err *err);
 /* Destroys parts: after commit neither their bytes nor their keys are anywhere
  * in DATA, and no put or import brings them back.  What lies with them in a
  * block is rewritten once.  The parts' digests stay. */
@@ -241,11 +241,11 @@ typedef void writer_done(void *arg, enum err_code rc, const struct err *err);
 enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
 	struct writer **out, struct err *err);
 /* Blocks while WRITER_QUEUE_LIMIT jobs wait. */
-void writer_submit(struct writer *w, writer_job *job, writer_done *done,
-	void *arg);
+void writer_submit(
+	struct writer *w, writer_job *job, writer_done *done, void *arg);
 /* Submits and waits. */
-enum err_code writer_run(struct writer *w, writer_job *job, void *arg,
-	struct err *err);
+enum err_code writer_run(
+	struct writer *w, writer_job *job, void *arg, struct err *err);
 /* Finishes what was submitted.  NULL does nothing. */
 void writer_stop(struct writer *w);
 
@@ -269,5 +269,5 @@ enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
  * the file and place, and for parts "...: parts SERIES LABEL". */
 typedef enum err_code dump_visit(void *arg, const char *where,
 	const void *plain, size_t len, struct err *err);
-enum err_code store_dump(const char *data, dump_visit *visit, void *arg,
-	struct err *err);
+enum err_code store_dump(
+	const char *data, dump_visit *visit, void *arg, struct err *err);

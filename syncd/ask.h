@@ -10,29 +10,30 @@
 
 enum ask_kind {
 	ASK_HELLO,  /* our HELLO; child: the logs that its hash stands for;
-	             * parent: the cosigned notes as they are */
+		     * parent: the cosigned notes as they are */
 	ASK_EXPORT, /* governance heads after `from`, into out */
 	ASK_IMPORT, /* data: heads; adopts them; `serial` in force then */
-	ASK_LOOK,   /* what changed: serial, logs, wanted, here; a parent cosigns
-	             * what is complete and lacks it */
+	ASK_LOOK, /* what changed: serial, logs, wanted, here; a parent cosigns
+		   * what is complete and lacks it */
 	ASK_GIVE_CHECKPOINT, /* origin from `from`; out, `size` */
 	ASK_GIVE_PACKAGE,    /* origin from `from` of the tree `size`; next */
 	ASK_GIVE_PROVED,     /* cursors, room; proved, cursors moved on */
 	ASK_GIVE_COSIGNED,   /* origin; out, note */
-	ASK_GIVE_RANGE,      /* object from `from`, `size` bytes; out */
+	ASK_GIVE_RANGE,	     /* object from `from`, `size` bytes; out */
 	ASK_TAKE_CHECKPOINT, /* origin, data; `size` */
 	ASK_TAKE_PACKAGE,    /* origin, data; `size`, count */
 	ASK_TAKE_PROVED,     /* origin, `from`: its sequence, data */
 	ASK_TAKE_COSIGNED,   /* data */
-	ASK_RESUME,          /* ref; writer, `from` where to go on */
-	ASK_TAKE_RANGE,      /* ref, writer, data behind `from`; writer or done */
+	ASK_RESUME,	     /* ref; writer, `from` where to go on */
+	ASK_TAKE_RANGE, /* ref, writer, data behind `from`; writer or done */
 };
 
 /* A log as ASK_HELLO and ASK_LOOK see it. */
 struct seen_log {
 	char origin[ORIGIN_SIZE];
 	uint64_t size; /* of its newest complete checkpoint */
-	uint64_t note; /* 8 bytes of the digest of its cosigned note, 0 for none */
+	uint64_t note; /* 8 bytes of the digest of its cosigned note, 0 for none
+			*/
 	uint64_t cosigned_size;
 	bool own; /* child: the log being written */
 };
@@ -46,14 +47,15 @@ struct digests {
 	struct digest *d;
 	size_t count, cap;
 };
-enum err_code digests_add(struct digests *list, const struct digest *d,
-	struct err *err);
+enum err_code digests_add(
+	struct digests *list, const struct digest *d, struct err *err);
 bool digests_have(const struct digests *list, const struct digest *d);
 void digests_remove(struct digests *list, const struct digest *d);
 void digests_free(struct digests *list); /* leaves it empty */
 
-#define PROVED_AT_ONCE 16 /* sent, not acknowledged */
-#define PROVED_ROOM ((size_t)256 << 10) /* bytes in one answer, or one entry */
+#define PROVED_AT_ONCE 16		/* sent, not acknowledged */
+#define PROVED_ROOM ((size_t)256 << 10) /* bytes in one answer, or one entry   \
+					 */
 struct proved_item {
 	char origin[ORIGIN_SIZE];
 	uint64_t seq;
@@ -76,10 +78,10 @@ struct ask {
 	struct digest object;
 	struct attachment_ref ref;
 	struct buf data;
-	size_t head; /* bytes of data that are the session's own */
-	struct digests skip;  /* LOOK: objects not to tell as wanted */
+	size_t head;	       /* bytes of data that are the session's own */
+	struct digests skip;   /* LOOK: objects not to tell as wanted */
 	struct digests absent; /* LOOK: objects to look for */
-	size_t room;          /* PROVED: how many */
+	size_t room;	       /* PROVED: how many */
 
 	/* both */
 	struct rows cursors; /* PROVED: next sequence to look at, by origin */
@@ -89,14 +91,14 @@ struct ask {
 	/* the answer */
 	enum err_code rc;
 	struct err err;
-	bool changed; /* the node is another than before, others may care */
-	bool more;    /* PROVED: room ran out first */
-	uint64_t serial;         /* of the rules in force */
-	uint64_t next, count;    /* sequence after; entries */
-	uint64_t note;           /* as seen_log.note */
+	bool changed;	 /* the node is another than before, others may care */
+	bool more;	 /* PROVED: room ran out first */
+	uint64_t serial; /* of the rules in force */
+	uint64_t next, count; /* sequence after; entries */
+	uint64_t note;	      /* as seen_log.note */
 	struct buf out;
 	struct seen_logs logs;
-	struct digests here;     /* LOOK: those of `absent` that are here now */
+	struct digests here; /* LOOK: those of `absent` that are here now */
 	struct attachment_ref wanted[WANTED_AT_ONCE];
 	size_t wanted_count;
 	uint64_t wanted_total;

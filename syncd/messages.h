@@ -47,7 +47,7 @@ const struct message_spec *message_spec(unsigned kind);
 
 struct row {
 	char origin[ORIGIN_SIZE];
-	uint64_t n;     /* entries there, or the next sequence that is lacking */
+	uint64_t n; /* entries there, or the next sequence that is lacking */
 	uint64_t known; /* HELLO's rows: the newest checkpoint there, >= n */
 };
 struct rows {
@@ -64,7 +64,7 @@ struct hello {
 	uint64_t version;
 	char code[CODE_SIZE]; /* "" for none */
 	char domain[DOMAIN_SIZE];
-	uint64_t governance;     /* serial */
+	uint64_t governance;	 /* serial */
 	struct digest statement; /* of that head */
 	bool known; /* the sender knows our key: the members below count */
 	struct digest origins;
@@ -73,10 +73,10 @@ struct hello {
 	struct rows rows;    /* parent, where the hashes differ */
 };
 void hello_fini(struct hello *h);
-enum err_code hello_write(const struct hello *h, struct buf *out,
-	struct err *err);
-enum err_code hello_parse(const void *data, size_t len, struct hello *out,
-	struct err *err);
+enum err_code hello_write(
+	const struct hello *h, struct buf *out, struct err *err);
+enum err_code hello_parse(
+	const void *data, size_t len, struct hello *out, struct err *err);
 
 /* ---- the small ones ---- */
 
@@ -99,7 +99,7 @@ struct control {
 	struct digest object;
 	char origin[ORIGIN_SIZE];
 	char text[ERR_TEXT_SIZE]; /* no control bytes */
-	char why[WHY_SIZE];       /* [a-z-]+ */
+	char why[WHY_SIZE];	  /* [a-z-]+ */
 };
 enum err_code control_write(enum message_kind kind, const struct control *c,
 	struct buf *out, struct err *err);
@@ -112,10 +112,10 @@ enum err_code control_parse(enum message_kind kind, const void *data,
  * policies/exchange.h. */
 void origin_head_write(const char *origin, struct buf *out);
 /* The cursor stands behind the head then. */
-enum err_code origin_head_read(struct cursor *c, char origin[ORIGIN_SIZE],
-	struct err *err);
+enum err_code origin_head_read(
+	struct cursor *c, char origin[ORIGIN_SIZE], struct err *err);
 /* DATA: object, u64 offset, then the bytes. */
-void data_head_write(const struct digest *object, uint64_t offset,
-	struct buf *out);
+void data_head_write(
+	const struct digest *object, uint64_t offset, struct buf *out);
 enum err_code data_head_read(struct cursor *c, struct digest *object,
 	uint64_t *offset, struct err *err);

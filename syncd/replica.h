@@ -18,5 +18,5 @@ const char *ask_problem(const struct ask *a);
 
 /* node_adopt() under the lock that asks take too: `n->governance` belongs to
  * whoever holds it.  Everybody in the daemon adopts by this. */
-enum err_code replica_adopt(struct node *n, struct writer *w,
-	uint64_t *adopted, struct err *err);
+enum err_code replica_adopt(
+	struct node *n, struct writer *w, uint64_t *adopted, struct err *err);

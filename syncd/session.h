@@ -27,11 +27,11 @@ enum session_role {
 };
 
 enum session_state {
-	SESSION_HELLO,      /* waiting for the peer's hello */
+	SESSION_HELLO,	    /* waiting for the peer's hello */
 	SESSION_GOVERNANCE, /* exchanging heads, nothing else */
 	SESSION_OPEN,
-	SESSION_RESTART,    /* rules were adopted: reconnect at once */
-	SESSION_BUSY,       /* the peer is full: reconnect after retry_s */
+	SESSION_RESTART, /* rules were adopted: reconnect at once */
+	SESSION_BUSY,	 /* the peer is full: reconnect after retry_s */
 	SESSION_CLOSED,
 };
 
@@ -40,8 +40,8 @@ struct ask; /* docs in replica.h */
 
 struct session_options {
 	enum session_role role;
-	char peer[CODE_SIZE]; /* the roster's node behind the TLS key, or "" for a
-	                       * key that is unknown: governance only */
+	char peer[CODE_SIZE]; /* the roster's node behind the TLS key, or "" for
+			       * a key that is unknown: governance only */
 	size_t frame_limit;   /* FRAME_SIZE_LIMIT or FRAME_SLOW_LIMIT */
 };
 
@@ -53,18 +53,17 @@ void session_free(struct session *s);
 
 /* Bytes of the peer.  An error ends the session: send what session_output()
  * still gives (the reason for the peer), then close. */
-enum err_code session_receive(struct session *s, const void *data, size_t len,
-	struct err *err);
+enum err_code session_receive(
+	struct session *s, const void *data, size_t len, struct err *err);
 /* Whether the host should go on reading; false while asks are piled up. */
 bool session_wants_input(const struct session *s);
 /* Appends at most about `room` bytes of whole frames, lower lanes first. */
-enum err_code session_output(struct session *s, size_t room, struct buf *out,
-	struct err *err);
+enum err_code session_output(
+	struct session *s, size_t room, struct buf *out, struct err *err);
 /* The next ask to run, or NULL for now; it belongs to the host until
  * session_answer() (which frees it) or ask_free(). */
 struct ask *session_next_ask(struct session *s);
-enum err_code session_answer(struct session *s, struct ask *a,
-	struct err *err);
+enum err_code session_answer(struct session *s, struct ask *a, struct err *err);
 
 /* True when nothing more will come of it (state RESTART, BUSY, CLOSED): send
  * what session_output() still gives, then close. */
@@ -82,15 +81,16 @@ void session_wake(struct session *s);
 
 struct session_status {
 	enum session_state state;
-	uint64_t sent, received;          /* bytes of frames */
+	uint64_t sent, received; /* bytes of frames */
 	uint64_t packages_out, packages_in, entries_out, entries_in;
 	uint64_t proved_out, proved_in;
 	uint64_t attachment_bytes_out, attachment_bytes_in;
 	uint64_t backlog; /* child: entries the parent has not acknowledged */
 	uint64_t wanted;  /* attachments asked for or still to ask */
 	unsigned retry_s;
-	bool complete; /* roots of all logs match at both ends, nothing wanted */
-	char waiting_for[96]; /* the first thing in the way, for `why`; in an end
-	                       * state the peer's or our reason */
+	bool complete; /* roots of all logs match at both ends, nothing wanted
+			*/
+	char waiting_for[96]; /* the first thing in the way, for `why`; in an
+			       * end state the peer's or our reason */
 };
 void session_status(const struct session *s, struct session_status *out);

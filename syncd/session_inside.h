@@ -8,10 +8,10 @@
 
 #define FLIGHTS_LIMIT 64
 #define OBJECTS_LIMIT 1024 /* that one side wants and the other lacks */
-#define RANGES_LIMIT 2     /* attachments under way each way */
+#define RANGES_LIMIT 2	   /* attachments under way each way */
 #define INBOX_LIMIT 4
 #define INBOX_BYTES_LIMIT ((size_t)1 << 20)
-#define TAKES_LIMIT 4 /* at once, of different logs */
+#define TAKES_LIMIT 4  /* at once, of different logs */
 #define OUT_LIMIT 4096 /* messages that the peer has not taken from us */
 #define BUSY_RETRY_S 300
 
@@ -42,16 +42,16 @@ struct incoming {
 struct log_row {
 	char origin[ORIGIN_SIZE];
 	bool own;
-	uint64_t here;   /* child: size of our complete checkpoint */
-	uint64_t acked;  /* child: entries that the parent has */
-	uint64_t known;  /* child: newest checkpoint that the parent has */
+	uint64_t here;	 /* child: size of our complete checkpoint */
+	uint64_t acked;	 /* child: entries that the parent has */
+	uint64_t known;	 /* child: newest checkpoint that the parent has */
 	uint64_t target; /* child: size under way, 0 for none */
-	uint64_t next;   /* child: entries sent */
-	bool verify;     /* child: ask by a checkpoint whether it is a fork */
+	uint64_t next;	 /* child: entries sent */
+	bool verify;	 /* child: ask by a checkpoint whether it is a fork */
 	bool unverified; /* child: asked, no answer yet */
-	bool partial;    /* parent: a checkpoint came, not all its entries */
-	bool refused;    /* for this session */
-	uint64_t note;   /* parent: mark of the cosigned note last sent */
+	bool partial;	 /* parent: a checkpoint came, not all its entries */
+	bool refused;	 /* for this session */
+	uint64_t note;	 /* parent: mark of the cosigned note last sent */
 	bool note_due;
 };
 #define NO_ROW SIZE_MAX
@@ -159,12 +159,12 @@ enum err_code session_on_governance(struct session *s, enum message_kind kind,
 enum err_code session_give_rules(struct session *s, struct err *err);
 /* Child: the sizes of our logs, as a look saw them. */
 void session_keep_sizes(struct session *s, const struct seen_logs *logs);
-enum err_code session_hello_answer(struct session *s, struct ask *a,
-	struct err *err);
-enum err_code session_import_answer(struct session *s, struct ask *a,
-	struct err *err);
-enum err_code session_export_answer(struct session *s, struct ask *a,
-	struct err *err);
+enum err_code session_hello_answer(
+	struct session *s, struct ask *a, struct err *err);
+enum err_code session_import_answer(
+	struct session *s, struct ask *a, struct err *err);
+enum err_code session_export_answer(
+	struct session *s, struct ask *a, struct err *err);
 
 /* ---- session_give.c ---- */
 
@@ -172,12 +172,12 @@ void give_pump(struct session *s);
 void give_open(struct session *s); /* the rows of both HELLOs */
 enum err_code give_answer(struct session *s, struct ask *a, struct err *err);
 enum err_code give_news(struct session *s, struct ask *look, struct err *err);
-enum err_code give_on_ack(struct session *s, const struct control *c,
-	struct err *err);
-enum err_code give_on_refused(struct session *s, const struct control *c,
-	struct err *err);
-enum err_code give_on_want(struct session *s, const struct control *c,
-	struct err *err);
+enum err_code give_on_ack(
+	struct session *s, const struct control *c, struct err *err);
+enum err_code give_on_refused(
+	struct session *s, const struct control *c, struct err *err);
+enum err_code give_on_want(
+	struct session *s, const struct control *c, struct err *err);
 
 /* ---- session_take.c ---- */
 
@@ -188,10 +188,10 @@ void take_news(struct session *s, const struct ask *look);
 /* Takes `body`. */
 enum err_code take_on_log(struct session *s, enum message_kind kind,
 	struct buf *body, struct err *err);
-enum err_code take_on_data(struct session *s, struct buf *body,
-	struct err *err);
-enum err_code take_on_none(struct session *s, const struct control *c,
-	struct err *err);
-enum err_code take_on_have(struct session *s, const struct control *c,
-	struct err *err);
+enum err_code take_on_data(
+	struct session *s, struct buf *body, struct err *err);
+enum err_code take_on_none(
+	struct session *s, const struct control *c, struct err *err);
+enum err_code take_on_have(
+	struct session *s, const struct control *c, struct err *err);
 bool take_idle(const struct session *s); /* nothing wanted or under way */

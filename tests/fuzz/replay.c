@@ -26,8 +26,7 @@ int main(int argc, char **argv)
 		if (entry->d_name[0] == '.')
 			continue;
 		path = file_join(argv[1], entry->d_name);
-		if (!path ||
-			file_read(path, (size_t)16 << 20, &bytes, &err)) {
+		if (!path || file_read(path, (size_t)16 << 20, &bytes, &err)) {
 			fprintf(stderr, "%s: unreadable\n", entry->d_name);
 			return 1;
 		}
