@@ -73,12 +73,12 @@ def git_import(repo, lines, parent=None, start=0):
     def commit(n):
         nonlocal parent
         w(b"commit refs/heads/main\ncommitter c <c@localhost> %d +0000\ndata 1\nc\n" % (1700000000 + n))
-        if parent:
+        if parent:  # of the first only: those after it follow it by themselves
             w(b"from refs/heads/main^0\n")
+            parent = None
         for mark, name in names:
             w(b"M 100644 :%d %s\n" % (mark, name))
         names.clear()
-        parent = True
     for n, line in enumerate(lines, start + 1):
         h = hashlib.sha256(line).hexdigest().encode()
         w(b"blob\nmark :%d\ndata %d\n" % (n, len(line)) + line + b"\n")
