@@ -420,6 +420,32 @@ const struct command command_governance_log = {
 
 /* adopt */
 
+static enum err_code on_first(void *arg, const struct statement *s,
+	unsigned signatures, bool final, struct err *err)
+{
+	(void)signatures;
+	(void) final;
+	(void)err;
+	if (s->serial == 1)
+		*(struct digest *)arg = s->digest;
+	return ERR_OK;
+}
+
+static enum err_code check_root(
+	struct node *n, struct governance *g, const char *path, struct err *err)
+{
+	struct digest root = {{0}};
+	char hex[DIGEST_HEX_SIZE];
+	enum err_code rc = governance_each(g, on_first, &root, err);
+
+	if (rc || digest_equal(&root, &n->config.root))
+		return rc;
+	digest_hex(&root, hex);
+	return err_set(err, ERR_DENIED,
+		"%s has the root fingerprint %s, which is not this node's",
+		path, hex);
+}
+
 /* The heads that the other repository has and ours has not, as an exchange
  * with a peer would bring them. */
 static enum err_code fetch(struct node *n, const char *path, struct err *err)
@@ -431,6 +457,7 @@ static enum err_code fetch(struct node *n, const char *path, struct err *err)
 	enum err_code rc;
 
 	if ((rc = governance_open(path, &g, err)) ||
+		(rc = check_root(n, g, path, err)) ||
 		(rc = governance_head(g, &theirs, err)) ||
 		(rc = governance_head(n->governance, &ours, err)))
 		goto out;

@@ -245,6 +245,10 @@ static enum err_code upload(
 	do {
 		rc = control_put_file(p->control, url, path, err);
 	} while (wait_a_little(rc, &tries));
+	if (rc == ERR_USAGE)
+		rc = err_set(err, ERR_INVALID,
+			"attachments: the file %s has another SHA-256",
+			strrchr(path, '/') + 1);
 	return rc;
 }
 
