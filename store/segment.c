@@ -108,17 +108,19 @@ enum err_code segments_recount(struct segments *g, struct err *err)
 	return count_files(g, err);
 }
 
-/* A crash while the newest segment was made leaves a file without a head:
- * nothing was ever in it. */
+/* A crash while the newest segment was made leaves a file without a head, or
+ * one whose bytes never reached the disk: nothing was ever in it. */
 static enum err_code drop_unborn(struct segments *g, struct err *err)
 {
+	struct segment_head head;
 	uint64_t size;
 	enum err_code rc;
 	char *path;
 
 	if ((rc = segment_size(g, g->count, &size, err)))
 		return rc;
-	if (size >= SEGMENT_HEAD_SIZE)
+	if (size > SEGMENT_HEAD_SIZE ||
+		read_head(g, g->count, &head, NULL) == ERR_OK)
 		return ERR_OK;
 	if (!(path = segment_path(g, g->count)))
 		return err_nomem(err);
@@ -130,8 +132,8 @@ static enum err_code drop_unborn(struct segments *g, struct err *err)
 	return rc;
 }
 
-enum err_code segments_open(
-	const char *data, bool create, struct segments **out, struct err *err)
+enum err_code segments_open(const char *data, enum segments_mode mode,
+	struct segments **out, struct err *err)
 {
 	struct segments *g = calloc(1, sizeof(*g));
 	struct segment_head head;
@@ -144,10 +146,10 @@ enum err_code segments_open(
 		rc = err_nomem(err);
 		goto out;
 	}
-	if ((create && (rc = file_make_dirs(g->dir, err))) ||
+	if ((mode == SEGMENTS_CREATE && (rc = file_make_dirs(g->dir, err))) ||
 		(rc = count_files(g, err)))
 		goto out;
-	if (create && g->count && (rc = drop_unborn(g, err)))
+	if (mode != SEGMENTS_READ && g->count && (rc = drop_unborn(g, err)))
 		goto out;
 	if (g->count) {
 		if ((rc = read_head(g, 1, &head, err)))

@@ -8,9 +8,11 @@
 
 struct segments;
 
-/* The segments in DATA/segments; the folder is made when `create`. */
-enum err_code segments_open(
-	const char *data, bool create, struct segments **out, struct err *err);
+/* The segments in DATA/segments.  A writer removes the file of one that a crash
+ * left without its head; SEGMENTS_CREATE also makes the folder. */
+enum segments_mode { SEGMENTS_READ, SEGMENTS_WRITE, SEGMENTS_CREATE };
+enum err_code segments_open(const char *data, enum segments_mode mode,
+	struct segments **out, struct err *err);
 void segments_close(struct segments *g);
 /* A reader looks how many there are by now. */
 enum err_code segments_recount(struct segments *g, struct err *err);

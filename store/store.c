@@ -213,7 +213,9 @@ static enum err_code open_writer(struct store *s, struct err *err)
 	if ((create && (rc = file_make_dirs(s->data, err))) ||
 		(rc = lock_store(s, err)) ||
 		(rc = keyring_open(s->data, create, false, &s->keyring, err)) ||
-		(rc = segments_open(s->data, create, &s->segments, err)) ||
+		(rc = segments_open(s->data,
+			 create ? SEGMENTS_CREATE : SEGMENTS_WRITE,
+			 &s->segments, err)) ||
 		(rc = pool_new(0, POOL_QUEUE, &s->pool, err)) ||
 		(rc = open_trusted(s, err)) || (rc = bring_up(s, err)) ||
 		(rc = load_spare(s, err)))
@@ -228,7 +230,7 @@ static enum err_code open_reader(struct store *s, struct err *err)
 	enum err_code rc;
 
 	if ((rc = keyring_open(s->data, false, true, &s->keyring, err)) ||
-		(rc = segments_open(s->data, false, &s->segments, err)))
+		(rc = segments_open(s->data, SEGMENTS_READ, &s->segments, err)))
 		return rc;
 	rc = index_open(s->data, false, true, &s->index, err);
 	if (rc == ERR_NOT_FOUND || rc == ERR_CORRUPT)

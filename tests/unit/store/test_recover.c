@@ -303,6 +303,29 @@ static void damage_before_whole_groups_is_told(void **state)
 	buf_free(&all);
 }
 
+/* A crash came while a segment was made; the one who opens next is a daemon,
+ * which makes no new store. */
+static void a_segment_without_its_head_was_never_there(void **state)
+{
+	static const size_t sizes[] = {0, 17, 40};
+	static const char zeros[40];
+	struct store_options opt = {.mode = STORE_WRITE};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct log_info log;
+
+	put_records(s, 0, 2);
+	store_close(s);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		write_file(scratch_path(state, "segments/00000002.seg"), zeros,
+			sizes[i]);
+		OK(store_open(*state, &opt, &s, &test_err));
+		OK(store_log_own(s, &log, &test_err));
+		assert_root(s, &log, 2 + i);
+		put_records(s, 2 + i, 1);
+		store_close(s);
+	}
+}
+
 /* ---- no room ---- */
 
 static void limit_files(rlim_t size)
@@ -453,6 +476,7 @@ int main(void)
 		test(an_index_of_another_boot_is_made_anew),
 		test(a_torn_tail_is_whole_or_absent_at_every_byte),
 		test(damage_before_whole_groups_is_told),
+		test(a_segment_without_its_head_was_never_there),
 		test(a_segment_without_room_undoes_the_batch),
 		test(an_index_without_room_undoes_the_batch),
 #ifdef CUNDANG_CRASH_POINTS

@@ -119,26 +119,26 @@ static void a_missing_segment_is_told(void **state)
 {
 	struct segments *g;
 
-	OK(segments_open(*state, true, &g, &test_err));
+	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
 	OK(segment_create(g, 0, &test_err));
 	OK(segment_create(g, SEGMENT_HEAD_SIZE, &test_err));
 	OK(segment_create(g, SEGMENT_HEAD_SIZE, &test_err));
 	segments_close(g);
 	unlink(scratch_path(state, "segments/00000002.seg"));
-	assert_int_equal(
-		segments_open(*state, true, &g, &test_err), ERR_CORRUPT);
+	assert_int_equal(segments_open(*state, SEGMENTS_CREATE, &g, &test_err),
+		ERR_CORRUPT);
 }
 
 static void a_segment_without_a_head_was_never_born(void **state)
 {
 	struct segments *g;
 
-	OK(segments_open(*state, true, &g, &test_err));
+	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
 	OK(segment_create(g, 0, &test_err));
 	segments_close(g);
 	OK(file_replace(scratch_path(state, "segments/00000002.seg"), "CDSE", 4,
 		0600, &test_err));
-	OK(segments_open(*state, true, &g, &test_err));
+	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
 	assert_int_equal(segments_count(g), 1);
 	segments_close(g);
 }
