@@ -1,0 +1,59 @@
+"""Goal: a log that contradicts itself is refused, told at both ends, and harms nobody else.
+
+    county 330106000000 <---link--- township 330106110000
+                        <---link--- township 330106109000
+
+One township's disk is put back to an older state and goes on from there: the
+county keeps what it has, says why, and serves the other township as before.
+"""
+import pathlib
+import shutil
+import tempfile
+
+import net
+
+COUNTY, TOWNSHIP, OTHER = "330106000000", "330106110000", "330106109000"
+
+
+def holds(county, town):
+    s = town.status()
+    return county.logs().get(s["origin"]) == (s["size"], s["root"])
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="cundang-") as folder, net.Domain(folder) as d:
+        county = d.node(COUNTY)
+        town = d.node(TOWNSHIP, county)
+        other = d.node(OTHER, county)
+        d.enrol()
+        d.start()
+        town.put(net.generate(TOWNSHIP, 20, seed=1))
+        net.wait(lambda: holds(county, town), "the county holds the first records")
+        town.stop()
+        old = pathlib.Path(folder) / "old"
+        shutil.copytree(town.data, old)
+        town.start()
+        town.put(net.generate(TOWNSHIP, 20, seed=2))
+        net.wait(lambda: holds(county, town), "the county holds the next records")
+        origin, before = town.origin(), county.logs()
+        town.stop()
+        shutil.rmtree(town.data)
+        shutil.copytree(old, town.data)
+        # While the link is down the node cannot know that it was put back.
+        town.link.down()
+        town.start()
+        town.put(net.generate(TOWNSHIP, 30, seed=3))
+        town.link.up()
+        town.control("POST", "/sync", "{}")
+        net.wait(lambda: origin + " contradicts itself" in county.tail(200), "the county says that the log contradicts itself")
+        net.wait(lambda: origin in town.peer(COUNTY)["waiting_for"], "the township is told which log is in the way")
+        assert county.logs()[origin] == before[origin], (county.logs(), before)
+        assert not town.peer(COUNTY)["complete"]
+        other.put(net.generate(OTHER, 20, seed=4))
+        net.wait(lambda: holds(county, other), "the other township is served")
+        # Capture goes on: what is put is durable here.
+        assert len(town.put(net.generate(TOWNSHIP, 5, seed=5))) == 5
+
+
+if __name__ == "__main__":
+    main()
