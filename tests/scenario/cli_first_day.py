@@ -222,9 +222,13 @@ def check_killed(village, lines):
     p = subprocess.Popen([village.domain.tools.cundang, "-C", str(village.data), "put", "--json", "-"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
+    killed = threading.Event()
+
     def feed():
         try:
-            for x in lines:
+            for i, x in enumerate(lines):
+                if i == len(lines) // 2:
+                    killed.wait()
                 p.stdin.write(x + b"\n")
                 p.stdin.flush()
             p.stdin.close()
@@ -238,6 +242,7 @@ def check_killed(village, lines):
         before.append(json.loads(x))
         if len(before) == 20:
             village.kill()
+            killed.set()
     error = json.loads(p.stderr.read())
     code = p.wait()
     feeder.join()
