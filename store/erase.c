@@ -233,7 +233,8 @@ static enum err_code write_marks(
 }
 
 /* A key is of one segment; which one its blocks tell.  All are walked when
- * there is something to drop: heads only. */
+ * there is something to drop: heads only, and whole, or what a damaged head
+ * hides would go with its key. */
 enum err_code erase_write(struct group *g, struct err *err)
 {
 	struct batch *b = g->b;
@@ -251,9 +252,13 @@ enum err_code erase_write(struct group *g, struct err *err)
 		rc = refs_erase(&b->view, &b->marks[i], err);
 	if (!b->doomed_count)
 		return rc;
-	for (uint32_t n = 1; n <= count && !rc; n++)
-		rc = segment_each(b->s->segments, n, 0,
-			n == count ? b->s->end : 0, on_old, g, &end, err);
+	for (uint32_t n = 1; n <= count && !rc; n++) {
+		end = b->s->end;
+		if (n == count ||
+			!(rc = segment_end(b->s->segments, n, &end, err)))
+			rc = segment_all(
+				b->s->segments, n, end, on_old, g, err);
+	}
 	return rc;
 }
 
@@ -423,6 +428,23 @@ static enum err_code punch(struct store *s, struct drops *d, struct err *err)
 	return rc;
 }
 
+/* What a crash cut off before it was acknowledged may have been put again, and
+ * now be erased: no mark names what stands there. */
+static enum err_code cut_tails(struct store *s, struct err *err)
+{
+	uint32_t count = segments_count(s->segments);
+	enum err_code rc = ERR_OK;
+
+	for (uint32_t n = 1; n <= count && !rc; n++) {
+		uint64_t end = s->end;
+
+		if (n == count ||
+			!(rc = segment_end(s->segments, n, &end, err)))
+			rc = segment_cut_tail(s->segments, n, end, err);
+	}
+	return rc;
+}
+
 static enum err_code object_keys(
 	struct store *s, struct drops *d, struct err *err)
 {
@@ -494,7 +516,7 @@ enum err_code store_drop(struct store *s, struct err *err)
 		(rc = keyring_drop(s->keyring, d.keys, d.key_count, err)))
 		goto out;
 	crash_point("erase.dropped");
-	if ((rc = punch(s, &d, err)))
+	if ((rc = punch(s, &d, err)) || (rc = cut_tails(s, err)))
 		goto out;
 	crash_point("erase.punched");
 	if (!(rc = destroy_objects(s, &d, err)) &&

@@ -531,10 +531,16 @@ static enum err_code load_notes(
 	uint64_t end;
 	enum err_code rc = ERR_OK;
 
-	for (uint32_t n = 1; n <= last.segment && !rc; n++)
-		rc = segment_each(f->s->segments, n, 0,
-			n == last.segment ? last.offset : 0, on_note, f, &end,
-			err);
+	for (uint32_t n = 1; n <= last.segment && !rc; n++) {
+		uint64_t to = last.offset;
+
+		/* What cannot be told, or is damaged, is told of later. */
+		if (n < last.segment &&
+			segment_end(f->s->segments, n, &to, NULL))
+			continue;
+		rc = segment_each(
+			f->s->segments, n, 0, to, on_note, f, &end, err);
+	}
 	for (size_t i = 0; i < f->tree_count; i++) {
 		struct tree *t = &f->trees[i];
 

@@ -285,6 +285,21 @@ out:
 	return rc;
 }
 
+enum err_code segment_all(struct segments *g, uint32_t number, uint64_t end,
+	item_visit *visit, void *arg, struct err *err)
+{
+	uint64_t seen;
+	enum err_code rc =
+		segment_each(g, number, 0, end, visit, arg, &seen, err);
+
+	if (!rc && seen != end)
+		rc = at_place(err,
+			err_set(err, ERR_CORRUPT,
+				"no item, and the groups end at %" PRIu64, end),
+			(struct place){number, seen});
+	return rc;
+}
+
 enum err_code segment_size(
 	struct segments *g, uint32_t number, uint64_t *size, struct err *err)
 {
@@ -434,13 +449,13 @@ enum err_code segment_cut(struct segments *g, uint64_t offset, struct err *err)
 }
 
 static enum err_code write_zeros(
-	int fd, uint64_t offset, size_t len, struct err *err)
+	int fd, uint64_t offset, uint64_t len, struct err *err)
 {
 	static const uint8_t zeros[4096];
 	enum err_code rc = ERR_OK;
 
 	for (size_t n; len && !rc; offset += n, len -= n) {
-		n = len < sizeof(zeros) ? len : sizeof(zeros);
+		n = len < sizeof(zeros) ? (size_t)len : sizeof(zeros);
 		rc = file_write_at(fd, offset, zeros, n, err);
 	}
 	return rc;
@@ -475,6 +490,29 @@ enum err_code segment_sync(struct segments *g, uint32_t number, struct err *err)
 	if ((rc = open_file(g, number, O_RDWR, &fd, err)))
 		return rc;
 	rc = file_sync_data(fd, g->dir, err);
+	close(fd);
+	return rc;
+}
+
+enum err_code segment_cut_tail(
+	struct segments *g, uint32_t number, uint64_t end, struct err *err)
+{
+	uint64_t size;
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = segment_size(g, number, &size, err)) || size <= end)
+		return rc;
+	if ((rc = open_file(g, number, O_RDWR, &fd, err)))
+		return rc;
+	if ((rc = write_zeros(fd, end, size - end, err)) ||
+		(rc = file_sync_data(fd, g->dir, err)))
+		goto out;
+	if (ftruncate(fd, (off_t)end) < 0)
+		rc = err_sys(err, "cut segment %08" PRIu32, number);
+	else
+		rc = file_sync_data(fd, g->dir, err);
+out:
 	close(fd);
 	return rc;
 }

@@ -35,6 +35,10 @@ typedef enum err_code item_visit(
 enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
 	uint64_t to, item_visit *visit, void *arg, uint64_t *end,
 	struct err *err);
+/* As segment_each() over all groups of a segment, up to `end` where they are
+ * known to end; ERR_CORRUPT where an item on the way cannot be read. */
+enum err_code segment_all(struct segments *g, uint32_t number, uint64_t end,
+	item_visit *visit, void *arg, struct err *err);
 /* Size of the file. */
 enum err_code segment_size(
 	struct segments *g, uint32_t number, uint64_t *size, struct err *err);
@@ -60,5 +64,8 @@ enum err_code segment_cut(struct segments *g, uint64_t offset, struct err *err);
  * segment_sync(). */
 enum err_code segment_punch(
 	struct segments *g, struct place at, struct err *err);
+/* Overwrites what a crash left behind the groups, and cuts it off. */
+enum err_code segment_cut_tail(
+	struct segments *g, uint32_t number, uint64_t end, struct err *err);
 enum err_code segment_sync(
 	struct segments *g, uint32_t number, struct err *err);

@@ -157,6 +157,118 @@ static void a_part_erased_in_its_own_batch_is_never_written(void **state)
 	store_close(s);
 }
 
+/* ---- what a crash left, what a disk lost ---- */
+
+#define SEGMENT "segments/00000001.seg"
+
+static void write_bytes(const char *path, const struct buf *bytes)
+{
+	FILE *f = fopen(path, "wb");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes->data, 1, bytes->len, f), bytes->len);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* A store whose last group, of record 4, was cut off in its commit item and
+ * has its byte `flip`, counted from the group's start, wrong. */
+static struct store *cut_off(const char *data, size_t flip)
+{
+	struct store *s = open_store(data, STORE_WRITE, 0);
+	char path[SCRATCH_SIZE * 3];
+	struct buf bytes = BUF_EMPTY;
+	size_t first;
+
+	snprintf(path, sizeof(path), "%s/" SEGMENT, data);
+	put_records(s, 0, 4);
+	OK(file_read(path, 1 << 20, &bytes, &test_err));
+	first = bytes.len;
+	put_records(s, 4, 1);
+	store_close(s);
+	OK(file_read(path, 1 << 20, &bytes, &test_err));
+	if (first + flip < bytes.len)
+		bytes.data[first + flip] ^= 1;
+	bytes.len -= 5;
+	write_bytes(path, &bytes);
+	buf_free(&bytes);
+	snprintf(path, sizeof(path), "%s/index/data.mdb", data);
+	unlink(path);
+	return open_store(data, STORE_WRITE, 0);
+}
+
+static void erasing_reaches_what_a_crash_cut_off(void **state)
+{
+	struct erase_target targets[] = {
+		{1, 4, LABEL_PERSONAL}, {1, 1, LABEL_SENSITIVE}};
+	static const size_t flips[] = {50, 300, 500, 700, 900, 1u << 20};
+
+	for (size_t i = 0; i < ARRAY_LEN(flips); i++) {
+		char data[SCRATCH_SIZE * 2];
+		struct log_info log;
+		struct store *s;
+
+		snprintf(data, sizeof(data), "%s/%zu", (char *)*state, i);
+		s = cut_off(data, flips[i]);
+		OK(store_log_own(s, &log, &test_err));
+		assert_int_equal(log.size, 4);
+		put_records(s, 4, 2);
+		assert_sound(s);
+		erase(s, targets, ARRAY_LEN(targets));
+		assert_int_equal(occurrences(data, "secret-personal-4\""), 0);
+		assert_int_equal(occurrences(data, "secret-public-4\""), 1);
+		assert_all_but(s, 1, 6, targets, ARRAY_LEN(targets));
+		assert_sound(s);
+		store_close(s);
+	}
+}
+
+/* The checkpoint of a group that was never acknowledged is none of the log's,
+ * even where another came to its size. */
+static void a_checkpoint_that_was_cut_off_is_no_fault(void **state)
+{
+	struct store *s = cut_off(*state, 1u << 20);
+	struct batch *b;
+
+	OK(batch_begin(s, &b, &test_err));
+	put_into(b, ORIGIN, LOG_OWN, 77, 1);
+	OK(batch_commit(b, test_sign, NULL, &test_err));
+	assert_sound(s);
+	store_close(s);
+}
+
+static void damage_in_a_segment_stops_erasing_from_it(void **state)
+{
+	struct erase_target target = {1, 2, LABEL_PERSONAL};
+	struct store *s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	struct buf bytes = BUF_EMPTY;
+	struct batch *b;
+	uint8_t *head;
+
+	for (uint64_t i = 0; i < 30; i++)
+		put_records(s, i, 1);
+	store_close(s);
+	OK(file_read(scratch_path(state, SEGMENT), 1 << 20, &bytes, &test_err));
+	head = memmem(bytes.data + bytes.len / 2, bytes.len / 2, "CDit", 4);
+	assert_non_null(head);
+	head[70] ^= 1;
+	write_bytes(scratch_path(state, SEGMENT), &bytes);
+	s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_erase(b, &target, 1, &test_err));
+	assert_code(batch_commit(b, NULL, NULL, &test_err), ERR_CORRUPT);
+	assert_non_null(strstr(test_err.text, "segment 00000001"));
+	/* Its key opens all that it opened before. */
+	for (uint64_t i = 2; i < 10; i += 3) {
+		char needle[64];
+
+		snprintf(needle, sizeof(needle),
+			"secret-personal-%" PRIu64 "\"", i);
+		assert_int_equal(occurrences(*state, needle), 1);
+	}
+	store_close(s);
+	buf_free(&bytes);
+}
+
 static void a_proved_part_is_erased_in_both_places(void **state)
 {
 	struct erase_target target = {1, 3, LABEL_PERSONAL};
@@ -360,6 +472,9 @@ int main(void)
 		test(an_erased_part_does_not_come_back),
 		test(a_part_erased_in_its_own_batch_is_never_written),
 		test(a_proved_part_is_erased_in_both_places),
+		test(erasing_reaches_what_a_crash_cut_off),
+		test(a_checkpoint_that_was_cut_off_is_no_fault),
+		test(damage_in_a_segment_stops_erasing_from_it),
 		test(an_attachment_is_wanted_until_it_is_here),
 		test(an_attachment_goes_with_the_last_part_that_refers_to_it),
 #ifdef CUNDANG_CRASH_POINTS
