@@ -143,11 +143,27 @@ static enum err_code ref_live(struct index_txn *t, const struct digest *object,
 	return rc;
 }
 
+static struct key key_of_drop(const struct digest *object)
+{
+	struct key k = KEY_EMPTY;
+
+	key_u8(&k, 2);
+	key_add(&k, object->b, DIGEST_SIZE);
+	return k;
+}
+
+/* A record refers to the object.  It may do so after others that did were
+ * erased, and with an index made anew the file that came again is here, while
+ * the first erasure is read as having it left to destroy. */
 static enum err_code wanted_put(
 	const struct view *v, const struct digest *object, struct err *err)
 {
 	struct bytes key = {object->b, DIGEST_SIZE};
+	struct key drop = key_of_drop(object);
+	enum err_code rc;
 
+	if ((rc = index_del(v->txn, DB_DROP, key_bytes(&drop), err)))
+		return rc;
 	if (attachment_here(v->s->data, object))
 		return ERR_OK;
 	return index_put(v->txn, DB_WANTED, key, (struct bytes){"", 0}, err);
@@ -374,11 +390,9 @@ static enum err_code next_object(struct index_txn *t, struct key *from,
 static enum err_code destroy_object(
 	const struct view *v, const struct digest *object, struct err *err)
 {
-	struct key k = KEY_EMPTY;
+	struct key k = key_of_drop(object);
 	enum err_code rc;
 
-	key_u8(&k, 2);
-	key_add(&k, object->b, DIGEST_SIZE);
 	if ((rc = index_del(v->txn, DB_WANTED,
 		     (struct bytes){object->b, DIGEST_SIZE}, err)))
 		return rc;

@@ -398,6 +398,40 @@ static void an_attachment_goes_with_the_last_part_that_refers_to_it(
 	store_close(s);
 }
 
+static void an_attachment_that_came_again_outlives_a_new_index(void **state)
+{
+	struct erase_target target = {1, 1, LABEL_PERSONAL};
+	struct store_options opt = {.mode = STORE_WRITE, .rebuild_index = true};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct attachment_writer *w;
+	struct attachment_made made;
+	struct attachment_ref got;
+	uint64_t offset;
+	struct batch *b;
+
+	put_records(s, 0, 3);
+	made = attach(s, "scanned-card");
+	refer(s, &made, 1);
+	erase(s, &target, 1);
+	assert_false(attachment_here(*state, &made.object));
+	refer(s, &made, 2);
+	OK(attachment_resume(*state, store_keyring(s), &made.object, made.salt,
+		made.size, &w, &offset, &test_err));
+	OK(attachment_write(w, "scanned-card", 12, &test_err));
+	OK(attachment_finish(w, &made, &test_err));
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_attached(b, &made.object, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	store_close(s);
+	OK(store_open(*state, &opt, &s, &test_err));
+	assert_true(attachment_here(*state, &made.object));
+	assert_true(occurrences(*state, "scanned-card") > 0);
+	OK(store_attachment_find(s, &made.object, &got, &test_err));
+	assert_int_equal(got.seq, 2);
+	assert_sound(s);
+	store_close(s);
+}
+
 /* ---- crashes ---- */
 
 static void erase_until_dead(const char *data, const char *point)
@@ -477,6 +511,7 @@ int main(void)
 		test(damage_in_a_segment_stops_erasing_from_it),
 		test(an_attachment_is_wanted_until_it_is_here),
 		test(an_attachment_goes_with_the_last_part_that_refers_to_it),
+		test(an_attachment_that_came_again_outlives_a_new_index),
 #ifdef CUNDANG_CRASH_POINTS
 		test(a_kill_within_an_erasure_does_not_leave_it_half_done),
 #endif
