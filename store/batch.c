@@ -444,16 +444,37 @@ static enum err_code promote(
 	return rc;
 }
 
-static enum err_code arrived_before(
-	struct batch *b, uint32_t log, uint64_t seq, bool *out, struct err *err)
+static enum err_code arrived_before(struct batch *b, uint32_t log, uint64_t seq,
+	struct entry_place *at, bool *out, struct err *err)
 {
-	struct entry_place at;
 	enum err_code rc = ERR_NOT_FOUND;
 
 	if (index_count(b->view.txn, DB_PROVED))
-		rc = entry_locate_proved(&b->view, log, seq, &at, err);
+		rc = entry_locate_proved(&b->view, log, seq, at, err);
 	*out = rc == ERR_OK;
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* The entry that came ahead of its turn must be the one whose turn it is. */
+static enum err_code check_proved(const struct batch *b,
+	const struct entry_place *at, const struct pending *p, struct err *err)
+{
+	const struct digest *leaf = NULL;
+	struct block *block = NULL;
+	enum err_code rc = ERR_OK;
+
+	if (!at->block.segment)
+		leaf = &b->pending[at->block.offset].leaf;
+	else if (!(rc = block_entries(
+			   &b->view, at->block, at->commit, &block, err)))
+		leaf = &block->entries[0].leaf;
+	if (!rc && !digest_equal(leaf, &p->leaf))
+		rc = err_set(err, ERR_FORK,
+			"log %" PRIu32 ": entry %" PRIu64
+			" was proved to be another one",
+			p->log, p->seq);
+	block_unpin(block);
+	return rc;
 }
 
 enum err_code batch_append(struct batch *b, uint32_t log,
@@ -461,6 +482,7 @@ enum err_code batch_append(struct batch *b, uint32_t log,
 {
 	bool reached = false;
 	bool before = false;
+	struct entry_place at;
 	struct batch_log *l;
 	struct pending *p;
 	struct entry e;
@@ -478,7 +500,8 @@ enum err_code batch_append(struct batch *b, uint32_t log,
 		return rc;
 	p = &b->pending[b->pending_count];
 	if ((rc = check_pending(l, &p->leaf, &reached, err)) ||
-		(rc = arrived_before(b, log, p->seq, &before, err)))
+		(rc = arrived_before(b, log, p->seq, &at, &before, err)) ||
+		(before && (rc = check_proved(b, &at, p, err))))
 		return rc;
 	l->turn[l->turn_count++] = b->pending_count++;
 	l->changed = true;
@@ -495,7 +518,7 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	const struct record *r, const void *proof, size_t proof_len,
 	struct err *err)
 {
-	struct entry_place at = {.block = {0, 0}, .first = seq};
+	struct entry_place at;
 	bool before;
 	struct batch_log *l;
 	struct pending *p;
@@ -503,7 +526,7 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	enum err_code rc;
 
 	if ((rc = batch_log_of(b, log, &l, err)) ||
-		(rc = arrived_before(b, log, seq, &before, err)))
+		(rc = arrived_before(b, log, seq, &at, &before, err)))
 		return rc;
 	if (before || seq < l->row.edge.size)
 		return err_set(err, ERR_EXISTS,
@@ -518,7 +541,8 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	p->proved = true;
 	p->proof = arena_add(b, proof, proof_len);
 	p->proof_len = proof_len;
-	at.block.offset = b->pending_count++;
+	at = (struct entry_place){
+		.block = {0, b->pending_count++}, .first = seq};
 	if ((rc = buf_ok(&b->arena, err)) ||
 		(rc = entry_place_put(
 			 b->view.txn, DB_PROVED, log, seq, &at, err)) ||

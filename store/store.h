@@ -196,7 +196,8 @@ enum err_code batch_read(struct batch *b, uint32_t log, uint64_t from,
  * leaf is computed, r->erased is not looked at (batch_erase() marks).  The
  * record's entry must parse.  ERR_ERASED when a part of it was destroyed here
  * before; ERR_FORK when the log comes to a pending checkpoint with another
- * root.  After these the batch goes on as if it had not been called. */
+ * root, or the entry was proved (batch_proved) to be another one.  After these
+ * the batch goes on as if it had not been called. */
 enum err_code batch_append(struct batch *b, uint32_t log,
 	const struct record *r, uint64_t *seq, struct err *err);
 /* One entry of a sparse log, or ahead of its turn in a LOG_FULL one, with its

@@ -377,6 +377,41 @@ static enum err_code on_sparse(void *arg, uint64_t seq, struct err *err)
 	return ERR_OK;
 }
 
+static void an_entry_that_was_proved_to_be_another_one_is_a_fork(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct log_info log;
+	struct batch *b;
+	struct made m;
+
+	for (int own_batch = 0; own_batch < 2; own_batch++) {
+		uint64_t ahead = own_batch ? 3 : 1;
+
+		OK(batch_begin(s, &b, &test_err));
+		OK(batch_log(b, ORIGIN_OTHER, LOG_FULL, &log, &test_err));
+		make_record(&m, ahead, 2);
+		OK(batch_proved(
+			b, log.id, ahead, &m.record, "proof", 5, &test_err));
+		free_record(&m);
+		if (!own_batch) {
+			OK(batch_commit(b, NULL, NULL, &test_err));
+			OK(batch_begin(s, &b, &test_err));
+		}
+		put_into(b, ORIGIN_OTHER, LOG_FULL, ahead - 1, 1);
+		make_record(&m, ahead, 1);
+		assert_code(batch_append(b, log.id, &m.record, NULL, &test_err),
+			ERR_FORK);
+		free_record(&m);
+		make_record(&m, ahead, 2);
+		OK(batch_append(b, log.id, &m.record, NULL, &test_err));
+		free_record(&m);
+		OK(batch_commit(b, NULL, NULL, &test_err));
+	}
+	assert_int_equal(store_arrivals(s), 4);
+	OK(store_fsck(s, 1, NULL, NULL, &(struct fsck_result){0}, &test_err));
+	store_close(s);
+}
+
 static void proved_entries_stand_alone_and_arrive_once(void **state)
 {
 	struct store *s = open_store(*state, STORE_WRITE, 0);
@@ -518,6 +553,7 @@ int main(void)
 		test(a_pending_checkpoint_becomes_complete),
 		test(a_checkpoint_with_another_root_is_a_fork),
 		test(cosignatures_are_merged),
+		test(an_entry_that_was_proved_to_be_another_one_is_a_fork),
 		test(proved_entries_stand_alone_and_arrive_once),
 		test(a_reader_process_follows_the_writer),
 		test(a_second_writer_is_told_to_wait),
