@@ -84,7 +84,7 @@ void conn_close(struct conn *c, const char *why)
 	peers_ended(c->d->peers, c);
 	ssl = bufferevent_openssl_get_ssl(c->bev);
 	/* bufferevent_free() sends no close_notify. */
-	if (ssl && c->session) {
+	if (ssl && c->session && !c->lingering) {
 		SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
 		(void)SSL_shutdown(ssl);
 		ERR_clear_error();
@@ -242,6 +242,28 @@ static void note_open(struct conn *c)
 	peers_opened(c->d->peers, c);
 }
 
+/* Bytes of the peer that nobody reads would make the kernel reset the link, and
+ * with it our last words: so this end says that it is through, and hears the
+ * other one out. */
+static void linger(struct conn *c)
+{
+	SSL *ssl = bufferevent_openssl_get_ssl(c->bev);
+
+	c->lingering = true;
+	(void)SSL_shutdown(ssl);
+	ERR_clear_error();
+	(void)shutdown((int)bufferevent_getfd(c->bev), SHUT_WR);
+	bufferevent_enable(c->bev, EV_READ);
+	set_timer(c, CONN_LINGER_S);
+}
+
+static void drain_input(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+
+	evbuffer_drain(in, evbuffer_get_length(in));
+}
+
 /* Moves all that can move.  Not entered twice: a session's answer may lead back
  * here through conn_end(). */
 static void pump(struct conn *c)
@@ -251,6 +273,10 @@ static void pump(struct conn *c)
 
 	if (c->closed || c->pumping || !c->session)
 		return;
+	if (c->lingering) {
+		drain_input(c);
+		return;
+	}
 	c->pumping = true;
 	take_input(c);
 	take_asks(c);
@@ -268,7 +294,7 @@ static void pump(struct conn *c)
 		bufferevent_enable(c->bev, EV_READ);
 	c->pumping = false;
 	if (c->ending && !more)
-		conn_close(c, "");
+		linger(c);
 }
 
 static void on_readable(struct bufferevent *bev, void *arg)

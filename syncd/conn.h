@@ -21,6 +21,7 @@ struct ev_token_bucket_cfg;
 #define CONN_SILENT_S 180
 #define CONN_STRANGER_S 120 /* an unknown key's whole stay */
 #define CONN_DRAIN_S 5	    /* for the last words */
+#define CONN_LINGER_S 2	    /* for the peer's, after ours */
 /* Waiting for TLS, above the kernel's TCP_NOTSENT_LOWAT: what an urgent message
  * has in front of it. */
 #define CONN_OUTPUT_LIMIT ((size_t)32 << 10)
@@ -45,6 +46,7 @@ struct conn {
 	unsigned asks_out;
 	bool said_open; /* the session has been OPEN */
 	bool ending;	/* only last words still go out */
+	bool lingering; /* they are out */
 	bool pumping;
 	bool closed;
 	char why[ERR_TEXT_SIZE]; /* of the end */
