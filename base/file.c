@@ -1,6 +1,7 @@
 /* file.c - files that survive a power cut: staged writes, syncs, locks. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -14,6 +15,8 @@
 #include "base/number.h"
 
 #define READ_STEP ((size_t)64 << 10)
+#define STAGED ".new-"
+#define ANY_NAME "XXXXXX" /* mkstemp's */
 
 /* A count for tests of how often durability was paid for; nothing in the
  * program depends on it.  The only state of this folder that outlives a call,
@@ -140,7 +143,7 @@ enum err_code file_replace(const char *path, const void *data, size_t len,
 	enum err_code rc;
 
 	buf_str(&staged, path);
-	buf_str(&staged, ".new-XXXXXX");
+	buf_str(&staged, STAGED ANY_NAME);
 	if (!dir || !buf_cstr(&staged)) {
 		rc = err_nomem(err);
 		goto out;
@@ -166,6 +169,31 @@ out:
 	close_quietly(fd);
 	buf_free(&staged);
 	free(dir);
+	return rc;
+}
+
+static bool is_staged(const char *name)
+{
+	size_t tail = strlen(STAGED ANY_NAME);
+	size_t len = strlen(name);
+
+	return len > tail &&
+		strncmp(name + len - tail, STAGED, strlen(STAGED)) == 0;
+}
+
+enum err_code file_sweep(const char *dir, struct err *err)
+{
+	DIR *folder = opendir(dir);
+	enum err_code rc = ERR_OK;
+	struct dirent *d;
+
+	if (!folder)
+		return err_sys(err, "open %s", dir);
+	while (rc == ERR_OK && (d = readdir(folder)))
+		if (is_staged(d->d_name) &&
+			unlinkat(dirfd(folder), d->d_name, 0) != 0)
+			rc = err_sys(err, "remove %s/%s", dir, d->d_name);
+	closedir(folder);
 	return rc;
 }
 

@@ -19,6 +19,8 @@ enum err_code file_read(
  * can leave a file named `path`.new-XXXXXX behind. */
 enum err_code file_replace(const char *path, const void *data, size_t len,
 	mode_t mode, struct err *err);
+/* Removes such files from a folder; only while nobody replaces files there. */
+enum err_code file_sweep(const char *dir, struct err *err);
 /* pread/pwrite of exactly len bytes; a short read is ERR_CORRUPT. */
 enum err_code file_read_at(
 	int fd, uint64_t offset, void *out, size_t len, struct err *err);

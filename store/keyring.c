@@ -1,7 +1,6 @@
 /* keyring.c - the keyring file, its master key, and how keys vanish. */
 #include "store/keyring.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -436,30 +435,16 @@ out:
 	return rc;
 }
 
-/* Removes what a crash within file_replace() left beside `path`: it holds keys
- * that may be meant to be gone. */
-static enum err_code sweep(const char *path, struct err *err)
+/* What a crash within file_replace() left may hold keys that are meant to be
+ * gone. */
+static enum err_code sweep(const char *data, struct err *err)
 {
-	const char *name = strrchr(path, '/') + 1;
-	char *folder = strndup(path, (size_t)(name - path));
-	DIR *dir = folder ? opendir(folder) : NULL;
-	enum err_code rc = ERR_OK;
-	struct dirent *d;
-	size_t len = strlen(name);
+	char *keys = file_join(data, "keys");
+	enum err_code rc = keys ? file_sweep(data, err) : err_nomem(err);
 
-	if (!dir) {
-		rc = err_sys(err, "open %s", folder ? folder : path);
-		goto out;
-	}
-	while (rc == ERR_OK && (d = readdir(dir)))
-		if (strncmp(d->d_name, name, len) == 0 &&
-			strncmp(d->d_name + len, ".new-", 5) == 0 &&
-			unlinkat(dirfd(dir), d->d_name, 0) != 0)
-			rc = err_sys(err, "remove %s%s", folder, d->d_name);
-out:
-	if (dir)
-		closedir(dir);
-	free(folder);
+	if (rc == ERR_OK)
+		rc = file_sweep(keys, err);
+	free(keys);
 	return rc;
 }
 
@@ -514,8 +499,7 @@ enum err_code keyring_open(const char *data, bool create, bool read_only,
 	if ((rc = load(k, err)))
 		goto out;
 	if (!read_only &&
-		((rc = sweep(k->path, err)) ||
-			(rc = sweep(k->master_path, err)) ||
+		((rc = sweep(data, err)) ||
 			(k->unfinished && (rc = settle(k, err)))))
 		goto out;
 	*out = k;

@@ -13,7 +13,8 @@
 struct keyring;
 
 /* `data` is the node's data directory; creates both files when `create` and
- * neither is there.  ERR_CORRUPT names the file and the first bad record. */
+ * neither is there.  A writer removes what a crash left of replaced files in
+ * DATA and DATA/keys.  ERR_CORRUPT names the file and the first bad record. */
 enum err_code keyring_open(const char *data, bool create, bool read_only,
 	struct keyring **out, struct err *err);
 void keyring_close(struct keyring *k);

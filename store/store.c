@@ -137,7 +137,7 @@ static enum err_code open_trusted(struct store *s, struct err *err)
 
 	if (!dir)
 		return err_nomem(err);
-	if ((rc = file_make_dirs(dir, err)) ||
+	if ((rc = file_make_dirs(dir, err)) || (rc = file_sweep(dir, err)) ||
 		(rc = same_boot(s, &same, &boot, err)) ||
 		(rc = take_clean(s, &clean, err)))
 		goto out;
@@ -218,7 +218,8 @@ static enum err_code open_writer(struct store *s, struct err *err)
 			 &s->segments, err)) ||
 		(rc = pool_new(0, POOL_QUEUE, &s->pool, err)) ||
 		(rc = open_trusted(s, err)) || (rc = bring_up(s, err)) ||
-		(rc = load_spare(s, err)))
+		(rc = load_spare(s, err)) ||
+		(rc = attachment_sweep(s->data, s->keyring, err)))
 		return rc;
 	index_check_readers(s->index);
 	s->readers_checked_ms = time_mono_ms();

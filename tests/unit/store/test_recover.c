@@ -326,6 +326,39 @@ static void a_segment_without_its_head_was_never_there(void **state)
 	}
 }
 
+static void a_writer_sweeps_what_a_crash_left_half_made(void **state)
+{
+	static const char *const left[] = {"keyring.new-a1B2c3",
+		"node.yaml.new-000000", "keys/log.pem.new-XyZ123",
+		"index/boot.new-aaaaaa", "attachments/incoming/new-0011223344"};
+	static const char *const kept[] = {"renewed.new-12345",
+		"keys/.new-123456", "attachments/incoming/00ff"};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct attachment_writer *w;
+	struct attachment_made made;
+
+	put_records(s, 0, 2);
+	OK(attachment_create(*state, store_keyring(s), &w, &test_err));
+	OK(attachment_write(w, "kept", 4, &test_err));
+	OK(attachment_finish(w, &made, &test_err));
+	store_close(s);
+	for (size_t i = 0; i < ARRAY_LEN(left); i++)
+		write_file(scratch_path(state, left[i]), "x", 1);
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		write_file(scratch_path(state, kept[i]), "x", 1);
+	s = open_store(*state, STORE_READ, 0); /* who reads leaves all */
+	store_close(s);
+	assert_int_equal(size_of(scratch_path(state, left[0])), 1);
+	s = open_store(*state, STORE_WRITE, 0);
+	for (size_t i = 0; i < ARRAY_LEN(left); i++)
+		assert_int_not_equal(
+			access(scratch_path(state, left[i]), F_OK), 0);
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		assert_int_equal(size_of(scratch_path(state, kept[i])), 1);
+	assert_true(attachment_here(*state, &made.object));
+	store_close(s);
+}
+
 /* ---- no room ---- */
 
 static void limit_files(rlim_t size)
@@ -477,6 +510,7 @@ int main(void)
 		test(a_torn_tail_is_whole_or_absent_at_every_byte),
 		test(damage_before_whole_groups_is_told),
 		test(a_segment_without_its_head_was_never_there),
+		test(a_writer_sweeps_what_a_crash_left_half_made),
 		test(a_segment_without_room_undoes_the_batch),
 		test(an_index_without_room_undoes_the_batch),
 #ifdef CUNDANG_CRASH_POINTS
