@@ -412,6 +412,92 @@ static void an_entry_that_was_proved_to_be_another_one_is_a_fork(void **state)
 	store_close(s);
 }
 
+static enum err_code on_down(void *arg, uint64_t seq, struct err *err)
+{
+	struct buf *text = arg;
+
+	(void)err;
+	buf_printf(text, " %" PRIu64, seq);
+	return ERR_OK;
+}
+
+static void assert_down(
+	struct store *s, uint32_t log, uint64_t from, const char *expected)
+{
+	struct buf text = BUF_EMPTY;
+
+	OK(store_down_each(s, log, from, on_down, &text, &test_err));
+	assert_string_equal(buf_cstr(&text), expected);
+	buf_free(&text);
+}
+
+/* The i-th record, which goes down. */
+static void make_down(struct made *m, uint64_t i)
+{
+	make_record(m, i, 1);
+	strcpy(m->entry.to[m->entry.to_count++], "330106110");
+	buf_clear(&m->text);
+	OK(entry_write(&m->entry, &m->text, &test_err));
+	m->record.entry = (const char *)m->text.data;
+	m->record.entry_len = m->text.len;
+}
+
+static void assert_all_down(struct store *s)
+{
+	assert_down(s, 1, 0, " 2 5 8");
+	assert_down(s, 1, 5, " 5 8");
+	assert_down(s, 1, 6, " 8");
+	assert_down(s, 1, 9, "");
+	assert_down(s, 2, 0, " 4 70");
+	assert_down(s, 2, 71, "");
+	assert_down(s, 3, 0, "");
+}
+
+static enum err_code stop_at_once(void *arg, uint64_t seq, struct err *err)
+{
+	(void)arg;
+	(void)seq;
+	return err_set(err, ERR_BUSY, "enough");
+}
+
+static void entries_that_go_down_are_listed_in_logs_of_every_kind(void **state)
+{
+	struct store_options opt = {.mode = STORE_WRITE, .rebuild_index = true};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct log_info log;
+	struct batch *b;
+	struct made m;
+
+	OK(batch_begin(s, &b, &test_err));
+	for (uint64_t i = 0; i < 9; i++) {
+		if (i % 3 != 2) {
+			put_into(b, ORIGIN, LOG_OWN, i, 1);
+			continue;
+		}
+		make_down(&m, i);
+		OK(batch_append(b, 1, &m.record, NULL, &test_err));
+		free_record(&m);
+	}
+	OK(batch_log(b, ORIGIN_OTHER, LOG_SPARSE, &log, &test_err));
+	for (uint64_t i = 4; i < 100; i += 33) {
+		if (i == 37)
+			make_record(&m, i, 1);
+		else
+			make_down(&m, i);
+		OK(batch_proved(
+			b, log.id, i, &m.record, "proof", 5, &test_err));
+		free_record(&m);
+	}
+	OK(batch_commit(b, test_sign, NULL, &test_err));
+	assert_all_down(s);
+	assert_code(store_down_each(s, 1, 0, stop_at_once, NULL, &test_err),
+		ERR_BUSY);
+	store_close(s);
+	OK(store_open(*state, &opt, &s, &test_err));
+	assert_all_down(s);
+	store_close(s);
+}
+
 static void proved_entries_stand_alone_and_arrive_once(void **state)
 {
 	struct store *s = open_store(*state, STORE_WRITE, 0);
@@ -554,6 +640,7 @@ int main(void)
 		test(a_checkpoint_with_another_root_is_a_fork),
 		test(cosignatures_are_merged),
 		test(an_entry_that_was_proved_to_be_another_one_is_a_fork),
+		test(entries_that_go_down_are_listed_in_logs_of_every_kind),
 		test(proved_entries_stand_alone_and_arrive_once),
 		test(a_reader_process_follows_the_writer),
 		test(a_second_writer_is_told_to_wait),
