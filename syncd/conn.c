@@ -209,7 +209,7 @@ static void take_input(struct conn *c)
 	}
 }
 
-/* Fills up to CONN_OUTPUT_LIMIT, so that what becomes urgent later waits for no
+/* Fills up to the limit, so that what becomes urgent later waits for no
  * more than that.  false: there is nothing to send. */
 static bool give_output(struct conn *c)
 {
@@ -218,8 +218,8 @@ static bool give_output(struct conn *c)
 	struct buf bytes = BUF_EMPTY;
 	struct err err;
 
-	if (waiting < CONN_OUTPUT_LIMIT) {
-		if (session_output(c->session, CONN_OUTPUT_LIMIT - waiting,
+	if (waiting < c->output_limit) {
+		if (session_output(c->session, c->output_limit - waiting,
 			    &bytes, &err))
 			log_warn("peer %s: %s", c->label, err.text);
 		if (bytes.len > 0 &&
@@ -341,6 +341,9 @@ static enum err_code start_session(struct conn *c, struct err *err)
 		return rc;
 	memcpy(opt.peer, c->code, sizeof(opt.peer));
 	opt.frame_limit = peers_frame_limit(c->d->peers, c);
+	c->output_limit = opt.frame_limit < CONN_OUTPUT_LIMIT
+		? opt.frame_limit
+		: CONN_OUTPUT_LIMIT;
 	return session_new(&opt, &c->session, err);
 }
 

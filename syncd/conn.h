@@ -43,6 +43,7 @@ struct conn {
 	struct event *timer;
 	uint64_t started_ms, heard_ms;
 	int64_t since;
+	size_t output_limit; /* one short frame on slow links */
 	unsigned asks_out;
 	bool said_open; /* the session has been OPEN */
 	bool ending;	/* only last words still go out */
