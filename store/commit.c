@@ -814,9 +814,8 @@ out:
 	return rc;
 }
 
-/* What was erased is destroyed after its group is durable.  When that fails
- * the erasure stands, and destroying goes on with the next batch or at the
- * next opening. */
+/* What was erased is destroyed after its group is durable.  A failure then is
+ * none of the batch's: who was told of one would put it again. */
 enum err_code batch_commit(
 	struct batch *b, batch_sign *sign, void *arg, struct err *err)
 {
@@ -830,5 +829,6 @@ enum err_code batch_commit(
 	if (rc)
 		return rc;
 	s->drops |= erased;
-	return s->drops ? store_drop(s, err) : ERR_OK;
+	(void)store_finish_erasing(s, NULL);
+	return ERR_OK;
 }

@@ -503,11 +503,13 @@ static enum err_code forget_drops(
 /* Keys first: from then on nothing opens the old blocks, and overwriting them
  * is for those who copied the keyring before.  Every step can be done again
  * after a crash. */
-enum err_code store_drop(struct store *s, struct err *err)
+enum err_code store_finish_erasing(struct store *s, struct err *err)
 {
 	struct drops d = {0};
 	enum err_code rc;
 
+	if (!s->drops)
+		return ERR_OK;
 	cache_clear(s->cache);
 	if ((rc = read_drops(s, &d, err)) || (rc = object_keys(s, &d, err)))
 		goto out;

@@ -200,10 +200,3 @@ bool batch_arrival(
 
 /* Brings the index up to the segments; finds where the groups end. */
 enum err_code store_replay(struct store *s, struct err *err);
-/* Whether the group that `it` commits is whole, heads and, if asked,
- * payloads. */
-
-/* ---- erasing (erase.c) ---- */
-
-/* Destroys what committed erasures left to destroy. */
-enum err_code store_drop(struct store *s, struct err *err);

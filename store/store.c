@@ -223,7 +223,9 @@ static enum err_code open_writer(struct store *s, struct err *err)
 		return rc;
 	index_check_readers(s->index);
 	s->readers_checked_ms = time_mono_ms();
-	return s->drops ? store_drop(s, err) : ERR_OK;
+	/* A full disk must not keep a store from being opened. */
+	rc = store_finish_erasing(s, err);
+	return rc == ERR_FULL ? ERR_OK : rc;
 }
 
 static enum err_code open_reader(struct store *s, struct err *err)

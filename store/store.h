@@ -174,9 +174,7 @@ typedef enum err_code batch_sign(void *arg, const struct checkpoint *cp,
  * called when the own log grew; NULL is an error then.  Here it is checked that
  * each part's digest stands in its entry (ERR_INVALID names log and entry).
  * ERR_FULL: nothing of it is left and the store goes on.  ERR_IO on a sync that
- * failed: the store must be opened anew.  An error that begins with "finish an
- * erasure" tells of destroying only: the batch is durable, and destroying is
- * tried again with the next batch and at the next opening. */
+ * failed: the store must be opened anew. */
 enum err_code batch_commit(
 	struct batch *b, batch_sign *sign, void *arg, struct err *err);
 
@@ -218,7 +216,10 @@ enum err_code batch_attached(
 	struct batch *b, const struct digest *object, struct err *err);
 /* Destroys parts: after commit neither their bytes nor their keys are anywhere
  * in DATA, and no put or import brings them back.  What lies with them in a
- * block is rewritten once.  The parts' digests stay. */
+ * block is rewritten once.  The parts' digests stay.  Where destroying fails,
+ * on a full disk for instance, the batch is durable all the same, and
+ * destroying is tried again with the next batch and at the next opening:
+ * store_finish_erasing() tells. */
 struct erase_target {
 	uint32_t log;
 	uint64_t seq;
@@ -226,6 +227,9 @@ struct erase_target {
 };
 enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
 	size_t count, struct err *err);
+/* Destroys what is left to destroy; ERR_OK when nothing is.  For the thread of
+ * the batches, while there is none. */
+enum err_code store_finish_erasing(struct store *s, struct err *err);
 
 /* ---- the writer thread ---- */
 

@@ -1,6 +1,7 @@
 /* test_erase.c - what was erased is nowhere, and does not come back. */
 #include "records.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define SMALL_SEGMENT ((uint64_t)30000)
@@ -294,6 +295,32 @@ static void a_proved_part_is_erased_in_both_places(void **state)
 	store_close(s);
 }
 
+static void an_erasure_that_cannot_end_is_durable_and_ends_later(void **state)
+{
+	struct erase_target target = {1, 3, LABEL_PERSONAL};
+	const char *master = scratch_path(state, "keys/master");
+	const char *away = scratch_path(state, "keys/away");
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+
+	put_records(s, 0, 5);
+	assert_int_equal(rename(master, away), 0);
+	assert_int_equal(mkdir(master, 0700), 0);
+	erase(s, &target, 1);
+	put_records(s, 5, 1);
+	assert_all_but(s, 1, 6, &target, 1);
+	assert_int_not_equal(store_finish_erasing(s, &test_err), ERR_OK);
+	master = scratch_path(state, "keys/master");
+	away = scratch_path(state, "keys/away");
+	assert_int_equal(rmdir(master), 0);
+	assert_int_equal(rename(away, master), 0);
+	assert_int_equal(occurrences(*state, "secret-personal-3\""), 1);
+	OK(store_finish_erasing(s, &test_err));
+	assert_int_equal(occurrences(*state, "secret-personal-3\""), 0);
+	OK(store_finish_erasing(s, &test_err));
+	assert_sound(s);
+	store_close(s);
+}
+
 /* ---- attachments ---- */
 
 static struct attachment_made attach(struct store *s, const char *content)
@@ -506,6 +533,7 @@ int main(void)
 		test(an_erased_part_does_not_come_back),
 		test(a_part_erased_in_its_own_batch_is_never_written),
 		test(a_proved_part_is_erased_in_both_places),
+		test(an_erasure_that_cannot_end_is_durable_and_ends_later),
 		test(erasing_reaches_what_a_crash_cut_off),
 		test(a_checkpoint_that_was_cut_off_is_no_fault),
 		test(damage_in_a_segment_stops_erasing_from_it),
