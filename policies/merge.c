@@ -270,3 +270,76 @@ out:
 	json_free(y);
 	return rc;
 }
+
+/* ---- judging ---- */
+
+static bool pile_fits(const struct pile *p);
+
+/* Each name once: where the first value that has it stands. */
+static bool objects_fit(const struct pile *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct json *v;
+		const char *name;
+		void *walk = NULL;
+
+		while (json_next(p->value[i], &walk, &name, &v)) {
+			struct pile below = {0};
+			bool seen = false;
+
+			for (size_t k = 0; k < i; k++)
+				seen |= json_get(p->value[k], name) != NULL;
+			for (size_t k = i; !seen && k < p->count; k++)
+				pile_add(&below, json_get(p->value[k], name),
+					p->label[k]);
+			if (below.count > 1 && !pile_fits(&below))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool arrays_fit(const struct pile *p)
+{
+	size_t count = json_count(p->value[0]);
+
+	for (size_t i = 1; i < p->count; i++) {
+		if (json_count(p->value[i]) != count)
+			return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct pile below = {0};
+
+		for (size_t k = 0; k < p->count; k++)
+			pile_add(&below, json_at(p->value[k], i), p->label[k]);
+		if (!pile_fits(&below))
+			return false;
+	}
+	return true;
+}
+
+/* As merge_pile() would; one value alone always fits. */
+static bool pile_fits(const struct pile *p)
+{
+	enum json_kind kind;
+
+	if (p->count < 2)
+		return true;
+	kind = json_kind(p->value[0]);
+	for (size_t i = 1; i < p->count; i++) {
+		if (json_kind(p->value[i]) != kind)
+			return false;
+	}
+	if (kind == JSON_KIND_OBJECT)
+		return objects_fit(p);
+	return kind == JSON_KIND_ARRAY && arrays_fit(p);
+}
+
+bool merge_fits(struct json *const part[LABEL_COUNT])
+{
+	struct pile p = {0};
+
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		pile_add(&p, part[i], (enum label)i);
+	return pile_fits(&p);
+}

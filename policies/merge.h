@@ -20,3 +20,5 @@ enum err_code merge_parts(const struct series *s, const struct record *r,
  * aside?  Parts that only one has make a difference. */
 enum err_code merge_same(const struct series *s, const struct record *a,
 	const struct record *b, bool *same, struct err *err);
+/* Would the parts merge?  NULL for one that is not here. */
+bool merge_fits(struct json *const part[LABEL_COUNT]);

@@ -9,10 +9,12 @@
 
 #include "policies/capture.h"
 #include "policies/nodefile.h"
+#include "policies/policy.h"
 
 static void node_free(struct node *n)
 {
 	rules_unref(n->rules);
+	rules_unref(n->earlier);
 	governance_close(n->governance);
 	store_close(n->store);
 	sign_key_free(n->log);
@@ -72,6 +74,49 @@ static void swap_rules(struct node *n, struct rules *r)
 	rules_unref(old);
 }
 
+/* A governance of one's own: any thread may ask.  Checking the chain takes a
+ * while, and who asks once asks for many records. */
+static enum err_code load_earlier(const struct node *n, uint64_t serial,
+	struct rules **out, struct err *err)
+{
+	char *path = file_join(n->data, NODE_GOVERNANCE);
+	struct governance *g = NULL;
+	enum err_code rc;
+
+	if (!path)
+		return err_nomem(err);
+	if (!(rc = governance_open(path, &g, err)))
+		rc = governance_rules(g, serial, &n->config.root, out, err);
+	governance_close(g);
+	free(path);
+	return rc;
+}
+
+enum err_code node_rules_of(
+	struct node *n, uint64_t serial, struct rules **out, struct err *err)
+{
+	struct rules *r = NULL, *old;
+	enum err_code rc;
+
+	pthread_rwlock_rdlock(n->lock);
+	if (rules_serial(n->rules) == serial)
+		r = rules_ref(n->rules);
+	else if (n->earlier && rules_serial(n->earlier) == serial)
+		r = rules_ref(n->earlier);
+	pthread_rwlock_unlock(n->lock);
+	if (!r) {
+		if ((rc = load_earlier(n, serial, &r, err)))
+			return rc;
+		pthread_rwlock_wrlock(n->lock);
+		old = n->earlier;
+		n->earlier = rules_ref(r);
+		pthread_rwlock_unlock(n->lock);
+		rules_unref(old);
+	}
+	*out = r;
+	return ERR_OK;
+}
+
 enum err_code node_sign(void *node, const struct checkpoint *cp,
 	struct buf *note, struct err *err)
 {
@@ -81,24 +126,6 @@ enum err_code node_sign(void *node, const struct checkpoint *cp,
 }
 
 /* ---- the rules in force: the newest sys-policy of the own log ---- */
-
-/* The serial a record names; false = it is no sys-policy. */
-static bool policy_of(const struct record *r, uint64_t *serial)
-{
-	const struct part *p = &r->part[LABEL_INTERNAL];
-	struct json *fields = NULL;
-	struct entry e;
-	bool is;
-
-	if (entry_parse(r->entry, r->entry_len, &e, NULL) ||
-		strcmp(e.series, "sys-policy") ||
-		!(r->have & LABEL_BIT(LABEL_INTERNAL)) ||
-		json_parse(p->json, p->len, PART_SIZE_LIMIT, &fields, NULL))
-		return false;
-	is = json_get_u64(fields, "serial", serial);
-	json_free(fields);
-	return is;
-}
 
 /* DATA/policy tells where that record lies; it is a hint only, written after
  * the record and checked against it. */
@@ -123,28 +150,6 @@ static bool policy_by_hint(
 	buf_free(&text);
 	free(path);
 	return found;
-}
-
-/* From the end back to the newest one; 0 when there is none. */
-static enum err_code policy_by_scan(struct node *n, const struct log_info *own,
-	uint64_t *serial, uint64_t *seq, struct err *err)
-{
-	enum err_code rc = ERR_OK;
-
-	*serial = 0;
-	for (uint64_t end = own->size; !rc && !*serial && end > 0;) {
-		uint64_t from = (end - 1) / RUN_LIMIT * RUN_LIMIT;
-		struct run run = {.count = 0};
-
-		rc = store_read(n->store, own->id, from, (size_t)(end - from),
-			LABEL_BIT(LABEL_INTERNAL), &run, err);
-		for (size_t i = run.count; !rc && i > 0 && !*serial; i--)
-			if (policy_of(&run.record[i - 1], serial))
-				*seq = from + i - 1;
-		run_free(&run);
-		end = from;
-	}
-	return rc;
 }
 
 static void write_hint(struct node *n, uint64_t seq)
@@ -176,7 +181,7 @@ static enum err_code policy_find(
 	}
 	if (rc || (policy_by_hint(n, &own, serial) && *serial == newest))
 		return rc;
-	return policy_by_scan(n, &own, serial, &seq, err);
+	return policy_before(n->store, own.id, own.size, serial, &seq, err);
 }
 
 /* ---- adoption ---- */

@@ -26,6 +26,7 @@ struct node {
 	struct store *store;
 	struct governance *governance; /* only for the thread that opened it */
 	struct rules *rules; /* swapped by node_adopted(); take node_rules() */
+	struct rules *earlier; /* the last that node_rules_of() had to load */
 	void *lock;
 };
 
@@ -50,6 +51,10 @@ enum err_code node_open(const char *data, enum store_mode mode,
 void node_close(struct node *n);
 /* A reference to the rules in force; rules_unref it.  Any thread. */
 struct rules *node_rules(struct node *n);
+/* The rules of any head that is here, to judge what was made under them;
+ * rules_unref them.  ERR_NOT_FOUND when there is no such head.  Any thread. */
+enum err_code node_rules_of(
+	struct node *n, uint64_t serial, struct rules **out, struct err *err);
 /* Signs checkpoints of the own log: pass with the node as argument. */
 enum err_code node_sign(void *node, const struct checkpoint *cp,
 	struct buf *note, struct err *err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/judge.h"
 #include "policies/logs.h"
 #include "policies/message.h"
 
@@ -214,79 +215,6 @@ out:
 
 /* ---- records ---- */
 
-/* What records of one log are judged by. */
-struct judge {
-	const struct rules *rules;
-	const char *origin;
-	char code[CODE_SIZE]; /* of the origin */
-	const char *holder;   /* our code */
-};
-
-/* The first label in a set, for messages. */
-static const char *first_label(uint8_t labels)
-{
-	return label_name((enum label)__builtin_ctz(labels));
-}
-
-static enum err_code check_part(const struct judge *j, uint64_t seq,
-	enum label label, const struct part *p, struct err *err)
-{
-	struct json *v = NULL;
-	enum err_code rc;
-
-	rc = json_parse_canonical(p->json, p->len, PART_SIZE_LIMIT, &v, err);
-	if (rc == ERR_OK && json_kind(v) != JSON_KIND_OBJECT)
-		rc = err_set(err, ERR_INVALID, "not an object");
-	json_free(v);
-	if (rc == ERR_INVALID || rc == ERR_LIMIT)
-		return err_while(err, ERR_PROTOCOL, "%s/%" PRIu64 ", part %s",
-			j->origin, seq, label_name(label));
-	return rc;
-}
-
-/* Whether the parts at hand are those we should hold. */
-static enum err_code check_clearance(const struct judge *j, uint64_t seq,
-	const struct entry *e, const struct record *r, struct err *err)
-{
-	uint8_t clear = entry_clearance(j->rules, e, j->code, j->holder);
-	uint8_t above = r->have & (uint8_t)~clear;
-	uint8_t missing = clear & (uint8_t) ~(r->have | r->erased);
-
-	if (above)
-		return err_set(err, ERR_DENIED,
-			"%s/%" PRIu64 ": part %s of %s is above the clearance"
-			" of %s",
-			j->origin, seq, first_label(above), e->series,
-			j->holder);
-	if (missing)
-		return err_set(err, ERR_DENIED,
-			"%s/%" PRIu64 ": part %s of %s withheld", j->origin,
-			seq, first_label(missing), e->series);
-	return ERR_OK;
-}
-
-static enum err_code check_entry(const struct judge *j, uint64_t seq,
-	const struct record *r, struct entry *e, struct err *err)
-{
-	const struct series *s;
-	enum err_code rc;
-
-	if ((rc = entry_parse(r->entry, r->entry_len, e, err)))
-		return err_while(
-			err, ERR_PROTOCOL, "%s/%" PRIu64, j->origin, seq);
-	if (!log_issuer_is(j->origin, e->iss) || !code_within(e->node, j->code))
-		return err_set(err, ERR_PROTOCOL,
-			"%s/%" PRIu64 ": issued by %s about %s", j->origin, seq,
-			e->iss, e->node);
-	s = rules_series(j->rules, e->series);
-	if (s && e->sd_count != (size_t)__builtin_popcount(s->labels))
-		return err_set(err, ERR_PROTOCOL,
-			"%s/%" PRIu64 ": %zu parts, series %s has %d",
-			j->origin, seq, e->sd_count, e->series,
-			__builtin_popcount(s->labels));
-	return ERR_OK;
-}
-
 /* Adds the attachments that the record's parts refer to. */
 static enum err_code add_refs(struct taken *t, const struct rules *rules,
 	const struct record *r, uint64_t seq, struct err *err)
@@ -318,37 +246,21 @@ static enum err_code add_refs(struct taken *t, const struct rules *rules,
 	return ERR_OK;
 }
 
-static enum err_code check_record(
-	const struct judge *j, struct taken *t, size_t i, struct err *err)
-{
-	const struct record *r = &t->run.record[i];
-	uint64_t seq = t->run.start + i;
-	struct entry e;
-	enum err_code rc;
-
-	if ((rc = check_entry(j, seq, r, &e, err)) ||
-		(rc = check_clearance(j, seq, &e, r, err)))
-		return rc;
-	for (unsigned l = 0; l < LABEL_COUNT; l++) {
-		if (r->have & LABEL_BIT(l) &&
-			(rc = check_part(
-				 j, seq, (enum label)l, &r->part[l], err)))
-			return rc;
-	}
-	return r->have ? add_refs(t, j->rules, r, seq, err) : ERR_OK;
-}
-
+/* `log` where the records come in turn, NULL for a single entry. */
 static enum err_code check_records(struct node *n, const struct rules *rules,
-	struct taken *t, struct err *err)
+	const struct log_info *log, struct taken *t, struct err *err)
 {
-	struct judge j = {
-		.rules = rules, .origin = t->origin, .holder = n->config.code};
-	enum err_code rc = ERR_OK;
+	struct judge j;
+	enum err_code rc = judge_begin(&j, n, rules, t->origin, log, err);
 
-	if (!log_code(t->origin, j.code))
-		return err_set(err, ERR_PROTOCOL, "no origin: %s", t->origin);
-	for (size_t i = 0; rc == ERR_OK && i < t->run.count; i++)
-		rc = check_record(&j, t, i, err);
+	for (size_t i = 0; rc == ERR_OK && i < t->run.count; i++) {
+		const struct record *r = &t->run.record[i];
+		uint64_t seq = t->run.start + i;
+
+		rc = judge_record(&j, seq, r, err);
+		if (rc == ERR_OK && r->have)
+			rc = add_refs(t, rules, r, seq, err);
+	}
 	return rc;
 }
 
@@ -454,7 +366,7 @@ enum err_code exchange_take_package(struct node *n, const struct rules *rules,
 	t->size = m.end;
 	if ((rc = run_decode(m.run, m.run_len, m.start, &t->run, err)) ||
 		(rc = check_subtree(n, &log, &m, &t->run, err)) ||
-		(rc = check_records(n, rules, t, err)))
+		(rc = check_records(n, rules, &log, t, err)))
 		goto out;
 	*out = t;
 	t = NULL;
@@ -595,7 +507,7 @@ static enum err_code take_claim(struct node *n, const struct rules *rules,
 		     m->run, m->run_len, c->proof.index, &t->run, err)) ||
 		(rc = check_claim(rules, c, t, err)) ||
 		(rc = check_news(n, t, err)) ||
-		(rc = check_records(n, rules, t, err)) ||
+		(rc = check_records(n, rules, NULL, t, err)) ||
 		(rc = check_way(n, rules, t, err)))
 		return rc;
 	return ERR_OK;

@@ -1,0 +1,187 @@
+/* judge.c - whether a record that another node brings is what it should be. */
+#include "policies/judge.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "policies/logs.h"
+#include "policies/merge.h"
+#include "policies/policy.h"
+
+enum err_code judge_begin(struct judge *j, struct node *n,
+	const struct rules *rules, const char *origin,
+	const struct log_info *log, struct err *err)
+{
+	*j = (struct judge){
+		.node = n, .rules = rules, .origin = origin, .log = log};
+	if (!log_code(origin, j->code))
+		return err_set(err, ERR_PROTOCOL, "no origin: %s", origin);
+	return ERR_OK;
+}
+
+/* ---- the entry ---- */
+
+static enum err_code check_entry(const struct judge *j, uint64_t seq,
+	const struct record *r, struct entry *e, struct err *err)
+{
+	enum err_code rc;
+
+	if ((rc = entry_parse(r->entry, r->entry_len, e, err)))
+		return err_while(
+			err, ERR_PROTOCOL, "%s/%" PRIu64, j->origin, seq);
+	if (!log_issuer_is(j->origin, e->iss) || !code_within(e->node, j->code))
+		return err_set(err, ERR_PROTOCOL,
+			"%s/%" PRIu64 ": issued by %s about %s", j->origin, seq,
+			e->iss, e->node);
+	return ERR_OK;
+}
+
+/* ---- which parts ---- */
+
+/* How a record stands to some rules. */
+struct standing {
+	size_t labels;	 /* of its series; 0: unknown */
+	uint8_t missing; /* what we should hold by them and by those of now */
+};
+
+static struct standing stand(const struct judge *j, const struct rules *rules,
+	const struct entry *e, const struct record *r)
+{
+	const struct series *s = rules_series(rules, e->series);
+	const char *holder = j->node->config.code;
+	struct standing st = {0};
+
+	if (!s)
+		return st;
+	st.labels = (size_t)__builtin_popcount(s->labels);
+	st.missing = entry_clearance(rules, e, j->code, holder) &
+		entry_clearance(j->rules, e, j->code, holder) &
+		(uint8_t) ~(r->have | r->erased);
+	return st;
+}
+
+static bool fits(const struct standing *st, const struct entry *e)
+{
+	return st->labels == e->sd_count && !st->missing;
+}
+
+/* Did the rules that held when the entry was made ask for no more? */
+static enum err_code fitted_then(struct judge *j, uint64_t seq,
+	const struct entry *e, const struct record *r, bool *fitted,
+	struct err *err)
+{
+	struct rules *then = NULL;
+	struct standing st;
+	uint64_t at = 0;
+	enum err_code rc;
+
+	*fitted = false;
+	if (!j->asked) {
+		if ((rc = policy_before(j->node->store, j->log->id, seq,
+			     &j->serial, &at, err)))
+			return rc;
+		j->asked = true;
+	}
+	if (j->serial == 0 || j->serial >= rules_serial(j->rules))
+		return ERR_OK;
+	rc = node_rules_of(j->node, j->serial, &then, err);
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	st = stand(j, then, e, r);
+	*fitted = fits(&st, e);
+	rules_unref(then);
+	return ERR_OK;
+}
+
+/* The first label in a set, for messages. */
+static const char *first_label(uint8_t labels)
+{
+	return label_name((enum label)__builtin_ctz(labels));
+}
+
+static enum err_code check_clearance(struct judge *j, uint64_t seq,
+	const struct entry *e, const struct record *r, struct err *err)
+{
+	const char *holder = j->node->config.code;
+	uint8_t above = r->have &
+		(uint8_t)~entry_clearance(j->rules, e, j->code, holder);
+	struct standing st = stand(j, j->rules, e, r);
+	bool fitted = false;
+	enum err_code rc;
+
+	if (above)
+		return err_set(err, ERR_DENIED,
+			"%s/%" PRIu64 ": part %s of %s is above the clearance"
+			" of %s",
+			j->origin, seq, first_label(above), e->series, holder);
+	if (!st.labels || fits(&st, e))
+		return ERR_OK;
+	/* A single entry does not tell the rules of its time, only that they
+	 * were others. */
+	if (!j->log)
+		fitted = st.labels != e->sd_count;
+	else if ((rc = fitted_then(j, seq, e, r, &fitted, err)))
+		return rc;
+	if (fitted)
+		return ERR_OK;
+	if (st.labels != e->sd_count)
+		return err_set(err, ERR_PROTOCOL,
+			"%s/%" PRIu64 ": %zu parts, series %s has %zu",
+			j->origin, seq, e->sd_count, e->series, st.labels);
+	return err_set(err, ERR_DENIED,
+		"%s/%" PRIu64 ": part %s of %s withheld", j->origin, seq,
+		first_label(st.missing), e->series);
+}
+
+/* ---- the parts ---- */
+
+static enum err_code parse_part(const struct judge *j, uint64_t seq,
+	enum label label, const struct part *p, struct json **out,
+	struct err *err)
+{
+	enum err_code rc;
+
+	rc = json_parse_canonical(p->json, p->len, PART_SIZE_LIMIT, out, err);
+	if (rc == ERR_OK && json_kind(*out) != JSON_KIND_OBJECT)
+		rc = err_set(err, ERR_INVALID, "not an object");
+	if (rc == ERR_INVALID || rc == ERR_LIMIT)
+		return err_while(err, ERR_PROTOCOL, "%s/%" PRIu64 ", part %s",
+			j->origin, seq, label_name(label));
+	return rc;
+}
+
+/* Parts that contradict each other would be a record that nobody can read. */
+static enum err_code check_parts(const struct judge *j, uint64_t seq,
+	const struct record *r, struct err *err)
+{
+	struct json *part[LABEL_COUNT] = {NULL};
+	enum err_code rc = ERR_OK;
+
+	for (unsigned i = 0; rc == ERR_OK && i < LABEL_COUNT; i++) {
+		if (r->have & LABEL_BIT(i))
+			rc = parse_part(j, seq, (enum label)i, &r->part[i],
+				&part[i], err);
+	}
+	if (rc == ERR_OK && !merge_fits(part))
+		rc = err_set(err, ERR_PROTOCOL,
+			"%s/%" PRIu64 ": its parts contradict each other",
+			j->origin, seq);
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		json_free(part[i]);
+	return rc;
+}
+
+enum err_code judge_record(
+	struct judge *j, uint64_t seq, const struct record *r, struct err *err)
+{
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = check_entry(j, seq, r, &e, err)) ||
+		(rc = check_clearance(j, seq, &e, r, err)) ||
+		(rc = check_parts(j, seq, r, err)))
+		return rc;
+	if (!strcmp(e.series, "sys-policy") && policy_of(r, &j->serial))
+		j->asked = true;
+	return ERR_OK;
+}

@@ -1,0 +1,28 @@
+/* judge.h - whether a record that another node brings is what it should be:
+ * entry, parts, clearance.  Internal to policies/. */
+#pragma once
+
+#include "policies/node.h"
+
+/* What records of one log are judged by. */
+struct judge {
+	struct node *node; /* the taker */
+	const struct rules *rules;
+	const char *origin;
+	char code[CODE_SIZE]; /* of the origin */
+	/* The log where records come in turn, NULL for single entries. */
+	const struct log_info *log;
+	/* Which rules the log says hold for the next record; once asked. */
+	bool asked;
+	uint64_t serial;
+};
+/* ERR_PROTOCOL when `origin` is none. */
+enum err_code judge_begin(struct judge *j, struct node *n,
+	const struct rules *rules, const char *origin,
+	const struct log_info *log, struct err *err);
+/* Records of a run in their order; `seq` is the record's place.  ERR_DENIED: a
+ * part above our clearance, or one is missing that we should hold;
+ * ERR_PROTOCOL: something else is wrong with it.  A record from before the
+ * rules changed needs no more parts than the rules of its own time say. */
+enum err_code judge_record(
+	struct judge *j, uint64_t seq, const struct record *r, struct err *err);

@@ -1,0 +1,305 @@
+/* test_hostile.c - what a node that means harm, or one that rules overtook,
+ * makes another take. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policies/merge.h"
+#include "tests/unit/policies/fixture.h"
+
+#define TARGET ((size_t)64 << 10)
+
+static int setup(void **state)
+{
+	static struct fixture f;
+
+	fixture_all(&f);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_close(*state);
+	return 0;
+}
+
+/* ---- rules that change ---- */
+
+/* An officer's edit with stock git, signed by both, adopted by every node. */
+static void change_rules(struct fixture *f, const char *edit)
+{
+	struct governance *g = NULL;
+	struct statement s;
+	char command[1024];
+	struct err err;
+
+	snprintf(command, sizeof(command),
+		"cd '%s' && export HOME=\"$PWD\" GIT_CONFIG_NOSYSTEM=1 "
+		"GIT_AUTHOR_NAME=officer GIT_AUTHOR_EMAIL=officer@localhost "
+		"GIT_COMMITTER_NAME=officer "
+		"GIT_COMMITTER_EMAIL=officer@localhost && exec >>log 2>&1 && "
+		"rm -rf work && git clone -q governance work && cd work && "
+		"%s && git commit -q -a -m edit && git push -q origin "
+		"HEAD:main",
+		f->dir, edit);
+	assert_int_equal(system(command), 0);
+	fixture_ok(governance_open(f->repository, &g, &err), &err);
+	fixture_ok(governance_publish(g, &s, &err), &err);
+	governance_close(g);
+	fixture_sign(f);
+	fixture_adopt(f);
+}
+
+#define MORE_LABELS                                                            \
+	"sed -i 's/^retention:/&\\n  - {label: public, period: Y}/; "          \
+	"s/^fields:/&\\n  - {path: remark, type: string, label: public}/' "    \
+	"series/household.yaml"
+/* For the township too: what it did not get before, it cannot pass on. */
+#define WIDER                                                                  \
+	"sed -i -E 's/^  (township|county): .public, internal.*/  \\1: "       \
+	"[public, internal, personal, sensitive]/' series/household.yaml"
+
+static struct log_info log_at(
+	struct fixture *f, enum fixture_place p, const char *origin)
+{
+	struct log_info log;
+	struct err err;
+
+	fixture_ok(store_log_find(f->node[p]->store, origin, &log, &err), &err);
+	return log;
+}
+
+static void put_households(struct fixture *f, size_t count)
+{
+	struct receipt r;
+
+	for (size_t i = 0; i < count; i++)
+		fixture_capture(f, VILLAGE,
+			fixture_document_of("household", VILLAGE), NULL, NULL,
+			&r);
+}
+
+static uint8_t parts_at(struct fixture *f, enum fixture_place p, uint64_t seq)
+{
+	struct log_info log = log_at(f, p, f->node[VILLAGE]->origin);
+	struct run run = {0};
+	struct err err;
+	uint8_t have;
+
+	fixture_ok(store_read(f->node[p]->store, log.id, seq, 1, LABEL_ALL,
+			   &run, &err),
+		&err);
+	have = run.record[0].have;
+	run_free(&run);
+	return have;
+}
+
+static void store_taken(struct node *n, struct taken *t)
+{
+	struct batch *b = NULL;
+	struct err err;
+
+	fixture_ok(batch_begin(n->store, &b, &err), &err);
+	fixture_ok(taken_store(b, t, &err), &err);
+	fixture_ok(batch_commit(b, node_sign, n, &err), &err);
+	taken_free(t);
+}
+
+static void arrives_everywhere(struct fixture *f)
+{
+	const char *origin = f->node[VILLAGE]->origin;
+	uint64_t size = fixture_log(f, VILLAGE).size;
+
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
+	assert_int_equal(log_at(f, TOWNSHIP, origin).size, size);
+	fixture_carry(f, TOWNSHIP, COUNTY, origin);
+	assert_int_equal(log_at(f, COUNTY, origin).size, size);
+}
+
+static void records_from_before_a_label_came_arrive(void **state)
+{
+	struct fixture *f = *state;
+
+	put_households(f, 3);
+	change_rules(f, MORE_LABELS);
+	put_households(f, 3);
+	arrives_everywhere(f);
+}
+
+static void records_from_before_a_clearance_grew_arrive(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t sensitive = LABEL_BIT(LABEL_SENSITIVE);
+	uint64_t before;
+
+	put_households(f, 3);
+	fixture_carry(f, VILLAGE, TOWNSHIP, f->node[VILLAGE]->origin);
+	before = fixture_log(f, VILLAGE).size - 1;
+	change_rules(f, WIDER);
+	put_households(f, 3);
+	arrives_everywhere(f);
+	assert_false(parts_at(f, COUNTY, before) & sensitive);
+	assert_true(parts_at(f, COUNTY, fixture_log(f, VILLAGE).size - 1) &
+		sensitive);
+}
+
+/* What the township says to all of the village's log, with the parts that
+ * `clearance` may hold. */
+static enum err_code offer(
+	struct fixture *f, enum fixture_place clearance, struct err *err)
+{
+	struct node *from = f->node[VILLAGE], *n = f->node[TOWNSHIP];
+	struct log_info log = fixture_log(f, VILLAGE);
+	struct buf m = BUF_EMPTY;
+	struct taken *t = NULL;
+	enum err_code rc;
+	uint64_t next;
+
+	fixture_ok(exchange_make_checkpoint(from, &log, 0, &m, err), err);
+	fixture_ok(exchange_take_checkpoint(n, n->rules, from->config.code,
+			   m.data, m.len, &t, NULL, err),
+		err);
+	store_taken(n, t);
+	t = NULL;
+	buf_clear(&m);
+	fixture_ok(exchange_make_package(from, from->rules, &log,
+			   fixture_code(clearance), 0, log.size, TARGET, &m,
+			   &next, err),
+		err);
+	assert_int_equal(next, log.size);
+	rc = exchange_take_package(
+		n, n->rules, from->config.code, m.data, m.len, &t, err);
+	taken_free(t);
+	buf_free(&m);
+	return rc;
+}
+
+/* The rules of its time do not excuse what those rules asked for. */
+static void what_old_rules_asked_for_is_still_missed(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	put_households(f, 3);
+	change_rules(f, MORE_LABELS);
+	/* What a county may hold is too little for a township. */
+	assert_int_equal(offer(f, COUNTY, &err), ERR_PROTOCOL);
+	assert_int_equal(log_at(f, TOWNSHIP, f->node[VILLAGE]->origin).size, 0);
+}
+
+/* ---- records that a key makes and no document could ---- */
+
+static void forge_part(
+	struct record *r, struct entry *e, enum label label, const char *json)
+{
+	struct part *p = &r->part[label];
+	struct err err;
+
+	p->json = json;
+	p->len = strlen(json);
+	memset(p->seed, (int)label + 1, SEED_SIZE);
+	r->have |= LABEL_BIT(label);
+	fixture_ok(part_digest(p->seed, label, p->json, p->len,
+			   &e->sd[e->sd_count++], &err),
+		&err);
+}
+
+/* Appends to the own log of `p` what its key can sign. */
+static uint64_t forge(struct fixture *f, enum fixture_place p, struct entry *e,
+	struct record *r)
+{
+	struct log_info log = fixture_log(f, p);
+	struct buf text = BUF_EMPTY;
+	struct batch *b = NULL;
+	uint64_t seq = 0;
+	struct err err;
+
+	snprintf(e->iss, sizeof(e->iss), FIXTURE_DOMAIN "/%s", fixture_code(p));
+	strcpy(e->node, fixture_code(p));
+	strcpy(e->id, "019d0000-0000-7000-8000-000000000001");
+	assert_true(uuid_parse(e->id, strlen(e->id), e->uuid));
+	strcpy(e->at, "2026-04-22T17:48:35+08:00");
+	e->rev = 1;
+	fixture_ok(entry_write(e, &text, &err), &err);
+	r->entry = (const char *)text.data;
+	r->entry_len = text.len;
+	r->leaf = tree_leaf(text.data, text.len);
+	fixture_ok(batch_begin(f->node[p]->store, &b, &err), &err);
+	fixture_ok(batch_append(b, log.id, r, &seq, &err), &err);
+	fixture_ok(batch_commit(b, node_sign, f->node[p], &err), &err);
+	buf_free(&text);
+	return seq;
+}
+
+static void parts_that_contradict_each_other_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct entry e = {.series = "household"};
+	struct record r = {0};
+	struct err err;
+
+	forge_part(&r, &e, LABEL_INTERNAL, "{\"a\":1}");
+	forge_part(&r, &e, LABEL_PERSONAL, "{\"a\":2}");
+	forge_part(&r, &e, LABEL_SENSITIVE, "{}");
+	(void)forge(f, VILLAGE, &e, &r);
+	assert_int_equal(offer(f, TOWNSHIP, &err), ERR_PROTOCOL);
+	assert_non_null(strstr(err.text, "contradict"));
+}
+
+static struct json *parse(const char *text)
+{
+	struct json *v = NULL;
+	struct err err;
+
+	fixture_ok(
+		json_parse(text, strlen(text), DOCUMENT_LIMIT, &v, &err), &err);
+	return v;
+}
+
+static void parts_fit_by_member_and_by_place(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool fit;
+	} pairs[] = {
+		{"{}", "{}", true},
+		{"{\"a\":1}", "{\"b\":1}", true},
+		{"{\"a\":{\"b\":1}}", "{\"a\":{\"c\":1}}", true},
+		{"{\"a\":[{},{\"b\":1}]}", "{\"a\":[{\"c\":1},{}]}", true},
+		{"{\"a\":1}", "{\"a\":1}", false},
+		{"{\"a\":[{}]}", "{\"a\":[{},{}]}", false},
+		{"{\"a\":{\"b\":1}}", "{\"a\":[]}", false},
+		{"{\"a\":[1]}", "{\"a\":[2]}", false},
+		{"{\"a\":[{\"b\":1}]}", "{\"a\":[{\"b\":1}]}", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct json *part[LABEL_COUNT] = {
+			parse(pairs[i].a), NULL, parse(pairs[i].b), NULL};
+
+		assert_int_equal(merge_fits(part), pairs[i].fit);
+		json_free(part[0]);
+		json_free(part[2]);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(records_from_before_a_label_came_arrive),
+		TEST(records_from_before_a_clearance_grew_arrive),
+		TEST(what_old_rules_asked_for_is_still_missed),
+		TEST(parts_that_contradict_each_other_are_refused),
+		cmocka_unit_test(parts_fit_by_member_and_by_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
