@@ -370,7 +370,7 @@ def leave(folder, domain):
             "curl -s -H 'Authorization: Bearer %s' 'http://127.0.0.1:%d/v1/feed?limit=2'" % (TOKEN, county.http),
             "cundang verify %s --root %s" % (next((folder / "packages").glob("*.tar")), domain.root),
             "scripts/demo-check %s" % folder,
-            "pkill -x cundangd      # to end them"):
+            "kill %s      # to end them" % " ".join(str(n.process.pid) for n in domain.nodes.values())):
         say("    " + text)
 
 
