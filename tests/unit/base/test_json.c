@@ -500,6 +500,53 @@ static void members_come_in_the_order_of_insertion(void **state)
 	json_free(v);
 }
 
+/* Past a few members an object is searched, not walked. */
+static void many_members_are_found_and_told_apart(void **state)
+{
+	struct buf text = BUF_EMPTY;
+	struct json *v, *copy;
+	struct err err;
+	char name[8];
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		buf_printf(
+			&text, "%s\"n%d\":%d", i ? ",\n" : "{", i * 7 % 40, i);
+	buf_str(&text, "}");
+	v = parsed(buf_cstr(&text));
+	assert_true(json_set(v, "more", json_new_null()));
+	for (int i = 0; i < 40; i += 2) {
+		snprintf(name, sizeof(name), "n%d", i * 7 % 40);
+		json_remove(v, name);
+	}
+	assert_true(json_set(v, "n0", json_new_bool(true)));
+	assert_true(json_set(v, "n7", json_new_bool(true)));
+	copy = json_copy(v);
+	assert_int_equal(json_count(v), 22);
+	for (int i = 0; i < 40; i++) {
+		const struct json *m;
+
+		snprintf(name, sizeof(name), "n%d", i * 7 % 40);
+		m = json_get(copy, name);
+		if (i == 0 || i == 1)
+			assert_true(json_bool(m));
+		else if (i % 2)
+			assert_true(json_number(m) == i);
+		else
+			assert_null(m);
+	}
+	assert_true(json_equal(v, copy));
+	json_free(copy);
+	json_free(v);
+	text.len--;
+	buf_str(&text, ",\n\"n\\u0033\":3}");
+	assert_int_equal(
+		json_parse(text.data, text.len, JSON_TEXT_LIMIT, &v, &err),
+		ERR_INVALID);
+	assert_string_equal(err.text, "line 41 column 9: duplicate name");
+	buf_free(&text);
+}
+
 static void makers_nest_and_one_check_is_enough(void **state)
 {
 	struct json *v = json_new_object();
@@ -745,6 +792,7 @@ int main(void)
 		cmocka_unit_test(canonical_parse_takes_nothing_else),
 		cmocka_unit_test(getters_answer_for_their_own_type_only),
 		cmocka_unit_test(members_come_in_the_order_of_insertion),
+		cmocka_unit_test(many_members_are_found_and_told_apart),
 		cmocka_unit_test(makers_nest_and_one_check_is_enough),
 		cmocka_unit_test(copies_stand_alone),
 		cmocka_unit_test(equality_is_that_of_canonical_texts),
