@@ -7,8 +7,6 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,21 +72,15 @@ static void free_when_idle(struct conn *c)
 
 void conn_close(struct conn *c, const char *why)
 {
-	SSL *ssl;
-
 	if (c->closed)
 		return;
 	c->closed = true;
 	if (!c->why[0])
 		strncpy(c->why, why, sizeof(c->why) - 1);
 	peers_ended(c->d->peers, c);
-	ssl = bufferevent_openssl_get_ssl(c->bev);
 	/* bufferevent_free() sends no close_notify. */
-	if (ssl && c->session && !c->lingering) {
-		SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
-		(void)SSL_shutdown(ssl);
-		ERR_clear_error();
-	}
+	if (c->session && !c->lingering)
+		tls_say_last_bye(bufferevent_openssl_get_ssl(c->bev));
 	bufferevent_free(c->bev);
 	c->bev = NULL;
 	event_free(c->timer);
@@ -247,11 +239,8 @@ static void note_open(struct conn *c)
  * other one out. */
 static void linger(struct conn *c)
 {
-	SSL *ssl = bufferevent_openssl_get_ssl(c->bev);
-
 	c->lingering = true;
-	(void)SSL_shutdown(ssl);
-	ERR_clear_error();
+	tls_say_bye(bufferevent_openssl_get_ssl(c->bev));
 	(void)shutdown((int)bufferevent_getfd(c->bev), SHUT_WR);
 	bufferevent_enable(c->bev, EV_READ);
 	set_timer(c, CONN_LINGER_S);
@@ -363,18 +352,17 @@ static void on_connected(struct conn *c)
 	pump(c);
 }
 
-/* A cut link shows as an end within TLS, without its good-bye. */
 static const char *broken_text(struct conn *c, short what)
 {
 	int socket_error = EVUTIL_SOCKET_ERROR();
 	unsigned long e = bufferevent_get_openssl_error(c->bev);
-	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+	const char *reason = tls_reason(e);
 
 	if (what & BEV_EVENT_EOF)
 		return "the peer closed the link";
-	if (reason && ERR_GET_REASON(e) != SSL_R_UNEXPECTED_EOF_WHILE_READING)
+	if (reason)
 		return reason;
-	if (!reason && socket_error && socket_error != EAGAIN)
+	if (!e && socket_error && socket_error != EAGAIN)
 		return evutil_socket_error_to_string(socket_error);
 	return "the link is gone";
 }
@@ -442,7 +430,7 @@ static struct conn *new_conn(
 static enum err_code open_link(struct conn *c, struct tls *tls, int fd,
 	enum tls_side side, struct err *err)
 {
-	SSL *ssl = tls_connection(tls, side);
+	struct ssl_st *ssl = tls_connection(tls, side);
 
 	/* Freeing the bufferevent frees the SSL and closes the socket. */
 	if (ssl)
@@ -452,7 +440,8 @@ static enum err_code open_link(struct conn *c, struct tls *tls, int fd,
 					    : BUFFEREVENT_SSL_CONNECTING,
 			BEV_OPT_CLOSE_ON_FREE);
 	if (!c->bev) {
-		SSL_free(ssl);
+		if (ssl)
+			tls_drop(ssl);
 		return err_nomem(err);
 	}
 	bufferevent_setcb(c->bev, on_readable, on_writable, on_event, c);

@@ -2,6 +2,7 @@
 #include "syncd/tls.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -184,4 +185,30 @@ enum err_code tls_peer(SSL *ssl, struct sign_public *key, struct err *err)
 	if (!cert || !public_of(X509_get0_pubkey(cert), key))
 		return err_set(err, ERR_DENIED, "the peer has no Ed25519 key");
 	return ERR_OK;
+}
+
+void tls_drop(SSL *ssl)
+{
+	SSL_free(ssl);
+}
+
+void tls_say_bye(SSL *ssl)
+{
+	(void)SSL_shutdown(ssl);
+	ERR_clear_error();
+}
+
+void tls_say_last_bye(SSL *ssl)
+{
+	SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
+	tls_say_bye(ssl);
+}
+
+/* A cut link shows as an end within TLS, without its good-bye. */
+const char *tls_reason(unsigned long error)
+{
+	if (!error ||
+		ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return NULL;
+	return ERR_reason_error_string(error);
 }

@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include <openssl/types.h>
-
 #include "crypto/crypto.h"
+
+struct ssl_st; /* OpenSSL's SSL */
 
 #define TLS_ALPN "cundang/1"
 
@@ -20,8 +20,20 @@ enum err_code tls_new(
 void tls_free(struct tls *t); /* NULL does nothing */
 
 enum tls_side { TLS_ACCEPTS, TLS_DIALS };
-/* One connection's state; NULL when out of memory. */
-SSL *tls_connection(struct tls *t, enum tls_side side);
+/* One connection's state, for a bufferevent to take; NULL when out of memory.
+ */
+struct ssl_st *tls_connection(struct tls *t, enum tls_side side);
 /* After the handshake: the peer's key.  ERR_DENIED when it has none, or speaks
  * another protocol. */
-enum err_code tls_peer(SSL *ssl, struct sign_public *key, struct err *err);
+enum err_code tls_peer(
+	struct ssl_st *ssl, struct sign_public *key, struct err *err);
+
+/* For one that no bufferevent took. */
+void tls_drop(struct ssl_st *ssl);
+/* Says that this end is through; what the peer still says can be read. */
+void tls_say_bye(struct ssl_st *ssl);
+/* The same where nothing more will be read. */
+void tls_say_last_bye(struct ssl_st *ssl);
+/* Why a connection broke, of bufferevent_get_openssl_error(): a constant text,
+ * NULL where TLS had no part in it. */
+const char *tls_reason(unsigned long error);
