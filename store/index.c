@@ -5,6 +5,7 @@
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define MAP_SIZE (sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)1 << 30)
@@ -184,12 +185,26 @@ void index_abort(struct index_txn *t)
 	free(t);
 }
 
+#define NEARLY_FULL ((unsigned long long)1 << 20)
+
+/* LMDB says EIO where a write of several pages came short. */
+static bool no_room(MDB_env *env)
+{
+	mdb_filehandle_t fd;
+	struct statvfs st;
+
+	return mdb_env_get_fd(env, &fd) == 0 && fstatvfs(fd, &st) == 0 &&
+		(unsigned long long)st.f_bavail * st.f_frsize < NEARLY_FULL;
+}
+
 enum err_code index_commit(struct index_txn *t, struct err *err)
 {
 	int code;
 
 	close_cursors(t);
 	code = mdb_txn_commit(t->txn);
+	if (code == EIO && no_room(t->ix->env))
+		code = ENOSPC;
 	free(t);
 	return code ? lmdb_err(err, code, "commit") : ERR_OK;
 }

@@ -144,7 +144,9 @@ static enum err_code open_trusted(struct store *s, struct err *err)
 	if (s->opt.rebuild_index || (!clean && !same))
 		if ((rc = index_delete(s->data, err)))
 			goto out;
-	if (!same && (rc = write_in(s, BOOT_FILE, &boot, err)))
+	/* Without room for the mark, a crash costs making the index anew. */
+	if (!same && (rc = write_in(s, BOOT_FILE, &boot, err)) &&
+		rc != ERR_FULL)
 		goto out;
 	rc = open_index(s, err);
 	if (rc == ERR_CORRUPT && !(rc = index_delete(s->data, err)))
