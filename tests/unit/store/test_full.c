@@ -21,18 +21,27 @@ static void write_line(const char *path, const char *line)
 	}
 }
 
+static void map_id(const char *path, unsigned id)
+{
+	char map[64];
+
+	snprintf(map, sizeof(map), "0 %u 1", id);
+	write_line(path, map);
+}
+
 /* Mounts of our own; without root in a user namespace.  The process has no
  * other thread yet. */
 static bool may_mount(void)
 {
-	char map[64];
+	unsigned uid = getuid();
+	unsigned gid = getgid();
 
-	snprintf(map, sizeof(map), "0 %u 1", (unsigned)getuid());
 	if (unshare(CLONE_NEWNS) != 0) {
 		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
 			return false;
 		write_line("/proc/self/setgroups", "deny");
-		write_line("/proc/self/uid_map", map);
+		map_id("/proc/self/uid_map", uid);
+		map_id("/proc/self/gid_map", gid);
 	}
 	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
