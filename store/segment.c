@@ -332,6 +332,30 @@ enum err_code segment_end(
 	return ERR_OK;
 }
 
+/* Whether a commit item stands here whole, of a group that begins between
+ * `from` and itself.  Others choose some of the bytes of entries, and may make
+ * them look like a head: not like all of this. */
+static bool commit_stands(
+	const uint8_t *at, size_t len, uint64_t from, uint64_t offset)
+{
+	struct directory d = {0};
+	const uint8_t *payload;
+	struct item it;
+	bool stands;
+
+	if (at[0] != 'C' || item_parse(at, len, &it, NULL) ||
+		it.kind != ITEM_COMMIT || it.suite != SUITE_RAW || it.log ||
+		it.first || it.last || it.key || it.origin.segment ||
+		item_size(&it) > len)
+		return false;
+	payload = at + item_head_size(&it);
+	stands = crc32c(0, payload, it.payload_len) == it.payload_crc &&
+		!directory_parse(payload, it.payload_len, &d, NULL) &&
+		d.start >= from && d.start < offset;
+	directory_free(&d);
+	return stands;
+}
+
 enum err_code segment_commits_behind(struct segments *g, uint32_t number,
 	uint64_t from, size_t *count, struct err *err)
 {
@@ -349,14 +373,9 @@ enum err_code segment_commits_behind(struct segments *g, uint32_t number,
 		to = buf_reserve(&tail, (size_t)(size - from));
 		rc = to ? file_read_at(fd, from, to, (size_t)(size - from), err)
 			: err_nomem(err);
-		for (size_t i = 0; !rc && i < size - from; i++) {
-			struct item it;
-
-			*count += to[i] == 'C' &&
-				!item_parse(to + i, (size_t)(size - from) - i,
-					&it, NULL) &&
-				it.kind == ITEM_COMMIT;
-		}
+		for (size_t i = 0; !rc && i < size - from; i++)
+			*count += commit_stands(to + i,
+				(size_t)(size - from) - i, from, from + i);
 	}
 	buf_free(&tail);
 	close(fd);

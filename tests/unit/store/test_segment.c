@@ -143,6 +143,56 @@ static void a_segment_without_a_head_was_never_born(void **state)
 	segments_close(g);
 }
 
+/* A commit item that says its group starts at `start`. */
+static void add_commit(struct buf *out, uint64_t start, uint64_t first)
+{
+	struct directory d = {.start = start, .items = 1};
+	struct item it = {.kind = ITEM_COMMIT, .first = first, .last = first};
+	struct buf payload = BUF_EMPTY;
+
+	directory_write(&d, &payload);
+	item_write(&it, payload.data, payload.len, out);
+	buf_free(&payload);
+}
+
+static size_t commits_behind(struct segments *g, struct buf *tail)
+{
+	bool broken = false;
+	size_t count;
+
+	OK(segment_append(g, SEGMENT_HEAD_SIZE, tail, &broken, &test_err));
+	OK(segment_commits_behind(g, 1, SEGMENT_HEAD_SIZE, &count, &test_err));
+	OK(segment_cut(g, SEGMENT_HEAD_SIZE, &test_err));
+	buf_clear(tail);
+	return count;
+}
+
+/* Two commit items in a torn tail are damage, which nobody opens a store over:
+ * a peer must not bring that about by what its entries hold. */
+static void only_whole_commit_items_count_in_a_tail(void **state)
+{
+	struct buf tail = BUF_EMPTY;
+	struct segments *g;
+
+	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
+	OK(segment_create(g, 0, &test_err));
+	buf_str(&tail, "torn");
+	add_commit(&tail, SEGMENT_HEAD_SIZE, 0);
+	add_commit(&tail, SEGMENT_HEAD_SIZE + 70, 0);
+	assert_int_equal(commits_behind(g, &tail), 2);
+	buf_str(&tail, "torn");
+	add_commit(&tail, SEGMENT_HEAD_SIZE, 7); /* no commit has a first */
+	add_commit(&tail, 1, 0);		 /* before the tail */
+	add_commit(&tail, 5000, 0);		 /* behind itself */
+	add_commit(&tail, SEGMENT_HEAD_SIZE, 0);
+	tail.data[tail.len - 1] ^= 1; /* a payload of another crc */
+	add_commit(&tail, SEGMENT_HEAD_SIZE, 0);
+	tail.len--; /* cut off */
+	assert_int_equal(commits_behind(g, &tail), 0);
+	buf_free(&tail);
+	segments_close(g);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 
 int main(void)
@@ -152,6 +202,7 @@ int main(void)
 		test(an_item_reads_as_it_was_written),
 		test(a_directory_finds_the_block_of_a_part),
 		test(a_missing_segment_is_told),
+		test(only_whole_commit_items_count_in_a_tail),
 		test(a_segment_without_a_head_was_never_born),
 	};
 
