@@ -51,7 +51,7 @@ enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	const struct log_info *log, uint64_t seq, const char *to,
 	struct buf *out, struct err *err);
 /* Does the entry go down to `to`: its `to` prefixes meet the node or what is
- * below it, and its series goes down.  */
+ * below it, the node lies within its issuer, and its series goes down.  */
 bool exchange_goes_down(
 	const struct rules *rules, const struct entry *e, const char *to);
 

@@ -332,12 +332,16 @@ static bool prefix_meets(const char *prefix, const char *to)
 	return !memcmp(prefix, to, a < b ? a : b);
 }
 
+/* An issuer sends down to what lies below it: what it writes beyond that into
+ * `to` is its own word only. */
 bool exchange_goes_down(
 	const struct rules *rules, const struct entry *e, const char *to)
 {
 	const struct series *s = rules_series(rules, e->series);
+	const char *issuer = origin_code(e->iss);
 
-	if (!s || s->direction != DIRECTION_DOWN)
+	if (!s || s->direction != DIRECTION_DOWN || !issuer ||
+		!code_within(to, issuer))
 		return false;
 	for (size_t i = 0; i < e->to_count; i++) {
 		if (prefix_meets(e->to[i], to))

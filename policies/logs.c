@@ -99,6 +99,18 @@ bool witness_key(
 			NULL) == ERR_OK;
 }
 
+/* Custody is what a node above says; a node's own witness, or one beside it,
+ * says nothing of it. */
+static bool is_above(const char *witness, const char *origin)
+{
+	const char *above =
+		strchr(witness, '/') + 1; /* witness_key() took it */
+	const char *code = origin_code(origin);
+
+	return code && memcmp(above, code, CODE_LEN) &&
+		code_within(code, above);
+}
+
 static void add_line(const struct note_line *line, struct buf *out)
 {
 	buf_printf(out, "\xe2\x80\x94 %s ", line->name);
@@ -130,7 +142,7 @@ enum err_code note_clean(const struct rules *rules, const struct note *note,
 				"cosignature by %s does not verify",
 				line->name);
 		add_line(line, out);
-		count++;
+		count += is_above(line->name, log_key->name);
 	}
 	*cosignatures = count;
 	return buf_ok(out, err);

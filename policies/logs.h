@@ -23,8 +23,8 @@ enum err_code log_known(struct store *s, const struct log_info *log,
 	uint64_t *size, struct digest *root, struct err *err);
 
 /* Appends the note with the line of `log_key` and those of witnesses of the
- * roster only; `cosignatures` counts the latter.  ERR_DENIED when a witness of
- * the roster has a line that does not verify. */
+ * roster only; `cosignatures` counts those of nodes above the log's. ERR_DENIED
+ * when a witness of the roster has a line that does not verify. */
 enum err_code note_clean(const struct rules *rules, const struct note *note,
 	const struct note_key *log_key, struct buf *out, unsigned *cosignatures,
 	struct err *err);

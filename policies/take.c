@@ -432,6 +432,28 @@ out:
 	return rc;
 }
 
+static enum err_code contradiction(const struct taken *t, struct err *err)
+{
+	return err_set(err, ERR_FORK,
+		"%s contradicts itself: another entry %" PRIu64 " is here",
+		t->origin, t->run.start);
+}
+
+/* The single entry of a log that may be here at the place of this one. */
+static enum err_code check_single(struct node *n, const struct log_info *log,
+	const struct taken *t, struct err *err)
+{
+	struct run run = {0};
+	enum err_code rc =
+		store_read(n->store, log->id, t->run.start, 1, 0, &run, err);
+
+	if (rc == ERR_OK && run.count == 1 &&
+		!digest_equal(&run.record[0].leaf, &t->run.record[0].leaf))
+		rc = contradiction(t, err);
+	run_free(&run);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* Known already, or in contradiction to what is here? */
 static enum err_code check_news(
 	struct node *n, const struct taken *t, struct err *err)
@@ -449,13 +471,12 @@ static enum err_code check_news(
 		if ((rc = store_tree_read(&reader, 0, seq, &leaf, err)))
 			return rc;
 		if (!digest_equal(&leaf, &t->run.record[0].leaf))
-			return err_set(err, ERR_FORK,
-				"%s contradicts itself: another entry %" PRIu64
-				" is here",
-				t->origin, seq);
+			return contradiction(t, err);
 		return err_set(err, ERR_BUSY, "entry %" PRIu64 " of %s is here",
 			seq, t->origin);
 	}
+	if (rc == ERR_OK && log.kind == LOG_SPARSE)
+		rc = check_single(n, &log, t, err);
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
 	rc = store_find_digest(n->store, &t->run.record[0].leaf, &found, err);

@@ -671,6 +671,7 @@ static void a_to_prefix_meets_those_above_and_below(void **state)
 	const struct rules *rules = f->node[COUNTY]->rules;
 	struct entry e = {.series = "alert", .to_count = 1};
 
+	strcpy(e.iss, FIXTURE_DOMAIN "/330106000000");
 	strcpy(e.to[0], "330106110");
 	assert_true(exchange_goes_down(rules, &e, fixture_code(TOWNSHIP)));
 	assert_true(exchange_goes_down(rules, &e, fixture_code(VILLAGE)));

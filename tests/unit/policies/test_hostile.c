@@ -251,6 +251,124 @@ static void parts_that_contradict_each_other_are_refused(void **state)
 	assert_non_null(strstr(err.text, "contradict"));
 }
 
+/* A village that writes the whole county into `to` reaches nobody by it. */
+static void nobody_sends_down_to_those_beside_and_above(void **state)
+{
+	struct fixture *f = *state;
+	struct entry e = {.series = "alert", .to_count = 1, .to = {"330106"}};
+	struct record r = {0};
+	struct node *n = f->node[OTHER];
+	struct buf m = BUF_EMPTY;
+	struct taken *t = NULL;
+	struct log_info log;
+	uint64_t seq;
+	struct err err;
+
+	forge_part(&r, &e, LABEL_PUBLIC, "{}");
+	forge_part(&r, &e, LABEL_INTERNAL, "{}");
+	seq = forge(f, VILLAGE, &e, &r);
+	assert_false(exchange_goes_down(n->rules, &e, fixture_code(TOWNSHIP)));
+	assert_false(exchange_goes_down(n->rules, &e, fixture_code(OTHER)));
+	assert_true(exchange_goes_down(n->rules, &e, fixture_code(VILLAGE)));
+	log = fixture_log(f, VILLAGE);
+	fixture_ok(
+		exchange_make_proved(f->node[VILLAGE], f->node[VILLAGE]->rules,
+			&log, seq, fixture_code(OTHER), &m, &err),
+		&err);
+	assert_int_equal(
+		exchange_take_proved(n, n->rules, fixture_code(TOWNSHIP),
+			m.data, m.len, &t, &err),
+		ERR_DENIED);
+	buf_free(&m);
+}
+
+/* What the county at `n` sends down to the other village. */
+static enum err_code send_down(
+	struct fixture *f, struct node *n, uint64_t seq, struct err *err)
+{
+	struct buf m = BUF_EMPTY;
+	struct taken *t = NULL;
+	struct log_info log;
+	enum err_code rc;
+
+	fixture_ok(store_log_own(n->store, &log, err), err);
+	fixture_ok(exchange_make_proved(n, n->rules, &log, seq,
+			   fixture_code(OTHER), &m, err),
+		err);
+	rc = exchange_take_proved(f->node[OTHER], f->node[OTHER]->rules,
+		fixture_code(TOWNSHIP), m.data, m.len, &t, err);
+	if (rc == ERR_OK)
+		store_taken(f->node[OTHER], t);
+	buf_free(&m);
+	return rc;
+}
+
+static void another_alert_at_the_same_place_is_a_fork(void **state)
+{
+	struct fixture *f = *state;
+	struct node *first = f->node[COUNTY], *second = NULL;
+	char data[96], copy[96];
+	struct receipt a, b;
+	struct err err;
+
+	snprintf(data, sizeof(data), "%s/%s", f->dir, fixture_code(COUNTY));
+	snprintf(copy, sizeof(copy), "%s/copy", f->dir);
+	node_close(first);
+	f->node[COUNTY] = NULL;
+	fixture_copy(data, copy);
+	fixture_ok(node_open(copy, STORE_WRITE, &second, &err), &err);
+	f->node[COUNTY] = second;
+	fixture_capture(f, COUNTY, fixture_document_of("alert", COUNTY), NULL,
+		NULL, &b);
+	fixture_ok(node_open(data, STORE_WRITE, &first, &err), &err);
+	f->node[COUNTY] = first;
+	fixture_capture(f, COUNTY, fixture_document_of("alert", COUNTY), NULL,
+		NULL, &a);
+	assert_int_equal(a.seq, b.seq);
+
+	fixture_ok(send_down(f, first, a.seq, &err), &err);
+	assert_int_equal(send_down(f, first, a.seq, &err), ERR_BUSY);
+	assert_int_equal(send_down(f, second, b.seq, &err), ERR_FORK);
+	node_close(second);
+}
+
+/* A thief with all keys of a village cannot make its custody. */
+static void a_node_is_no_witness_of_its_own_log(void **state)
+{
+	static const enum fixture_place not_above[] = {VILLAGE, OTHER};
+	struct fixture *f = *state;
+	struct node *n = f->node[VILLAGE];
+	struct log_info log = fixture_log(f, VILLAGE);
+
+	for (size_t i = 0; i < 2; i++) {
+		struct node *by = f->node[not_above[i]];
+		struct buf bytes = BUF_EMPTY, merged = BUF_EMPTY;
+		char name[NOTE_NAME_SIZE], origin[ORIGIN_SIZE];
+		struct note note;
+		struct err err;
+
+		fixture_ok(store_note(n->store, log.id, NOTE_COMPLETE, &bytes,
+				   &err),
+			&err);
+		fixture_ok(
+			note_parse(bytes.data, bytes.len, &note, &err), &err);
+		buf_add(&merged, bytes.data, bytes.len);
+		snprintf(name, sizeof(name), FIXTURE_DOMAIN "/%s/witness",
+			by->config.code);
+		fixture_ok(checkpoint_cosign(&note, name, by->witness,
+				   1790000000, &merged, &err),
+			&err);
+		buf_clear(&bytes);
+		assert_int_equal(
+			exchange_take_cosigned(n, n->rules, merged.data,
+				merged.len, origin, &bytes, &err),
+			ERR_DENIED);
+		assert_non_null(strstr(err.text, "without a cosignature"));
+		buf_free(&bytes);
+		buf_free(&merged);
+	}
+}
+
 static struct json *parse(const char *text)
 {
 	struct json *v = NULL;
@@ -298,6 +416,9 @@ int main(void)
 		TEST(records_from_before_a_clearance_grew_arrive),
 		TEST(what_old_rules_asked_for_is_still_missed),
 		TEST(parts_that_contradict_each_other_are_refused),
+		TEST(nobody_sends_down_to_those_beside_and_above),
+		TEST(another_alert_at_the_same_place_is_a_fork),
+		TEST(a_node_is_no_witness_of_its_own_log),
 		cmocka_unit_test(parts_fit_by_member_and_by_place),
 	};
 
