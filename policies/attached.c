@@ -46,10 +46,21 @@ static bool line_valid(const char *s, size_t len, size_t limit)
 	return valid;
 }
 
+/* Where direction turns, "exe.fdp" is shown as another kind of file. */
+static bool all_seen(const char *s, size_t len)
+{
+	for (size_t at = 0, n; at < len; at += n) {
+		if (char_unseen(utf8_next(s + at, len - at, &n)))
+			return false;
+	}
+	return true;
+}
+
 static bool file_name_valid(const char *s, size_t len)
 {
-	return line_valid(s, len, ATTACHMENT_NAME_LIMIT) && !strchr(s, '/') &&
-		!strchr(s, '\\') && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
+	return line_valid(s, len, ATTACHMENT_NAME_LIMIT) && all_seen(s, len) &&
+		!strchr(s, '/') && !strchr(s, '\\') && strcmp(s, ".") != 0 &&
+		strcmp(s, "..") != 0;
 }
 
 static bool media_type_valid(const char *s, size_t len)

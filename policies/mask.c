@@ -21,7 +21,7 @@ struct kept {
 
 static bool of_number(char c)
 {
-	return (c >= '0' && c <= '9') || c == '-' || c == 'X';
+	return (c >= '0' && c <= '9') || c == '-' || c == 'X' || c == 'x';
 }
 
 /* A number that was masked before: stars between the ends. */
@@ -58,15 +58,32 @@ static struct kept keep_phone(struct text t)
 	return NOTHING;
 }
 
+/* Nothing that a reader would count: spaces, what is not seen, accents and the
+ * selectors that choose a form of the hanzi before them. */
+static bool is_extra(uint32_t c)
+{
+	return char_unseen(c) || c == ' ' || c == 0x3000 ||
+		(c >= 0x300 && c <= 0x36f) || (c >= 0xfe00 && c <= 0xfe0f) ||
+		(c >= 0xe0100 && c <= 0xe01ef);
+}
+
 /* A name of one character would be shown whole. */
 static struct kept keep_name(struct text t)
 {
-	size_t first;
+	size_t first, n;
 
-	if (t.len == 0)
+	if (t.len == 0 || is_extra(utf8_next(t.s, t.len, &first)))
 		return NOTHING;
-	(void)utf8_next(t.s, t.len, &first);
-	return first < t.len ? AT_ENDS(first, 0) : NOTHING;
+	for (size_t at = first; at < t.len; at += n) {
+		if (!is_extra(utf8_next(t.s + at, t.len - at, &n)))
+			return AT_ENDS(first, 0);
+	}
+	return NOTHING;
+}
+
+static bool is_digit(uint32_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 0xff10 && c <= 0xff19);
 }
 
 /* Just behind the first of the words, unless a number stands before it: then
@@ -83,8 +100,8 @@ static size_t behind_first(struct text t, const char *const *words)
 		if (end && (!best || end < best))
 			best = end;
 	}
-	for (size_t i = 0; i < best; i++) {
-		if (t.s[i] >= '0' && t.s[i] <= '9')
+	for (size_t i = 0, n; i < best; i += n) {
+		if (is_digit(utf8_next(t.s + i, t.len - i, &n)))
 			return 0;
 	}
 	return best;

@@ -101,8 +101,8 @@ bool title_valid(const char *s, size_t size)
 
 	if (len == 0 || len >= size || !utf8_valid(s, len))
 		return false;
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+	for (size_t i = 0, n; i < len; i += n)
+		if (char_unseen(utf8_next(s + i, len - i, &n)))
 			return false;
 	return true;
 }

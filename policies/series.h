@@ -90,6 +90,9 @@ const char *value_check(const struct field *f, const struct json *v);
 bool id_no_valid(const char *s, size_t len, int64_t now);
 bool mobile_valid(const char *s, size_t len);
 bool phone_valid(const char *s, size_t len); /* mobile or landline */
+/* Control characters, and those that are not seen or turn the direction of what
+ * follows: they have no place in names that people read. */
+bool char_unseen(uint32_t c);
 /* Appends the masked form, by code point, length kept, idempotent; a value
  * that fails its type's check is masked whole.  `s` is valid UTF-8. */
 void value_mask(

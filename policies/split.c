@@ -32,6 +32,23 @@ struct split {
 	struct level level[LEVELS];
 };
 
+/* One "?" for each character that would not be seen as itself. */
+static void plain(char *s)
+{
+	char *to = s;
+	size_t n;
+
+	for (; *s; s += n) {
+		if (char_unseen(utf8_next(s, strlen(s), &n))) {
+			*to++ = '?';
+			continue;
+		}
+		memmove(to, s, n);
+		to += n;
+	}
+	*to = '\0';
+}
+
 const char *shown_name(const char *name, char out[SHOWN_SIZE])
 {
 	size_t i = 0;
@@ -42,10 +59,7 @@ const char *shown_name(const char *name, char out[SHOWN_SIZE])
 	while (name[i] && i > 0 && ((unsigned char)name[i] & 0xc0) == 0x80)
 		i--;
 	out[i] = '\0';
-	for (char *c = out; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	}
+	plain(out);
 	return out;
 }
 

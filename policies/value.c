@@ -87,6 +87,13 @@ bool phone_valid(const char *s, size_t len)
 	return mobile_valid(s, len) || landline_valid(s, len);
 }
 
+bool char_unseen(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) ||
+		(c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+		(c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
 /* C0, DEL and C1 (C2 80 to C2 9F). */
 static bool has_control(const char *s, size_t len, bool text)
 {

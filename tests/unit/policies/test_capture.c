@@ -200,6 +200,8 @@ struct refusal {
 	"{\"series\":\"" series "\",\"node\":\"" node                          \
 	"\",\"created_at\":\"2026-04-22T09:48:35Z\",\"fields\":{}}"
 
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
 static void what_is_wrong_is_told_with_its_path(void **state)
 {
 	static const struct refusal cases[] = {
@@ -217,6 +219,8 @@ static void what_is_wrong_is_told_with_its_path(void **state)
 		{ENVELOPE("sensor", "33010611020"), ERR_INVALID, "node: "},
 		{"{\"series\":\"sensor\",\"colour\":1}", ERR_INVALID,
 			"colour: unknown member"},
+		{"{\"series\":\"sensor\",\"a\xc2\x9b\xe2\x80\xae村b\":1}",
+			ERR_INVALID, "a??村b: unknown member"},
 		{"{\"series\":\"sensor\",\"id\":\"1\"}", ERR_INVALID, "id: "},
 		{"{\"series\":\"sensor\",\"node\":\"" VILLAGE_CODE
 		 "\",\"created_at\":\"2026-04-22\"}",
@@ -264,6 +268,13 @@ static void what_is_wrong_is_told_with_its_path(void **state)
 				       "\"00\",\"name\":\"a\",\"media_type\":"
 				       "\"a/b\",\"size\":1}]}",
 			ERR_INVALID, "attachments[0].sha256: "},
+		{HEAD FIELDS("未达成") ",\"attachments\":[{\"sha256\":"
+				       "\"" ZEROS "\",\"name\":"
+				       "\"a\xe2\x80\xae"
+				       "fdp.exe\","
+				       "\"media_type\":\"a/b\","
+				       "\"size\":1}]}",
+			ERR_INVALID, "attachments[0].name: not a file name"},
 	};
 	size_t ran = 0;
 
@@ -275,7 +286,7 @@ static void what_is_wrong_is_told_with_its_path(void **state)
 		/* no value is quoted */
 		assert_null(strstr(r.text, "1949"));
 	}
-	assert_int_equal(ran, 24);
+	assert_int_equal(ran, 26);
 	assert_int_equal(village_size(*state), 0);
 }
 

@@ -160,6 +160,11 @@ static void masks_show_what_the_rules_say_and_no_more(void **state)
 		{TYPE_NAME, "欧阳某", "欧**"},
 		{TYPE_NAME, "段", "*"},
 		{TYPE_NAME, "𠮷某", "𠮷*"},
+		{TYPE_NAME, "段 ", "**"},
+		{TYPE_NAME, "段　", "**"},
+		{TYPE_NAME, "葛\xf3\xa0\x84\x80", "**"},
+		{TYPE_NAME, " 段", "**"},
+		{TYPE_ID_NO, "11010519491231002x", "1***************2x"},
 		{TYPE_ADDRESS, "转塘街道象山社区求是村31幢",
 			"转塘街道象山社区******"},
 		{TYPE_ADDRESS, "双浦镇小叔房村委会10组121号",
@@ -167,6 +172,7 @@ static void masks_show_what_the_rules_say_and_no_more(void **state)
 		{TYPE_ADDRESS, "北京市海淀区马甸路1号", "北京市海淀区*****"},
 		{TYPE_ADDRESS, "三墩镇12号张村", "三墩镇*****"},
 		{TYPE_ADDRESS, "文三路90号留下村", "*********"},
+		{TYPE_ADDRESS, "文三路９０号留下村", "*********"},
 		{TYPE_STRING, "abc", "***"},
 	};
 	struct buf b = BUF_EMPTY, again = BUF_EMPTY;
