@@ -18,6 +18,7 @@ struct captured {
 	bool fresh;	    /* the id was made here: nobody has it */
 	struct buf text[LABEL_COUNT];
 	uint8_t seed[LABEL_COUNT][SEED_SIZE];
+	struct digest digest[LABEL_COUNT];
 	struct attached_list *attached; /* or NULL */
 	/* A repetition when it was prepared: its files were not stored. */
 	bool files_left_out;
@@ -188,10 +189,12 @@ static struct record record_of(const struct captured *c)
 		.entry_len = c->entry_text.len,
 		.leaf = c->leaf,
 		.have = c->series->labels,
+		.digested = c->series->labels,
 	};
 
 	for (unsigned i = 0; i < LABEL_COUNT; i++) {
 		memcpy(r.part[i].seed, c->seed[i], SEED_SIZE);
+		r.digest[i] = c->digest[i];
 		r.part[i].json = (const char *)c->text[i].data;
 		r.part[i].len = c->text[i].len;
 	}
@@ -379,10 +382,12 @@ static enum err_code digest_parts(struct captured *c, struct err *err)
 	if ((rc = random_bytes(c->seed, sizeof(c->seed), err)))
 		return rc;
 	for (unsigned i = 0; rc == ERR_OK && i < LABEL_COUNT; i++) {
-		if (c->series->labels & LABEL_BIT(i))
-			rc = part_digest(c->seed[i], (enum label)i,
-				(const char *)c->text[i].data, c->text[i].len,
-				&e->sd[e->sd_count++], err);
+		if (!(c->series->labels & LABEL_BIT(i)))
+			continue;
+		rc = part_digest(c->seed[i], (enum label)i,
+			(const char *)c->text[i].data, c->text[i].len,
+			&c->digest[i], err);
+		e->sd[e->sd_count++] = c->digest[i];
 	}
 	return rc;
 }

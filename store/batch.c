@@ -361,8 +361,10 @@ static enum err_code take_record(struct batch *b, uint32_t log, uint64_t seq,
 		.seq = seq,
 		.entry_len = r->entry_len,
 		.have = r->have & LABEL_ALL,
+		.digested = r->digested & r->have,
 		.sd_count = e->sd_count};
 	memcpy(p->sd, e->sd, sizeof(p->sd));
+	memcpy(p->digest, r->digest, sizeof(p->digest));
 	memcpy(p->series, e->series, sizeof(p->series));
 	p->leaf = tree_leaf(r->entry, r->entry_len);
 	p->entry = arena_add(b, r->entry, r->entry_len);

@@ -18,8 +18,9 @@ struct pending {
 	size_t part[LABEL_COUNT], part_len[LABEL_COUNT];
 	struct digest leaf;
 	size_t sd_count;
-	struct digest sd[LABEL_COUNT];	   /* as the entry says */
-	struct digest digest[LABEL_COUNT]; /* of the parts, at commit */
+	struct digest sd[LABEL_COUNT]; /* as the entry says */
+	uint8_t digested; /* LABEL_BITs of digest[] that came along */
+	struct digest digest[LABEL_COUNT]; /* of the parts; all at commit */
 	char series[SERIES_NAME_SIZE];
 	size_t proof, proof_len;
 };

@@ -33,10 +33,10 @@ static enum err_code digest_parts(
 
 		if (!(p->have & LABEL_BIT(l)))
 			continue;
-		rc = part_digest(p->seed[l], l,
-			(const char *)b->arena.data + p->part[l],
-			p->part_len[l], &p->digest[l], err);
-		if (rc)
+		if (!(p->digested & LABEL_BIT(l)) &&
+			(rc = part_digest(p->seed[l], l,
+				 (const char *)b->arena.data + p->part[l],
+				 p->part_len[l], &p->digest[l], err)))
 			return rc;
 		while (i < p->sd_count &&
 			(used[i] || !digest_equal(&p->sd[i], &p->digest[l])))

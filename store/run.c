@@ -224,7 +224,6 @@ static enum err_code read_plain(const uint8_t *plain, size_t len,
 static enum err_code rebuild(const struct entry_stub *stub, struct record *r,
 	struct buf *arena, struct err *err)
 {
-	struct digest digest[LABEL_COUNT] = {0};
 	size_t start = arena->len;
 	struct entry e;
 	enum err_code rc;
@@ -232,11 +231,12 @@ static enum err_code rebuild(const struct entry_stub *stub, struct record *r,
 	for (int l = 0; l < LABEL_COUNT; l++)
 		if (r->have & LABEL_BIT(l) &&
 			(rc = part_digest(r->part[l].seed, (enum label)l,
-				 r->part[l].json, r->part[l].len, &digest[l],
+				 r->part[l].json, r->part[l].len, &r->digest[l],
 				 err)))
 			return rc;
-	if ((rc = entry_rebuild(stub, digest, arena, &r->leaf, err)))
+	if ((rc = entry_rebuild(stub, r->digest, arena, &r->leaf, err)))
 		return rc;
+	r->digested = r->have;
 	r->entry = (const char *)arena->data + start;
 	r->entry_len = arena->len - start;
 	return entry_parse(r->entry, r->entry_len, &e, err);

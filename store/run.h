@@ -29,6 +29,10 @@ struct record {
 	uint8_t have;	/* LABEL_BITs of part[] that are here */
 	uint8_t erased; /* LABEL_BITs destroyed under an order */
 	struct part part[LABEL_COUNT];
+	/* LABEL_BITs of digest[] that whoever made the record has computed from
+	 * the parts it holds: they are not computed again. */
+	uint8_t digested;
+	struct digest digest[LABEL_COUNT];
 };
 
 /* Up to RUN_LIMIT records [start, start + count) and the memory they borrow. */

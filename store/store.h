@@ -172,7 +172,8 @@ typedef enum err_code batch_sign(void *arg, const struct checkpoint *cp,
 	struct buf *note, struct err *err);
 /* Durable when it returns ERR_OK; the batch is gone in every case.  `sign` is
  * called when the own log grew; NULL is an error then.  Here it is checked that
- * each part's digest stands in its entry (ERR_INVALID names log and entry).
+ * each part's digest, computed unless it came along (r->digested), stands in
+ * its entry (ERR_INVALID names log and entry).
  * ERR_FULL: nothing of it is left and the store goes on.  ERR_IO on a sync that
  * failed: the store must be opened anew. */
 enum err_code batch_commit(
