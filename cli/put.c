@@ -36,6 +36,16 @@ struct item {
 	char why[ERR_TEXT_SIZE];
 };
 
+/* Lines that go together. */
+struct chunk {
+	struct buf text; /* the lines, each with "\n" */
+	struct buf receipts;
+	struct item *item;
+	size_t count;
+	struct intake_result *result;
+	struct intake *intake; /* under way, or NULL */
+};
+
 struct put {
 	struct cli *cli;
 	struct control *control; /* or: */
@@ -44,15 +54,13 @@ struct put {
 	struct pool *pool;
 	struct folder *folder; /* NULL: no attachments */
 	struct capture_source source;
-	struct buf text; /* the chunk's lines, each with "\n" */
-	struct buf receipts, answer;
-	struct item *item;
-	size_t count;
+	struct chunk chunk[2]; /* one is prepared while one is committed */
+	struct chunk *now;     /* the one that takes lines */
+	struct buf answer;
 	uint64_t staged; /* bytes the daemon holds for this chunk */
 	size_t staged_files;
 	const char **line; /* scratch of INTAKE_LINES_LIMIT */
 	size_t *len;
-	struct intake_result *result;
 	uint64_t kept, refused;
 };
 
@@ -64,37 +72,43 @@ static void item_refuse(struct item *it, enum err_code rc, const char *why)
 
 /* Without a daemon */
 
-static enum err_code intake(struct put *p, struct err *err)
+static enum err_code begin(struct put *p, struct chunk *c, struct err *err)
 {
 	size_t n = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->item[i].len == 0)
+			continue;
+		p->line[n] = (const char *)c->text.data + c->item[i].at;
+		p->len[n++] = c->item[i].len;
+	}
+	return intake_begin(&p->source, p->pool, p->writer, p->line, p->len, n,
+		c->result, &c->intake, err);
+}
+
+static enum err_code finish(struct chunk *c, struct err *err)
+{
+	struct intake *in = c->intake;
 	enum err_code rc;
 
-	for (size_t i = 0; i < p->count; i++) {
-		if (p->item[i].len == 0)
-			continue;
-		p->line[n] = (const char *)p->text.data + p->item[i].at;
-		p->len[n++] = p->item[i].len;
-	}
-	if (n == 0)
-		return ERR_OK;
-	if ((rc = intake_lines(&p->source, p->pool, p->writer, p->line, p->len,
-		     n, p->result, err)))
+	c->intake = NULL;
+	if ((rc = intake_finish(in, err)))
 		return rc;
-	for (size_t i = 0, r = 0; i < p->count; i++) {
-		struct item *it = &p->item[i];
+	for (size_t i = 0, r = 0; i < c->count; i++) {
+		struct item *it = &c->item[i];
 
 		if (it->len == 0)
 			continue;
-		if (p->result[r].rc) {
-			item_refuse(it, p->result[r].rc, p->result[r].text);
+		if (c->result[r].rc) {
+			item_refuse(it, c->result[r].rc, c->result[r].text);
 		} else {
-			it->receipt_at = p->receipts.len;
-			receipt_write(&p->result[r].receipt, &p->receipts);
-			it->receipt_len = p->receipts.len - it->receipt_at;
+			it->receipt_at = c->receipts.len;
+			receipt_write(&c->result[r].receipt, &c->receipts);
+			it->receipt_len = c->receipts.len - it->receipt_at;
 		}
 		r++;
 	}
-	return buf_ok(&p->receipts, err);
+	return buf_ok(&c->receipts, err);
 }
 
 /* Through the daemon */
@@ -116,13 +130,13 @@ static enum err_code answer_line(
 	if (control_error(v, &rc, &own)) {
 		item_refuse(it, rc, own.text);
 	} else {
-		it->receipt_at = p->receipts.len;
+		it->receipt_at = p->now->receipts.len;
 		it->receipt_len = len + 1;
-		buf_add(&p->receipts, line, len);
-		buf_u8(&p->receipts, '\n');
+		buf_add(&p->now->receipts, line, len);
+		buf_u8(&p->now->receipts, '\n');
 	}
 	json_free(v);
-	return buf_ok(&p->receipts, err);
+	return buf_ok(&p->now->receipts, err);
 }
 
 /* A daemon that is busy with others says so; it is not an end. */
@@ -142,8 +156,8 @@ static enum err_code post(struct put *p, struct err *err)
 	int tries = 0;
 
 	do {
-		rc = control_post(p->control, "/put", p->text.data, p->text.len,
-			&p->answer, err);
+		rc = control_post(p->control, "/put", p->now->text.data,
+			p->now->text.len, &p->answer, err);
 	} while (wait_a_little(rc, &tries));
 	return rc;
 }
@@ -153,14 +167,14 @@ static enum err_code ask_daemon(struct put *p, struct err *err)
 	struct cursor c;
 	enum err_code rc;
 
-	if (p->text.len == 0)
+	if (p->now->text.len == 0)
 		return ERR_OK;
 	if ((rc = post(p, err)))
 		return rc;
 	c = cursor_over(p->answer.data, p->answer.len);
-	for (size_t i = 0; rc == ERR_OK && i < p->count; i++) {
-		if (p->item[i].len > 0)
-			rc = answer_line(p, &p->item[i], &c, err);
+	for (size_t i = 0; rc == ERR_OK && i < p->now->count; i++) {
+		if (p->now->item[i].len > 0)
+			rc = answer_line(p, &p->now->item[i], &c, err);
 	}
 	return rc;
 }
@@ -194,17 +208,17 @@ static enum err_code tell_refused(
 	return out_json(v, err);
 }
 
-static enum err_code tell(struct put *p, struct err *err)
+static enum err_code tell(struct put *p, const struct chunk *c, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
-	for (size_t i = 0; rc == ERR_OK && i < p->count; i++) {
-		const struct item *it = &p->item[i];
+	for (size_t i = 0; rc == ERR_OK && i < c->count; i++) {
+		const struct item *it = &c->item[i];
 
 		if (it->rc) {
 			rc = tell_refused(p, it, err);
 		} else {
-			fwrite(p->receipts.data + it->receipt_at, 1,
+			fwrite(c->receipts.data + it->receipt_at, 1,
 				it->receipt_len, stdout);
 			p->kept++;
 		}
@@ -212,21 +226,70 @@ static enum err_code tell(struct put *p, struct err *err)
 	return rc ? rc : out_flush(err);
 }
 
-static enum err_code flush(struct put *p, struct err *err)
+static void clear(struct chunk *c)
+{
+	buf_clear(&c->text);
+	buf_clear(&c->receipts);
+	c->count = 0;
+}
+
+static struct chunk *other(struct put *p)
+{
+	return p->now == &p->chunk[0] ? &p->chunk[1] : &p->chunk[0];
+}
+
+/* Waits for the chunk if it is under way, and tells of it. */
+static enum err_code settle(struct put *p, struct chunk *c, struct err *err)
 {
 	enum err_code rc;
 
-	if (p->count == 0)
+	if (!c->intake)
 		return ERR_OK;
-	rc = p->control ? ask_daemon(p, err) : intake(p, err);
-	if (rc == ERR_OK)
-		rc = tell(p, err);
-	buf_clear(&p->text);
-	buf_clear(&p->receipts);
-	p->count = 0;
+	if ((rc = finish(c, err)) == ERR_OK)
+		rc = tell(p, c, err);
+	clear(c);
+	return rc;
+}
+
+/* Gives the chunk to the writer; what was given to it before is told. */
+static enum err_code hand_over(struct put *p, struct err *err)
+{
+	struct chunk *c = p->now;
+	enum err_code rc;
+
+	if (c->count > 0 && (rc = begin(p, c, err)))
+		return rc;
+	if ((rc = settle(p, other(p), err)))
+		return rc;
+	if (c->count > 0)
+		p->now = other(p);
+	return ERR_OK;
+}
+
+static enum err_code send(struct put *p, struct err *err)
+{
+	enum err_code rc;
+
+	if (p->now->count == 0)
+		return ERR_OK;
+	if ((rc = ask_daemon(p, err)) == ERR_OK)
+		rc = tell(p, p->now, err);
+	clear(p->now);
 	p->staged = 0;
 	p->staged_files = 0;
 	return rc;
+}
+
+static enum err_code pass_on(struct put *p, struct err *err)
+{
+	return p->control ? send(p, err) : hand_over(p, err);
+}
+
+static enum err_code flush(struct put *p, struct err *err)
+{
+	enum err_code rc = pass_on(p, err);
+
+	return rc ? rc : settle(p, other(p), err);
 }
 
 /* Lines into a chunk */
@@ -322,9 +385,9 @@ static enum err_code add_line(struct put *p, const char *file, uint64_t number,
 	struct item *it;
 	struct err own;
 
-	if (p->count == INTAKE_LINES_LIMIT ||
-		p->text.len + len + 1 > CHUNK_BYTES)
-		rc = flush(p, err);
+	if (p->now->count == INTAKE_LINES_LIMIT ||
+		p->now->text.len + len + 1 > CHUNK_BYTES)
+		rc = pass_on(p, err);
 	if (rc == ERR_OK && p->control && p->folder) {
 		refusal = stage_all(p, text, len, &own);
 		if (refusal && !of_document(refusal)) {
@@ -334,17 +397,17 @@ static enum err_code add_line(struct put *p, const char *file, uint64_t number,
 	}
 	if (rc)
 		return rc;
-	it = &p->item[p->count++];
+	it = &p->now->item[p->now->count++];
 	*it = (struct item){.file = file, .number = number};
 	if (refusal) {
 		item_refuse(it, refusal, own.text);
 		return ERR_OK;
 	}
-	it->at = p->text.len;
+	it->at = p->now->text.len;
 	it->len = len;
-	buf_add(&p->text, text, len);
-	buf_u8(&p->text, '\n');
-	return buf_ok(&p->text, err);
+	buf_add(&p->now->text, text, len);
+	buf_u8(&p->now->text, '\n');
+	return buf_ok(&p->now->text, err);
 }
 
 static enum err_code add_long(
@@ -354,9 +417,9 @@ static enum err_code add_long(
 	struct err own;
 	enum err_code rc = ERR_OK;
 
-	if (p->count == INTAKE_LINES_LIMIT && (rc = flush(p, err)))
+	if (p->now->count == INTAKE_LINES_LIMIT && (rc = pass_on(p, err)))
 		return rc;
-	it = &p->item[p->count++];
+	it = &p->now->item[p->now->count++];
 	*it = (struct item){.file = file, .number = number};
 	it->rc = err_set(&own, ERR_LIMIT, "document of more than %zu bytes",
 		DOCUMENT_LIMIT);
@@ -448,11 +511,18 @@ static enum err_code start(struct put *p, const struct args *a, struct err *err)
 	const char *folder = args_get(a, "attachments");
 	enum err_code rc;
 
-	p->item = calloc(INTAKE_LINES_LIMIT, sizeof(*p->item));
+	p->now = &p->chunk[0];
+	for (size_t i = 0; i < ARRAY_LEN(p->chunk); i++) {
+		struct chunk *c = &p->chunk[i];
+
+		c->item = calloc(INTAKE_LINES_LIMIT, sizeof(*c->item));
+		c->result = calloc(INTAKE_LINES_LIMIT, sizeof(*c->result));
+		if (!c->item || !c->result)
+			return err_nomem(err);
+	}
 	p->line = calloc(INTAKE_LINES_LIMIT, sizeof(*p->line));
 	p->len = calloc(INTAKE_LINES_LIMIT, sizeof(*p->len));
-	p->result = calloc(INTAKE_LINES_LIMIT, sizeof(*p->result));
-	if (!p->item || !p->line || !p->len || !p->result)
+	if (!p->line || !p->len)
 		return err_nomem(err);
 	if ((folder && (rc = folder_open(folder, &p->folder, err))) ||
 		(rc = open_writer(p->cli, &p->control, &p->node, err)) ||
@@ -473,6 +543,9 @@ static enum err_code start(struct put *p, const struct args *a, struct err *err)
 
 static void stop(struct put *p)
 {
+	for (size_t i = 0; i < ARRAY_LEN(p->chunk); i++)
+		if (p->chunk[i].intake)
+			(void)intake_finish(p->chunk[i].intake, NULL);
 	writer_stop(p->writer);
 	pool_free(p->pool);
 	if (p->node)
@@ -480,13 +553,15 @@ static void stop(struct put *p)
 	node_close(p->node);
 	control_close(p->control);
 	folder_close(p->folder);
-	buf_wipe(&p->text);
-	buf_free(&p->receipts);
+	for (size_t i = 0; i < ARRAY_LEN(p->chunk); i++) {
+		buf_wipe(&p->chunk[i].text);
+		buf_free(&p->chunk[i].receipts);
+		free(p->chunk[i].item);
+		free(p->chunk[i].result);
+	}
 	buf_free(&p->answer);
-	free(p->item);
 	free(p->line);
 	free(p->len);
-	free(p->result);
 }
 
 static void summary(const struct put *p)
@@ -525,6 +600,11 @@ static enum err_code run_put(
 		rc = put_file(&p, a->word[i], a->count == 1, err);
 	if (rc == ERR_OK)
 		rc = flush(&p, err);
+	/* What is durable by now is told all the same. */
+	if (rc && started) {
+		(void)settle(&p, other(&p), NULL);
+		(void)settle(&p, p.now, NULL);
+	}
 	if (started && rc && (p.kept > 0 || rc != ERR_NOT_FOUND))
 		tell_safe(&p);
 	if (rc == ERR_OK && !c->json)

@@ -59,6 +59,16 @@ struct intake_result {
 enum err_code intake_lines(const struct capture_source *src, struct pool *pool,
 	struct writer *w, const char *const *lines, const size_t *lens,
 	size_t count, struct intake_result *results, struct err *err);
+/* The same in two steps, so that the next lines are prepared while these are
+ * committed: in the order of intake_begin(), each to be finished.  The lines
+ * are needed for the first step only, the results until the second, whose
+ * return code is that of the commit. */
+struct intake;
+enum err_code intake_begin(const struct capture_source *src, struct pool *pool,
+	struct writer *w, const char *const *lines, const size_t *lens,
+	size_t count, struct intake_result *results, struct intake **out,
+	struct err *err);
+enum err_code intake_finish(struct intake *in, struct err *err);
 
 /* A record of a system series, its fields at label internal. Takes `fields`. */
 enum err_code system_record(struct batch *b, struct node *n, const char *series,

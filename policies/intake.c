@@ -1,6 +1,7 @@
 /* intake.c - many lines at once: prepared on the pool, committed as one job. */
 #include "policies/capture.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,12 @@ struct line {
 struct intake {
 	struct line *line;
 	size_t count;
+	/* Told by the writer's thread. */
+	pthread_mutex_t lock;
+	pthread_cond_t told;
+	bool done;
+	enum err_code rc;
+	struct err why;
 };
 
 static void result_set(
@@ -78,38 +85,88 @@ static enum err_code commit(struct batch *b, void *arg, struct err *err)
 	return ERR_OK;
 }
 
-enum err_code intake_lines(const struct capture_source *src, struct pool *pool,
-	struct writer *w, const char *const *lines, const size_t *lens,
-	size_t count, struct intake_result *results, struct err *err)
+static void on_committed(void *arg, enum err_code rc, const struct err *err)
 {
-	struct intake in = {.count = count};
-	struct err why = {.code = ERR_OK};
+	struct intake *in = arg;
+
+	pthread_mutex_lock(&in->lock);
+	in->rc = rc;
+	in->why = *err;
+	in->done = true;
+	pthread_cond_signal(&in->told);
+	pthread_mutex_unlock(&in->lock);
+}
+
+static void intake_free(struct intake *in)
+{
+	for (size_t i = 0; i < in->count; i++)
+		captured_free(in->line[i].captured);
+	pthread_cond_destroy(&in->told);
+	pthread_mutex_destroy(&in->lock);
+	free(in->line);
+	free(in);
+}
+
+enum err_code intake_begin(const struct capture_source *src, struct pool *pool,
+	struct writer *w, const char *const *lines, const size_t *lens,
+	size_t count, struct intake_result *results, struct intake **out,
+	struct err *err)
+{
+	struct intake *in;
 	size_t prepared = 0;
-	enum err_code rc = ERR_OK;
 
 	if (count > INTAKE_LINES_LIMIT)
 		return err_set(err, ERR_LIMIT, "%zu lines at once, limit %d",
 			count, INTAKE_LINES_LIMIT);
-	if (count == 0)
-		return ERR_OK;
-	in.line = calloc(count, sizeof(*in.line));
-	if (!in.line)
+	if (!(in = calloc(1, sizeof(*in))))
 		return err_nomem(err);
-	for (size_t i = 0; i < count; i++)
-		in.line[i] = (struct line){
-			src, lines[i], lens[i], NULL, &results[i]};
-	pool_each(pool, prepare, in.line, sizeof(*in.line), count);
-	for (size_t i = 0; i < count; i++)
-		prepared += in.line[i].captured != NULL;
-	if (prepared > 0)
-		rc = writer_run(w, commit, &in, &why);
-	for (size_t i = 0; i < count; i++) {
-		if (rc && in.line[i].captured)
-			result_set(&results[i], rc, &why);
-		captured_free(in.line[i].captured);
+	if (!(in->line = calloc(count + 1, sizeof(*in->line)))) {
+		free(in);
+		return err_nomem(err);
 	}
-	free(in.line);
+	in->count = count;
+	in->done = true;
+	pthread_mutex_init(&in->lock, NULL);
+	pthread_cond_init(&in->told, NULL);
+	for (size_t i = 0; i < count; i++)
+		in->line[i] = (struct line){
+			src, lines[i], lens[i], NULL, &results[i]};
+	pool_each(pool, prepare, in->line, sizeof(*in->line), count);
+	for (size_t i = 0; i < count; i++)
+		prepared += in->line[i].captured != NULL;
+	if (prepared > 0) {
+		in->done = false;
+		writer_submit(w, commit, on_committed, in);
+	}
+	*out = in;
+	return ERR_OK;
+}
+
+enum err_code intake_finish(struct intake *in, struct err *err)
+{
+	enum err_code rc;
+
+	pthread_mutex_lock(&in->lock);
+	while (!in->done)
+		pthread_cond_wait(&in->told, &in->lock);
+	pthread_mutex_unlock(&in->lock);
+	rc = in->rc;
+	for (size_t i = 0; rc && i < in->count; i++)
+		if (in->line[i].captured)
+			result_set(in->line[i].result, rc, &in->why);
 	if (rc && err)
-		*err = why;
+		*err = in->why;
+	intake_free(in);
 	return rc;
+}
+
+enum err_code intake_lines(const struct capture_source *src, struct pool *pool,
+	struct writer *w, const char *const *lines, const size_t *lens,
+	size_t count, struct intake_result *results, struct err *err)
+{
+	struct intake *in;
+	enum err_code rc = intake_begin(
+		src, pool, w, lines, lens, count, results, &in, err);
+
+	return rc ? rc : intake_finish(in, err);
 }

@@ -176,6 +176,36 @@ static void a_failed_commit_is_told_on_every_line_and_stores_nothing(
 	lines_free(l);
 }
 
+/* The second is prepared before the first is told of, and knows of it. */
+static void two_at_once_keep_their_order(void **state)
+{
+	struct village *v = *state;
+	struct capture_source src = village_source(v);
+	struct lines *l[2] = {lines_make(), lines_make()};
+	struct intake *in[2];
+	struct err err;
+
+	lines_add(l[0], SENSOR("1", "1"));
+	lines_add(l[0], "{");
+	lines_add(l[1], SENSOR("1", "1"));
+	lines_add(l[1], SENSOR("1", "2"));
+	for (size_t i = 0; i < 2; i++)
+		village_ok(intake_begin(&src, v->pool, v->writer,
+				   (const char *const *)l[i]->text, l[i]->len,
+				   l[i]->count, l[i]->result, &in[i], &err),
+			&err);
+	for (size_t i = 0; i < 2; i++)
+		village_ok(intake_finish(in[i], &err), &err);
+	assert_int_equal(l[0]->result[0].rc, ERR_OK);
+	assert_int_equal(l[0]->result[1].rc, ERR_INVALID);
+	assert_true(l[1]->result[0].receipt.repeated);
+	assert_int_equal(l[1]->result[0].receipt.seq, 0);
+	assert_int_equal(l[1]->result[1].receipt.rev, 2);
+	assert_int_equal(village_size(v), 2);
+	lines_free(l[0]);
+	lines_free(l[1]);
+}
+
 static void too_many_lines_are_refused(void **state)
 {
 	struct village *v = *state;
@@ -198,6 +228,7 @@ int main(void)
 		TEST(bad_lines_do_not_hold_up_good_ones),
 		TEST(an_id_twice_in_one_go_is_one_record_or_two_revisions),
 		TEST(a_failed_commit_is_told_on_every_line_and_stores_nothing),
+		TEST(two_at_once_keep_their_order),
 		TEST(too_many_lines_are_refused),
 	};
 
