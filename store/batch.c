@@ -279,6 +279,22 @@ enum err_code batch_log_find(struct batch *b, const char *origin,
 	return rc;
 }
 
+enum err_code batch_log_own(
+	struct batch *b, struct log_info *out, struct err *err)
+{
+	struct log_row row;
+	enum err_code rc;
+	uint64_t id;
+
+	if ((rc = meta_get_u64(b->view.txn, "own", &id, err)))
+		return rc;
+	if (!id)
+		return err_set(err, ERR_NOT_FOUND, "no log of our own yet");
+	if (!(rc = log_get(&b->view, (uint32_t)id, &row, err)))
+		log_tell(&row, out);
+	return rc;
+}
+
 enum err_code batch_find_id(struct batch *b, const uint8_t uuid[UUID_SIZE],
 	store_id_visit *visit, void *arg, struct err *err)
 {

@@ -185,6 +185,9 @@ enum err_code batch_log(struct batch *b, const char *origin, enum log_kind kind,
 /* As store_log_find and store_find_id, but seeing what this batch holds. */
 enum err_code batch_log_find(struct batch *b, const char *origin,
 	struct log_info *out, struct err *err);
+/* As store_log_own, seeing a log that this batch started. */
+enum err_code batch_log_own(
+	struct batch *b, struct log_info *out, struct err *err);
 enum err_code batch_find_id(struct batch *b, const uint8_t uuid[UUID_SIZE],
 	store_id_visit *visit, void *arg, struct err *err);
 /* As store_read, also for records of this very batch. */
