@@ -213,6 +213,27 @@ static enum err_code signature_judge(const struct council *council,
 	return ERR_OK;
 }
 
+/* Asked first, by the names of the signatures: a stranger's files are not read
+ * at all, let alone compared. */
+static enum err_code signers_known(const struct council *council,
+	const struct head_text *h, struct err *err)
+{
+	char name[SIGNATURE_NAME_SIZE];
+	bool known = h->count > 0;
+
+	for (size_t i = 0; known && i < h->count; i++) {
+		known = false;
+		for (size_t j = 0; !known && j < council->count; j++) {
+			signature_name(&council->officer[j].key, name);
+			known = !strcmp(name, h->sig[i].name);
+		}
+	}
+	return known ? ERR_OK
+		     : err_set(err, ERR_DENIED,
+			       "the head is signed by nobody, or by a key that "
+			       "is no officer's");
+}
+
 static enum err_code statement_judge(const struct chain *c,
 	const struct statement *s, const struct fileset *files, struct err *err)
 {
@@ -271,6 +292,7 @@ static enum err_code judge(const struct chain *c, const struct head_text *h,
 
 	if ((rc = statement_parse(
 		     h->statement.data, h->statement.len, s, err)) ||
+		(c->last.serial && (rc = signers_known(&c->council, h, err))) ||
 		(rc = statement_judge(c, s, files, err)) ||
 		(rc = council_judging(c, s, files, own, &judges, err)) ||
 		(rc = changes_find(c, files, &ch, err)))

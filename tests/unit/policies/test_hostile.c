@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "policies/heads.h"
 #include "policies/merge.h"
 #include "tests/unit/policies/fixture.h"
 
@@ -369,6 +370,133 @@ static void a_node_is_no_witness_of_its_own_log(void **state)
 	}
 }
 
+/* ---- heads ---- */
+
+/* A final head, as officers' own tools could make it: the files of the newest
+ * one with `path` in other words, signed by keys. */
+static void forge_head(struct fixture *f, const char *path, const char *text,
+	const char *const *keys, size_t count)
+{
+	struct governance *g = NULL;
+	struct chain c = {.last = {.serial = 0}};
+	struct fileset fs = {.file = NULL};
+	struct head_text h = {.count = 0};
+	struct statement s = {.at = 1790000000, .has_previous = true};
+	char ref[HEAD_REF_SIZE], tree[41], name[SIGNATURE_NAME_SIZE];
+	struct err err;
+
+	fixture_ok(governance_open(f->repository, &g, &err), &err);
+	fixture_ok(heads_follow(g, &c, 0, &err), &err);
+	for (size_t i = 0; i < c.files.count; i++) {
+		struct buf old = BUF_EMPTY;
+
+		if (strcmp(c.files.file[i].path, path)) {
+			fixture_ok(fileset_read(&c.files, &c.files.file[i],
+					   &old, &err),
+				&err);
+			fixture_ok(fileset_put(&fs, c.files.file[i].path,
+					   old.data, old.len, &err),
+				&err);
+		}
+		buf_free(&old);
+	}
+	fixture_ok(fileset_put(&fs, path, text, strlen(text), &err), &err);
+	fixture_ok(fileset_seal(&fs, &err), &err);
+	s.serial = c.last.serial + 1;
+	s.previous = c.last.digest;
+	s.tree = fileset_digest(&fs);
+	strcpy(s.domain, c.last.domain);
+	fixture_ok(repo_commit(g->repo, &fs, c.last.commit, "forged", s.commit,
+			   &err),
+		&err);
+	fixture_ok(statement_write(&s, &h.statement, &err), &err);
+	for (size_t i = 0; i < count; i++) {
+		struct buf armor = BUF_EMPTY;
+		struct ssh_public key;
+
+		fixture_ok(sshsig_make(keys[i], GOVERNANCE_NAMESPACE,
+				   h.statement.data, h.statement.len, &armor,
+				   &err),
+			&err);
+		fixture_ok(sshsig_check(armor.data, armor.len,
+				   GOVERNANCE_NAMESPACE, h.statement.data,
+				   h.statement.len, &key, &err),
+			&err);
+		signature_name(&key, name);
+		fixture_ok(head_text_add(&h, name, armor.data, armor.len, &err),
+			&err);
+		buf_free(&armor);
+	}
+	fixture_ok(repo_head_write(g->repo, &h, tree, &err), &err);
+	head_ref(s.serial, ref);
+	fixture_ok(repo_ref_set(g->repo, ref, tree, NULL, &err), &err);
+	head_text_free(&h);
+	fileset_free(&fs);
+	chain_free(&c);
+	governance_close(g);
+}
+
+/* What a node says to the newest head; it keeps the one it has. */
+static enum err_code offer_head(struct fixture *f, struct err *err)
+{
+	struct node *n = f->node[VILLAGE];
+	uint64_t serial = rules_serial(n->rules), newest = 0, adopted = 1;
+	struct governance *g = NULL;
+	struct buf bytes = BUF_EMPTY;
+	struct statement s;
+	struct err own;
+	enum err_code rc;
+
+	fixture_ok(governance_open(f->repository, &g, &own), &own);
+	fixture_ok(governance_export(g, serial, &bytes, &own), &own);
+	rc = governance_import(
+		n->governance, bytes.data, bytes.len, &f->pin, &newest, err);
+	assert_int_equal(newest, 0);
+	fixture_ok(governance_head(n->governance, &s, &own), &own);
+	assert_int_equal(s.serial, serial);
+	fixture_ok(node_adopt(n, NULL, &adopted, &own), &own);
+	assert_int_equal(adopted, 0);
+	buf_free(&bytes);
+	governance_close(g);
+	return rc;
+}
+
+static void a_signed_head_that_does_not_load_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	const char *const both[] = {f->key[0], f->key[1]};
+	struct err err;
+
+	forge_head(f, "series/household.yaml", "name: [", both, 2);
+	assert_int_equal(offer_head(f, &err), ERR_INVALID);
+	assert_non_null(strstr(err.text, "series/household.yaml"));
+}
+
+/* A thief with one of the two keys, and one with a key of his own. */
+static void one_key_or_a_strange_one_is_not_enough(void **state)
+{
+	struct fixture *f = *state;
+	const char *const one[] = {f->key[0]};
+	char path[96], command[256];
+	const char *const strange[] = {path};
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s/strange", f->dir);
+	snprintf(command, sizeof(command),
+		"ssh-keygen -q -t ed25519 -N '' -C '' -f '%s' && "
+		"cp -r '%s' '%s/kept'",
+		path, f->repository, f->dir);
+	assert_int_equal(system(command), 0);
+	forge_head(f, "README.md", "mine", one, 1);
+	assert_int_equal(offer_head(f, &err), ERR_DENIED);
+	assert_non_null(strstr(err.text, "has 1 signatures, it needs 2"));
+	snprintf(f->repository, sizeof(f->repository), "%s/kept", f->dir);
+	/* Not even read: its files would be refused for themselves. */
+	forge_head(f, "officers.yaml", "officers: [", strange, 1);
+	assert_int_equal(offer_head(f, &err), ERR_DENIED);
+	assert_non_null(strstr(err.text, "no officer's"));
+}
+
 static struct json *parse(const char *text)
 {
 	struct json *v = NULL;
@@ -419,6 +547,8 @@ int main(void)
 		TEST(nobody_sends_down_to_those_beside_and_above),
 		TEST(another_alert_at_the_same_place_is_a_fork),
 		TEST(a_node_is_no_witness_of_its_own_log),
+		TEST(a_signed_head_that_does_not_load_is_refused),
+		TEST(one_key_or_a_strange_one_is_not_enough),
 		cmocka_unit_test(parts_fit_by_member_and_by_place),
 	};
 
