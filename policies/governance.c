@@ -205,6 +205,7 @@ enum err_code governance_sign(struct governance *g, const char *key_path,
 	if ((rc = repo_head_write(g->repo, &p.text, p.tree, err)) ||
 		(rc = repo_ref_set(g->repo, p.ref, p.tree, old, err)))
 		goto out;
+	crash_point("governance.signed");
 	if (q.have >= q.want && (rc = proposal_finish(g, &p, err)))
 		goto out;
 	*have = q.have;

@@ -122,9 +122,12 @@ static enum err_code proposal_put(
 			return rc;
 	}
 	if ((rc = statement_write(s, &h.statement, err)) ||
-		(rc = repo_head_write(g->repo, &h, tree, err)) ||
-		(rc = repo_ref_set(
-			 g->repo, ref, tree, replaces ? old : NULL, err)))
+		(rc = repo_head_write(g->repo, &h, tree, err)))
+		goto out;
+	crash_point("governance.written");
+	rc = repo_ref_set(g->repo, ref, tree, replaces ? old : NULL, err);
+out:
+	if (rc)
 		rc = err_while(err, rc, "propose head %" PRIu64, s->serial);
 	head_text_free(&h);
 	return rc;

@@ -292,9 +292,13 @@ static enum err_code node_make(const char *data, struct governance *g,
 
 	if (!path)
 		return err_nomem(err);
-	if ((rc = file_make_dirs(data, err)) || (rc = keys_create(data, err)) ||
-		(rc = heads_copy(g, data, &c->root, err)) ||
-		(rc = node_start(data, c, err)) ||
+	if ((rc = file_make_dirs(data, err)) || (rc = keys_create(data, err)))
+		goto out;
+	crash_point("node.keys");
+	if ((rc = heads_copy(g, data, &c->root, err)))
+		goto out;
+	crash_point("node.rules");
+	if ((rc = node_start(data, c, err)) ||
 		(rc = node_config_write(c, &text, err)))
 		goto out;
 	crash_point("node.made");

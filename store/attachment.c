@@ -505,10 +505,14 @@ enum err_code attachment_sweep(
 		if (strncmp(d->d_name, UNNAMED, strlen(UNNAMED)) != 0)
 			continue;
 		fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || unlinkat(dirfd(dir), d->d_name, 0) != 0)
-			rc = err_sys(err, "remove %s/%s", folder, d->d_name);
+		/* The key first: without its file nobody would know it. */
+		if (fd < 0)
+			rc = err_sys(err, "open %s/%s", folder, d->d_name);
 		else if (header_read(fd, d->d_name, &key_id, NULL) == ERR_OK)
 			rc = keyring_drop(k, &key_id, 1, err);
+		crash_point("attachment.swept");
+		if (rc == ERR_OK && unlinkat(dirfd(dir), d->d_name, 0) != 0)
+			rc = err_sys(err, "remove %s/%s", folder, d->d_name);
 		if (fd >= 0)
 			close(fd);
 	}
@@ -744,6 +748,7 @@ static enum err_code unlink_in(
 	if (unlink(path) != 0)
 		return errno == ENOENT ? ERR_OK
 				       : err_sys(err, "remove %s", path);
+	crash_point("attachment.unlinked");
 	return file_sync_dir(folder, err);
 }
 

@@ -521,9 +521,12 @@ enum err_code store_finish_erasing(struct store *s, struct err *err)
 	if ((rc = punch(s, &d, err)) || (rc = cut_tails(s, err)))
 		goto out;
 	crash_point("erase.punched");
-	if (!(rc = destroy_objects(s, &d, err)) &&
-		!(rc = forget_drops(s, &d, err)))
+	if ((rc = destroy_objects(s, &d, err)))
+		goto out;
+	crash_point("erase.destroyed");
+	if (!(rc = forget_drops(s, &d, err)))
 		s->drops = false;
+	crash_point("erase.forgotten");
 out:
 	free(d.blocks);
 	free(d.keys);

@@ -543,8 +543,11 @@ static enum err_code add_locked(
 			(rc = record_write(&k->master, key, &b, err)))
 			goto out;
 	}
-	if ((rc = file_write_at(k->fd, k->end, b.data, b.len, err)) ||
-		(rc = file_sync_data(k->fd, k->path, err))) {
+	if (!(rc = file_write_at(k->fd, k->end, b.data, b.len, err))) {
+		crash_point("keyring.add.written");
+		rc = file_sync_data(k->fd, k->path, err);
+	}
+	if (rc) {
 		/* Best effort: what stays is cut off or overwritten later. */
 		if (ftruncate(k->fd, (off_t)k->end) != 0)
 			rc = err_while(err, rc, "cannot cut %s", k->path);
@@ -679,6 +682,7 @@ static enum err_code rotate(
 	rc = adopt(k, kept, &m.list[1], err);
 	if (rc == ERR_OK)
 		rc = settle(k, err);
+	crash_point("keyring.drop.settled");
 out:
 	explicit_bzero(&m, sizeof(m));
 	return rc;

@@ -472,6 +472,7 @@ static enum err_code next_txn(struct replay *r, struct err *err)
 	if (r->view.txn)
 		rc = index_commit(r->view.txn, err);
 	r->view.txn = NULL;
+	crash_point("index.replaying");
 	return rc ? rc : index_begin(r->s->index, true, &r->view.txn, err);
 }
 
@@ -500,6 +501,7 @@ static enum err_code apply(struct replay *r, struct err *err)
 	if (!rc && !(rc = refs_sweep(&r->view, err))) {
 		rc = index_commit(r->view.txn, err);
 		r->view.txn = NULL;
+		crash_point("index.replayed");
 	}
 	return rc;
 }

@@ -395,6 +395,7 @@ static enum err_code write_new(
 	if ((rc = file_write_at(fd, 0, bytes, sizeof(bytes), err)) ||
 		(rc = file_sync_data(fd, g->dir, err)))
 		return rc;
+	crash_point("segment.written");
 	return file_sync_dir(g->dir, err);
 }
 
@@ -412,6 +413,7 @@ enum err_code segment_create(
 		rc = err_sys(err, "make %s", path);
 		goto out;
 	}
+	crash_point("segment.opened");
 	if ((rc = write_new(g, fd, prev_end, err))) {
 		close(fd);
 		unlink(path);
@@ -496,6 +498,7 @@ enum err_code segment_punch(
 		goto out;
 	from = at.offset + item_head_size(&it);
 	rc = write_zeros(fd, from, it.payload_len, err);
+	crash_point("segment.punched");
 out:
 	close(fd);
 	return at_place(err, rc, at);
@@ -527,6 +530,7 @@ enum err_code segment_cut_tail(
 	if ((rc = write_zeros(fd, end, size - end, err)) ||
 		(rc = file_sync_data(fd, g->dir, err)))
 		goto out;
+	crash_point("segment.zeroed");
 	if (ftruncate(fd, (off_t)end) < 0)
 		rc = err_sys(err, "cut segment %08" PRIu32, number);
 	else

@@ -72,6 +72,7 @@ static enum err_code take_clean(
 	else if (unlink(path) == 0) {
 		*was_clean = true;
 		rc = file_sync_dir(dir, err);
+		crash_point("index.unclean");
 	} else if (errno != ENOENT) {
 		rc = err_sys(err, "remove %s", path);
 	}
@@ -144,6 +145,7 @@ static enum err_code open_trusted(struct store *s, struct err *err)
 	if (s->opt.rebuild_index || (!clean && !same))
 		if ((rc = index_delete(s->data, err)))
 			goto out;
+	crash_point("index.deleted");
 	/* Without room for the mark, a crash costs making the index anew. */
 	if (!same && (rc = write_in(s, BOOT_FILE, &boot, err)) &&
 		rc != ERR_FULL)
@@ -286,6 +288,7 @@ void store_close(struct store *s)
 		return;
 	writer = s->mode == STORE_WRITE && s->index;
 	rc = index_close(s->index, writer, NULL);
+	crash_point("index.closed");
 	/* Without the mark the index is only checked more closely. */
 	if (writer && !rc && !s->broken)
 		(void)write_in(s, CLEAN_FILE, &BUF_EMPTY, NULL);
