@@ -592,6 +592,12 @@ static void on_request(void *arg, struct exchange *x)
 		exchange_reply(x, 405, JSON_TYPE, &body);
 		return;
 	}
+	if (!request_host_loopback(r)) {
+		exchange_error(x, ERR_DENIED,
+			"this address is asked under a name that is not "
+			"loopback's");
+		return;
+	}
 	if (!(route = find_route(r, &rest, &rest_len))) {
 		exchange_error(x, ERR_NOT_FOUND, "no such resource");
 		return;

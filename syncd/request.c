@@ -1,6 +1,7 @@
 /* request.c - the head of an HTTP/1.1 request. */
 #include "syncd/request.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -138,6 +139,11 @@ static enum err_code set_header(const char *name, size_t name_len,
 				"http: unknown "
 				"expectation");
 		r->expects_continue = true;
+	} else if (is_name(name, name_len, "host")) {
+		if (r->host)
+			return err_set(err, ERR_PROTOCOL, "http: second host");
+		r->host = v;
+		r->host_len = len;
 	} else if (is_name(name, name_len, "authorization")) {
 		if (r->bearer)
 			return err_set(err, ERR_PROTOCOL,
@@ -208,6 +214,32 @@ enum err_code request_parse(
 			err, ERR_PROTOCOL, "http: bytes behind the head");
 	*out = r;
 	return ERR_OK;
+}
+
+bool request_host_loopback(const struct request *r)
+{
+	static const char *const names[] = {"localhost", "[::1]"};
+	const char *h = r->host;
+	size_t len = r->host_len;
+	struct in_addr addr;
+	char text[sizeof("255.255.255.255")];
+	const char *colon;
+
+	if (!h)
+		return true;
+	colon = len && h[len - 1] == ']' ? NULL : memrchr(h, ':', len);
+	if (colon)
+		len = (size_t)(colon - h);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (is_name(h, len, names[i]))
+			return true;
+	}
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, h, len);
+	text[len] = '\0';
+	return inet_pton(AF_INET, text, &addr) == 1 &&
+		ntohl(addr.s_addr) >> 24 == 127;
 }
 
 bool request_path_is(const struct request *r, const char *path)

@@ -22,6 +22,8 @@ struct request {
 	uint64_t length; /* of the body */
 	bool keep_alive;
 	bool expects_continue;
+	const char *host; /* of the Host header, or NULL */
+	size_t host_len;
 	const char *bearer; /* the token of Authorization: Bearer, or NULL */
 	size_t bearer_len;
 };
@@ -33,6 +35,10 @@ size_t request_head_end(const void *data, size_t len);
  * past REQUEST_HEAD_LIMIT. */
 enum err_code request_parse(
 	const void *data, size_t len, struct request *out, struct err *err);
+/* No Host at all, or "localhost" or a loopback address, with or without a port.
+ * A page that a browser loaded under another name (DNS rebinding) sends that
+ * name here. */
+bool request_host_loopback(const struct request *r);
 bool request_path_is(const struct request *r, const char *path);
 /* The path starts with `prefix`; *rest is what is behind it. */
 bool request_path_under(const struct request *r, const char *prefix,

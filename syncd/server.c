@@ -349,6 +349,10 @@ static void take_body_limit(struct client *c)
 	uint64_t limit = opt->body_limit ? opt->body_limit(opt->arg, r) : 0;
 	char text[128];
 
+	if (r->length > 0 && limit == 0) {
+		refuse(c, ERR_USAGE, "http: no body is taken here");
+		return;
+	}
 	if (r->length > limit) {
 		snprintf(text, sizeof(text),
 			"body of %" PRIu64 " bytes, limit %" PRIu64, r->length,

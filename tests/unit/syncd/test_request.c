@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "syncd/syncd.h"
@@ -46,6 +47,31 @@ static void a_body_and_the_end_of_the_connection_are_announced(void **state)
 	assert_false(r.keep_alive);
 	assert_int_equal(parse("GET / HTTP/1.0\r\n\r\n"), ERR_OK);
 	assert_false(r.keep_alive);
+}
+
+static void only_loopback_names_are_loopback_hosts(void **state)
+{
+	static const char *const good[] = {"localhost", "LOCALHOST:80",
+		"127.0.0.1", "127.9.9.9:8080", "[::1]", "[::1]:80"};
+	static const char *const bad[] = {"evil.example",
+		"127.0.0.1.evil.example", "localhost.evil.example:80",
+		"128.0.0.1", "", ":80", "[::2]", "127.1", "1270.0.0.1"};
+	char text[256];
+
+	(void)state;
+	assert_int_equal(parse("GET / HTTP/1.0\r\n\r\n"), ERR_OK);
+	assert_true(request_host_loopback(&r));
+	for (size_t i = 0; i < ARRAY_LEN(good) + ARRAY_LEN(bad); i++) {
+		bool fine = i < ARRAY_LEN(good);
+
+		snprintf(text, sizeof(text),
+			"GET / HTTP/1.1\r\nHost: %s\r\n\r\n",
+			fine ? good[i] : bad[i - ARRAY_LEN(good)]);
+		assert_int_equal(parse(text), ERR_OK);
+		assert_int_equal(request_host_loopback(&r), fine);
+	}
+	assert_int_equal(parse("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"),
+		ERR_PROTOCOL);
 }
 
 static void another_scheme_is_a_token_that_nobody_has(void **state)
@@ -107,6 +133,7 @@ static void the_end_of_a_head_is_its_blank_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_loopback_names_are_loopback_hosts),
 		cmocka_unit_test(a_request_line_and_its_headers_are_read),
 		cmocka_unit_test(
 			a_body_and_the_end_of_the_connection_are_announced),
