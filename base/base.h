@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/locale.h"
 #include "base/number.h"
 #include "base/pool.h"
 #include "base/random.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_DOMAIN "cundang"
+#include "base/locale.h"
 
 /* The length of s without a character that a cut left incomplete. */
 static size_t whole_characters(const char *s, size_t len)
@@ -182,4 +182,37 @@ const char *err_name(enum err_code code)
 		return "internal";
 	}
 	return "unknown";
+}
+
+int err_exit_code(enum err_code code)
+{
+	switch (code) {
+	case ERR_OK:
+		return 0;
+	case ERR_INVALID:
+	case ERR_LIMIT:
+	case ERR_ERASED:
+	case ERR_PROTOCOL:
+		return 1;
+	case ERR_USAGE:
+		return 2;
+	case ERR_NOT_FOUND:
+		return 3;
+	case ERR_DENIED:
+		return 4;
+	case ERR_BUSY:
+		return 5;
+	case ERR_FULL:
+		return 6;
+	case ERR_CORRUPT:
+	case ERR_FORK:
+		return 7;
+	case ERR_IO:
+	case ERR_NOMEM:
+	case ERR_INTERNAL:
+		return 8;
+	case ERR_EXISTS:
+		return 9;
+	}
+	return 8;
 }

@@ -49,3 +49,5 @@ enum err_code err_while(struct err *err, enum err_code code, const char *fmt,
 enum err_code err_nomem(struct err *err);
 /* The name of a code in scripts and --json: "not-found", "denied", ... */
 const char *err_name(enum err_code code);
+/* The exit code of both programs for an error; docs/cli.md has the table. */
+int err_exit_code(enum err_code code);

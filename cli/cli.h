@@ -46,20 +46,10 @@ extern const struct command command_init, command_put, command_sync,
 
 /* The whole command: parses, runs, tells errors; the exit code. */
 int cli_main(int argc, char **argv);
-/* The exit code of an error; docs/cli.md has the table. */
-int cli_exit_code(enum err_code code);
 
 /* Sets what an error is followed by. */
 void cli_safe(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_next(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* ---- cli/locale.c ---- */
-
-/* Locale and message catalogue; see docs/cli.md. */
-void locale_start(void);
-/* Whether the environment asks for Chinese: the first of LC_ALL, LC_MESSAGES,
- * LANG that is set decides. */
-bool locale_wants_chinese(void);
 
 /* ---- cli/out.c ---- */
 

@@ -49,7 +49,7 @@ static const struct {
 	const char *text;
 } exits[] = {
 	{0, N_("done")},
-	{1, N_("some lines were refused, or a check found faults")},
+	{1, N_("some lines or a file were refused, or a check found faults")},
 	{2, N_("the command line is wrong")},
 	{3, N_("it is not here")},
 	{4, N_("not allowed: key, signature, clearance")},
@@ -57,39 +57,8 @@ static const struct {
 	{6, N_("the disk is full")},
 	{7, N_("stored bytes are damaged, or a log contradicts itself")},
 	{8, N_("something else failed")},
+	{9, N_("it is there already, and was not touched")},
 };
-
-int cli_exit_code(enum err_code code)
-{
-	switch (code) {
-	case ERR_OK:
-		return 0;
-	case ERR_INVALID:
-	case ERR_LIMIT:
-	case ERR_ERASED:
-		return 1;
-	case ERR_USAGE:
-		return 2;
-	case ERR_NOT_FOUND:
-		return 3;
-	case ERR_DENIED:
-		return 4;
-	case ERR_BUSY:
-		return 5;
-	case ERR_FULL:
-		return 6;
-	case ERR_CORRUPT:
-	case ERR_PROTOCOL:
-	case ERR_FORK:
-		return 7;
-	case ERR_EXISTS:
-	case ERR_IO:
-	case ERR_NOMEM:
-	case ERR_INTERNAL:
-		return 8;
-	}
-	return 8;
-}
 
 void cli_safe(struct cli *c, const char *fmt, ...)
 {
@@ -390,5 +359,5 @@ int cli_main(int argc, char **argv)
 		return c.failed ? 1 : 0;
 	err.code = rc;
 	tell(&c, &err);
-	return cli_exit_code(rc);
+	return err_exit_code(rc);
 }

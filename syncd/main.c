@@ -1,7 +1,7 @@
 /* main.c - cundangd: opens a node, serves it until it is told to stop. */
 #include <event2/event.h>
 #include <getopt.h>
-#include <locale.h>
+#include <libintl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +19,6 @@
 #include "syncd/replica.h"
 
 #define DATA_DEFAULT "/var/lib/cundang"
-#define EXIT_USAGE 2
 #define STOP_MS 8000 /* for good-byes and requests under way */
 #define TICK_MS 50
 #define TIDY_S 60
@@ -186,7 +185,6 @@ static void prepare_process(void)
 {
 	struct rlimit files;
 
-	setlocale(LC_CTYPE, "C.UTF-8");
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	mallopt(M_ARENA_MAX, ARENAS);
@@ -202,9 +200,10 @@ static void prepare_process(void)
 static int usage(FILE *to, int status)
 {
 	fprintf(to,
-		"usage: cundangd [-C DATA]\n\n"
-		"Serves the node in DATA (or CUNDANG_DATA, or " DATA_DEFAULT
-		")\nin the foreground until SIGTERM.\n");
+		gettext("usage: cundangd [-C DATA]\n\n"
+			"Serves the node in DATA (or CUNDANG_DATA, or %s)\n"
+			"in the foreground until SIGTERM.\n"),
+		DATA_DEFAULT);
 	return status;
 }
 
@@ -216,9 +215,11 @@ int main(int argc, char **argv)
 		{0},
 	};
 	const char *data = getenv("CUNDANG_DATA");
+	enum err_code rc;
 	struct err err;
 	int c;
 
+	locale_start();
 	while ((c = getopt_long(argc, argv, "C:hV", options, NULL)) != -1) {
 		if (c == 'C') {
 			data = optarg;
@@ -226,16 +227,17 @@ int main(int argc, char **argv)
 			printf("cundangd %s\n", CUNDANG_VERSION);
 			return EXIT_SUCCESS;
 		} else {
-			return c == 'h' ? usage(stdout, EXIT_SUCCESS)
-					: usage(stderr, EXIT_USAGE);
+			return c == 'h'
+				? usage(stdout, EXIT_SUCCESS)
+				: usage(stderr, err_exit_code(ERR_USAGE));
 		}
 	}
 	if (optind != argc)
-		return usage(stderr, EXIT_USAGE);
+		return usage(stderr, err_exit_code(ERR_USAGE));
 	prepare_process();
-	if (run(data && data[0] ? data : DATA_DEFAULT, &err)) {
+	if ((rc = run(data && data[0] ? data : DATA_DEFAULT, &err))) {
 		log_error("node: %s", err.text);
-		return EXIT_FAILURE;
+		return err_exit_code(rc);
 	}
 	log_info(LINE_STOPPED);
 	return EXIT_SUCCESS;

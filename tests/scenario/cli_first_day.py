@@ -160,7 +160,7 @@ def check_export(folder, village, size):
         subprocess.run([sys.executable, str(VERIFY_LOG), "--vkey", key, "--all-partials", str(out)], check=True,
                        stdout=subprocess.DEVNULL)
     p = village.run("log", "--export", out, check=False)
-    assert p.returncode == 8, p
+    assert p.returncode == 9, p
 
 
 def check_list(village, count):
@@ -192,7 +192,7 @@ def check_usage(domain, village):
         one = domain.tools.run("help", *name.split())
         assert one.stdout.startswith("usage: cundang"), name
         assert domain.tools.run(*name.split(), "--help").stdout == one.stdout, name
-    assert "store dump" not in text and domain.tools.run("help", "exit-codes").stdout.count("\n") == 9
+    assert "store dump" not in text and domain.tools.run("help", "exit-codes").stdout.count("\n") == 10
 
 
 def check_attachments(folder, village, seed):
@@ -258,7 +258,7 @@ def main():
         folder = pathlib.Path(folder)
         village = d.node(VILLAGE)
         p = village.run("init", "--code", VILLAGE, "--governance", d.gov, "--pin", d.root, check=False)
-        assert p.returncode == 8 and "not touched" in p.stderr, p
+        assert p.returncode == 9 and "not touched" in p.stderr, p
         lines = net.generate(VILLAGE, 400, seed=7).splitlines()
         records = [json.loads(x) for x in lines]
         receipts = village.put(b"\n".join(lines))

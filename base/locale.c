@@ -1,13 +1,15 @@
 /* locale.c - the user's language, also where its locale is not installed. */
+#include "base/locale.h"
+
+#include <libintl.h>
 #include <limits.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
-
-#define DOMAIN_NAME "cundang"
+#include "base/file.h"
 
 bool locale_wants_chinese(void)
 {
@@ -22,20 +24,21 @@ bool locale_wants_chinese(void)
 	return false;
 }
 
-/* Catalogues lie beside the program in a build tree, and under share/ where it
+/* Catalogues lie beside the command in a build tree, and under share/ where it
  * is installed; nothing about the machine is compiled in. */
 static void bind_catalogue(void)
 {
-	static const char *const places[] = {"locale", "../share/locale"};
+	static const char *const places[] = {
+		"locale", "../cli/locale", "../share/locale"};
 	const char *told = getenv("CUNDANG_LOCALEDIR");
 	char self[PATH_MAX / 2], path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	bind_textdomain_codeset(DOMAIN_NAME, "UTF-8");
-	textdomain(DOMAIN_NAME);
+	bind_textdomain_codeset(TEXT_DOMAIN, "UTF-8");
+	textdomain(TEXT_DOMAIN);
 	if (told && *told) {
-		bindtextdomain(DOMAIN_NAME, told);
+		bindtextdomain(TEXT_DOMAIN, told);
 		return;
 	}
 	if (n <= 0)
@@ -47,7 +50,7 @@ static void bind_catalogue(void)
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		snprintf(path, sizeof(path), "%s/%s", self, places[i]);
 		if (file_exists(path)) {
-			bindtextdomain(DOMAIN_NAME, path);
+			bindtextdomain(TEXT_DOMAIN, path);
 			return;
 		}
 	}
