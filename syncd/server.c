@@ -349,8 +349,12 @@ static void take_body_limit(struct client *c)
 	uint64_t limit = opt->body_limit ? opt->body_limit(opt->arg, r) : 0;
 	char text[128];
 
-	if (r->length > 0 && limit == 0) {
-		refuse(c, ERR_USAGE, "http: no body is taken here");
+	/* The handler says why (405 where it is the method), the body is not
+	 * read and the connection ends. */
+	if (r->length > 0 && limit == 0 && r->method != METHOD_GET) {
+		c->keep_alive = false;
+		c->state = ANSWERING;
+		c->server->opt.handler(c->server->opt.arg, c->x);
 		return;
 	}
 	if (r->length > limit) {

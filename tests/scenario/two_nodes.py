@@ -132,7 +132,7 @@ def check_refusals(town, county):
     assert county.get("/v1/feed", token="nobody's")[0] == 401
     c = http.client.HTTPConnection("127.0.0.1", county.http)
     c.request("POST", "/v1/feed", "x")
-    assert c.getresponse().status in (405, 413)
+    assert c.getresponse().status == 405
     c.close()
     for junk in (b"\x00" * 20000, b"GET / HTTP/9\r\n\r\n", b"GET /" + b"a" * 20000):
         with socket.create_connection(("127.0.0.1", county.http)) as s:
