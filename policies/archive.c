@@ -27,6 +27,7 @@ struct making {
 	struct log_info log;
 	char code[CODE_SIZE]; /* of the origin */
 	struct buf note;
+	struct note_key key; /* that signed it */
 	struct checkpoint cp;
 	unsigned cosignatures;
 	uint64_t from, to;
@@ -97,18 +98,17 @@ static enum err_code choose_log(
 
 /* The note without lines that no verifier could judge. */
 static enum err_code clean_note(
-	struct making *m, const struct note *note, struct err *err)
+	struct making *m, const struct buf *bytes, struct err *err)
 {
-	struct sign_public pub;
-	struct note_key key;
+	struct checkpoint cp;
+	struct note note;
 	enum err_code rc;
 
-	if ((rc = rules_log_key(m->rules, m->log.origin, &pub, err)) ||
-		(rc = note_key_make(
-			 m->log.origin, NOTE_ED25519, &pub, &key, err)))
+	if ((rc = log_note_open(m->rules, m->log.origin, bytes->data,
+		     bytes->len, &note, &cp, &m->key, err)))
 		return rc;
 	return note_clean(
-		m->rules, note, &key, &m->note, &m->cosignatures, err);
+		m->rules, &note, &m->key, &m->note, &m->cosignatures, err);
 }
 
 static enum err_code choose_tree(
@@ -123,7 +123,7 @@ static enum err_code choose_tree(
 	if ((rc = log_note(m->node->store, m->log.id,
 		     cosigned ? NOTE_COSIGNED : NOTE_COMPLETE, &bytes, &note,
 		     &m->cp, err)) ||
-		(rc = clean_note(m, &note, err)))
+		(rc = clean_note(m, &bytes, err)))
 		goto out;
 	m->from = opt->has_from ? opt->from : 0;
 	m->to = opt->has_to ? opt->to : m->cp.size;
@@ -383,8 +383,7 @@ static enum err_code put_keys(struct making *m, struct err *err)
 	enum err_code rc;
 
 	if ((rc = note_parse(m->note.data, m->note.len, &note, err)) ||
-		(rc = package_vkeys(
-			 m->rules, m->log.origin, &note, &text, err)))
+		(rc = package_vkeys(m->rules, &m->key, &note, &text, err)))
 		goto out;
 	rc = tiles_put(m->dir, "data/log/vkeys", text.data, text.len, err);
 out:

@@ -235,7 +235,9 @@ static enum err_code see_revision(
 			memcpy(l->origin, info.origin, sizeof(l->origin));
 		return ERR_OK;
 	}
-	if (l->found && rev <= l->rev)
+	/* One that was entered again in a later epoch takes the place of the
+	 * one that nobody above will have. */
+	if (l->found && (rev < l->rev || (rev == l->rev && log < l->log)))
 		return ERR_OK;
 	l->found = true;
 	l->log = log;
@@ -479,8 +481,9 @@ static void receipt_fill(struct receipt *r, const struct captured *c,
 	r->seq = seq;
 }
 
-static enum err_code append(struct batch *b, struct captured *c, uint32_t log,
-	const struct entry *later, struct receipt *r, struct err *err)
+static enum err_code append(struct batch *b, struct captured *c,
+	const struct log_info *own, const struct entry *later,
+	struct receipt *r, struct err *err)
 {
 	struct record record = record_of(c);
 	struct buf text = BUF_EMPTY;
@@ -495,19 +498,30 @@ static enum err_code append(struct batch *b, struct captured *c, uint32_t log,
 		record.entry_len = text.len;
 		record.leaf = tree_leaf(text.data, text.len);
 	}
-	if ((rc = batch_append(b, log, &record, &seq, err)))
+	if ((rc = batch_append(b, own->id, &record, &seq, err)))
 		goto out;
-	if ((rc = refer(b, c, log, seq, err))) {
+	if ((rc = refer(b, c, own->id, seq, err))) {
 		/* The record is in the batch: no failure of its own alone. */
 		if (rc != ERR_FULL && rc != ERR_NOMEM)
 			rc = err_while(err, ERR_INTERNAL, "refer to a file");
 		goto out;
 	}
-	receipt_fill(r, c, c->node->origin, seq);
+	receipt_fill(r, c, own->origin, seq);
 	r->rev = later ? later->rev : 1;
 	r->leaf = record.leaf;
 out:
 	buf_free(&text);
+	return rc;
+}
+
+/* The newest log of ours: this very batch may have begun a new epoch. */
+static enum err_code own_log(struct batch *b, struct node *n,
+	struct log_info *out, struct err *err)
+{
+	enum err_code rc = batch_log_own(b, out, err);
+
+	if (rc == ERR_NOT_FOUND)
+		return batch_log(b, n->origin, LOG_OWN, out, err);
 	return rc;
 }
 
@@ -548,7 +562,7 @@ static enum err_code commit_later(struct batch *b, struct captured *c,
 	later.rev = l->rev + 1;
 	later.has_prev = true;
 	later.prev = run.record[0].leaf;
-	rc = append(b, c, l->own.id, &later, r, err);
+	rc = append(b, c, &l->own, &later, r, err);
 out:
 	run_free(&run);
 	return rc;
@@ -562,7 +576,7 @@ enum err_code capture_commit(struct batch *b, struct captured *c,
 	enum err_code rc;
 
 	c->committed = false;
-	if ((rc = batch_log(b, c->node->origin, LOG_OWN, &l.own, err)) ||
+	if ((rc = own_log(b, c->node, &l.own, err)) ||
 		(rc = find_earlier(&l, c, err)))
 		return rc;
 	if (l.found)
@@ -570,7 +584,7 @@ enum err_code capture_commit(struct batch *b, struct captured *c,
 	else if (c->files_left_out)
 		rc = came_between(c, err);
 	else
-		rc = append(b, c, l.own.id, NULL, &r, err);
+		rc = append(b, c, &l.own, NULL, &r, err);
 	if (rc)
 		return rc;
 	/* A repetition leaves its files, stored before another commit made it
@@ -605,12 +619,12 @@ static enum err_code system_append(struct batch *b, struct node *n,
 	uint64_t seq = 0;
 	enum err_code rc;
 
-	if ((rc = batch_log(b, n->origin, LOG_OWN, &own, err)) ||
+	if ((rc = own_log(b, n, &own, err)) ||
 		(rc = batch_append(b, own.id, r, &seq, err)))
 		return rc;
 	*out = (struct receipt){.rev = 1, .seq = seq, .leaf = r->leaf};
 	memcpy(out->id, e->id, sizeof(out->id));
-	snprintf(out->origin, sizeof(out->origin), "%s", n->origin);
+	memcpy(out->origin, own.origin, sizeof(out->origin));
 	return ERR_OK;
 }
 

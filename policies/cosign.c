@@ -61,11 +61,26 @@ out:
 	return rc;
 }
 
+/* More than is here: of a log of ours it is proof that another goes on with
+ * it; of a log below it is merely early. */
+static enum err_code ahead(struct node *n, const char *code, bool ours,
+	const struct checkpoint *cp, uint64_t here, struct err *err)
+{
+	if (ours && !strcmp(code, n->config.code))
+		return err_set(err, ERR_FORK,
+			"%s has %" PRIu64 " entries above, here are %" PRIu64,
+			cp->origin, cp->size, here);
+	return err_set(err, ERR_BUSY,
+		"cosigned note of %s at %" PRIu64
+		", its newest checkpoint here is %" PRIu64,
+		cp->origin, cp->size, here);
+}
+
 /* The note must be of a log and a tree that we have. */
 static enum err_code check_ours(
 	struct node *n, const struct checkpoint *cp, struct err *err)
 {
-	struct log_info log;
+	struct log_info log = {.kind = LOG_FULL};
 	struct digest root;
 	char code[CODE_SIZE];
 	enum err_code rc;
@@ -74,13 +89,12 @@ static enum err_code check_ours(
 		return err_set(err, ERR_DENIED,
 			"cosigned note of %s, which %s did not give",
 			cp->origin, n->config.code);
-	if ((rc = store_log_find(n->store, cp->origin, &log, err)))
+	rc = store_log_find(n->store, cp->origin, &log, err);
+	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
-	if (cp->size > log.checkpoint_size)
-		return err_set(err, ERR_PROTOCOL,
-			"cosigned note of %s at %" PRIu64
-			", its newest checkpoint here is %" PRIu64,
-			cp->origin, cp->size, log.checkpoint_size);
+	if (rc || cp->size > log.checkpoint_size)
+		return ahead(
+			n, code, rc == ERR_OK, cp, log.checkpoint_size, err);
 	if ((rc = log_root_at(n->store, &log, cp->size, &root, err)))
 		return rc;
 	if (!digest_equal(&root, &cp->root))
@@ -97,7 +111,7 @@ enum err_code exchange_take_cosigned(struct node *n, const struct rules *rules,
 {
 	struct buf clean = BUF_EMPTY;
 	unsigned cosignatures = 0;
-	struct sign_public pub;
+	char name[ORIGIN_SIZE];
 	struct checkpoint cp;
 	struct note_key key;
 	struct note note;
@@ -109,11 +123,10 @@ enum err_code exchange_take_cosigned(struct node *n, const struct rules *rules,
 	if (!origin_valid(cp.origin, strlen(cp.origin)))
 		return err_set(err, ERR_PROTOCOL,
 			"cosigned note without a valid origin");
-	if ((rc = rules_log_key(rules, cp.origin, &pub, err)) ||
-		(rc = checkpoint_open(data, len, &pub, &note, &cp, err)) ||
+	memcpy(name, cp.origin, sizeof(name));
+	if ((rc = log_note_open(
+		     rules, name, data, len, &note, &cp, &key, err)) ||
 		(rc = check_ours(n, &cp, err)) ||
-		(rc = note_key_make(
-			 cp.origin, NOTE_ED25519, &pub, &key, err)) ||
 		(rc = note_clean(
 			 rules, &note, &key, &clean, &cosignatures, err)))
 		goto out;
@@ -124,11 +137,10 @@ enum err_code exchange_take_cosigned(struct node *n, const struct rules *rules,
 		goto out;
 	}
 	buf_add(merged, clean.data, clean.len);
-	if ((rc = buf_ok(merged, err)) == ERR_OK) {
-		memset(origin, 0, ORIGIN_SIZE);
-		memcpy(origin, cp.origin, strlen(cp.origin));
-	}
+	rc = buf_ok(merged, err);
 out:
+	if (rc == ERR_OK || rc == ERR_FORK)
+		memcpy(origin, name, ORIGIN_SIZE);
 	buf_free(&clean);
 	return rc;
 }

@@ -227,14 +227,34 @@ static bool same_keys(
 		!memcmp(c->seal, r->seal, sizeof(c->seal));
 }
 
+/* The log key of before stays in the roster: what it signed stands. */
+static enum err_code former_add(struct node_info *n, struct err *err)
+{
+	if (n->former_count == FORMER_KEYS_LIMIT)
+		return err_set(err, ERR_LIMIT,
+			"%s has had %d keys before these, which is the limit",
+			n->code, FORMER_KEYS_LIMIT);
+	memmove(n->former + 1, n->former,
+		n->former_count * sizeof(n->former[0]));
+	n->former[0] = n->log;
+	n->former_count++;
+	return ERR_OK;
+}
+
 static enum err_code child_admit(struct roster_child *c,
-	const struct node_request *r, bool *changed, struct err *err)
+	const struct node_request *r, enum admit mode, bool *changed,
+	struct err *err)
 {
 	struct roster_child before = *c;
+	bool other = c->info.enrolled && !same_keys(c, r);
+	enum err_code rc;
 
-	if (c->info.enrolled && !same_keys(c, r))
+	if (other && mode == ADMIT_NEW)
 		return err_set(err, ERR_EXISTS,
 			"%s is enrolled with other keys already", r->code);
+	if (other && memcmp(&c->info.log, &r->log, sizeof(r->log)) &&
+		(rc = former_add(&c->info, err)))
+		return rc;
 	c->info.enrolled = true;
 	c->info.log = r->log;
 	c->info.witness = r->witness;
@@ -248,7 +268,7 @@ static enum err_code child_admit(struct roster_child *c,
 
 /* Puts one request into the roster file of the node's parent. */
 static enum err_code admit_one(struct edit *e, const struct rules *rules,
-	const struct node_request *r, struct err *err)
+	const struct node_request *r, enum admit mode, struct err *err)
 {
 	const struct node_info *n = rules_node(rules, r->code);
 	struct buf text = BUF_EMPTY, new = BUF_EMPTY;
@@ -271,7 +291,8 @@ static enum err_code admit_one(struct edit *e, const struct rules *rules,
 		goto out;
 	for (size_t i = 0; !rc && i < roster.count; i++)
 		if (!strcmp(roster.child[i].info.code, r->code))
-			rc = child_admit(&roster.child[i], r, &changed, err);
+			rc = child_admit(
+				&roster.child[i], r, mode, &changed, err);
 	if (!rc && changed && !(rc = roster_write(&roster, &new, err)))
 		rc = edit_write(e, path, &new, err);
 out:
@@ -310,6 +331,13 @@ enum err_code governance_admit(struct governance *g,
 	const struct node_request *requests, size_t count,
 	struct statement *out, struct err *err)
 {
+	return governance_admit_as(g, requests, count, ADMIT_NEW, out, err);
+}
+
+enum err_code governance_admit_as(struct governance *g,
+	const struct node_request *requests, size_t count, enum admit mode,
+	struct statement *out, struct err *err)
+{
 	char main[GIT_HEX_SIZE], commit[GIT_HEX_SIZE];
 	struct statement none = {.serial = 0};
 	struct fileset files = {.file = NULL};
@@ -323,7 +351,7 @@ enum err_code governance_admit(struct governance *g,
 			 &files, &none, &none.digest, NULL, NULL, &rules, err)))
 		goto out;
 	for (size_t i = 0; i < count; i++)
-		if ((rc = admit_one(&e, rules, &requests[i], err)))
+		if ((rc = admit_one(&e, rules, &requests[i], mode, err)))
 			goto out;
 	memcpy(commit, main, sizeof(commit));
 	if (e.changed.count &&

@@ -14,14 +14,14 @@
 
 /* ---- giving ---- */
 
-/* The origins that `to` shall get whole from us: our own log and those of
- * nodes below us, when `to` is our parent.  Visits log_info with
- * checkpoint_size > 0 in the order of origin text. */
+/* The origins that `to` shall get whole from us: our own logs, those that are
+ * settled aside, and those of nodes below us, when `to` is our parent.  Visits
+ * log_info with checkpoint_size > 0 in the order of origin text. */
 enum err_code exchange_each_up(
 	struct node *n, store_log_visit *visit, void *arg, struct err *err);
 /* SHA-256 over sorted lines "origin SP size SP base64-root LF" of the complete
- * checkpoints of those (giving side) or of the logs of `child` and below
- * (taking side). */
+ * checkpoints of those, and of what the parent has of settled ones (giving
+ * side) or of the logs of `child` and below (taking side). */
 enum err_code exchange_hash_up(
 	struct node *n, struct digest *out, struct err *err);
 enum err_code exchange_hash_from(
@@ -96,7 +96,31 @@ enum err_code exchange_cosign(struct batch *b, struct node *n,
 	const char *origin, struct buf *note, struct err *err);
 /* A cosigned note of one of the logs we gave: our own or below us.  Every line
  * of a roster witness is checked; unknown ones are dropped.  Store `merged` by
- * batch_note(log of origin, cosigned = true). */
+ * batch_note(log of origin, cosigned = true).  ERR_BUSY: of entries or a log
+ * that is not here.  ERR_FORK: a log of ours is another one there, or has more
+ * entries; `origin` is set then too. */
 enum err_code exchange_take_cosigned(struct node *n, const struct rules *rules,
 	const void *note, size_t len, char origin[ORIGIN_SIZE],
 	struct buf *merged, struct err *err);
+
+/* ---- what the parent has of a log of ours ---- */
+
+/* A signed note that another node holds of one of our logs: it bears our own
+ * signature, so it proves itself. */
+struct prefix {
+	char origin[ORIGIN_SIZE];
+	uint64_t size; /* of the note's tree */
+	struct digest root;
+	uint64_t here; /* entries of that log here, 0 for none */
+	bool other;    /* that tree is not a beginning of the log here */
+	bool proven;   /* the first `asked` entries are the same */
+};
+/* The answer to "do we have the first `asked` entries in common": a checkpoint
+ * message with a proof from that size.  ERR_DENIED for another node's log. */
+enum err_code exchange_take_prefix(struct node *n, const struct rules *rules,
+	uint64_t asked, const void *data, size_t len, struct prefix *out,
+	struct err *err);
+/* That answer: with the complete checkpoint and its proof where it reaches so
+ * far, else with the newest known and no proof. */
+enum err_code exchange_make_prefix(struct node *n, const struct log_info *log,
+	uint64_t asked, struct buf *out, struct err *err);

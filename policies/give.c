@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/epoch.h"
 #include "policies/logs.h"
 #include "policies/message.h"
 
@@ -13,24 +14,19 @@
 /* ---- which logs ---- */
 
 struct log_list {
+	struct node *node;
 	const char *within; /* a code: logs of it and below */
 	bool own;	    /* with ours */
+	bool settled;	    /* and those of ours that are settled */
 	struct log_info *log;
 	size_t count, cap;
 };
 
-static enum err_code on_log(
-	void *arg, const struct log_info *log, struct err *err)
+static enum err_code keep_log(
+	struct log_list *list, const struct log_info *log, struct err *err)
 {
-	struct log_list *list = arg;
-	char code[CODE_SIZE];
 	struct log_info *more;
 
-	if (log->kind == LOG_SPARSE || log->checkpoint_size == 0 ||
-		(log->kind == LOG_OWN && !list->own) ||
-		!log_code(log->origin, code) ||
-		!code_within(code, list->within))
-		return ERR_OK;
 	if (list->count == list->cap) {
 		size_t cap = list->cap ? 2 * list->cap : 16;
 
@@ -44,6 +40,42 @@ static enum err_code on_log(
 	return ERR_OK;
 }
 
+static enum err_code on_log(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct log_list *list = arg;
+	char code[CODE_SIZE];
+
+	if (log->kind == LOG_SPARSE || log->checkpoint_size == 0 ||
+		(log->kind == LOG_OWN &&
+			(!list->own ||
+				epoch_settled(
+					list->node, log->origin, NULL))) ||
+		!log_code(log->origin, code) ||
+		!code_within(code, list->within))
+		return ERR_OK;
+	return keep_log(list, log, err);
+}
+
+/* A settled log counts as the parent has it; it has no number here. */
+static enum err_code add_settled(
+	struct node *n, struct log_list *list, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	struct settled s;
+
+	for (size_t i = 0; rc == ERR_OK && epoch_settled_at(n, i, &s); i++) {
+		struct log_info log = {.kind = LOG_OWN,
+			.root = s.root,
+			.size = s.size,
+			.checkpoint_size = s.size};
+
+		memcpy(log.origin, s.origin, sizeof(log.origin));
+		rc = keep_log(list, &log, err);
+	}
+	return rc;
+}
+
 static int compare_logs(const void *a, const void *b)
 {
 	const struct log_info *x = a, *y = b;
@@ -55,8 +87,12 @@ static int compare_logs(const void *a, const void *b)
 static enum err_code gather(
 	struct node *n, struct log_list *list, struct err *err)
 {
-	enum err_code rc = store_log_each(n->store, on_log, list, err);
+	enum err_code rc;
 
+	list->node = n;
+	rc = store_log_each(n->store, on_log, list, err);
+	if (rc == ERR_OK && list->settled)
+		rc = add_settled(n, list, err);
 	if (rc == ERR_OK && list->count > 1)
 		qsort(list->log, list->count, sizeof(list->log[0]),
 			compare_logs);
@@ -114,7 +150,8 @@ static enum err_code hash_list(struct node *n, struct log_list *list,
 enum err_code exchange_hash_up(
 	struct node *n, struct digest *out, struct err *err)
 {
-	struct log_list list = {.within = n->config.code, .own = true};
+	struct log_list list = {
+		.within = n->config.code, .own = true, .settled = true};
 
 	return hash_list(n, &list, out, err);
 }

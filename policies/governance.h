@@ -146,3 +146,9 @@ enum err_code node_request_parse(const void *data, size_t len,
 enum err_code governance_admit(struct governance *g,
 	const struct node_request *requests, size_t count,
 	struct statement *out, struct err *err);
+/* ADMIT_REPLACE: other keys take the place of those that a code has; the log
+ * key of before is kept as a former one.  ERR_LIMIT past FORMER_KEYS_LIMIT. */
+enum admit { ADMIT_NEW, ADMIT_REPLACE };
+enum err_code governance_admit_as(struct governance *g,
+	const struct node_request *requests, size_t count, enum admit mode,
+	struct statement *out, struct err *err);

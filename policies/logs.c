@@ -148,6 +148,57 @@ enum err_code note_clean(const struct rules *rules, const struct note *note,
 	return buf_ok(out, err);
 }
 
+/* A key that is replaced may be a thief's by now: what it signed counts where
+ * a node above has seen it. */
+static enum err_code check_former(const struct rules *rules,
+	const struct note *note, const struct note_key *key, struct err *err)
+{
+	struct buf clean = BUF_EMPTY;
+	unsigned cosignatures = 0;
+	enum err_code rc;
+
+	rc = note_clean(rules, note, key, &clean, &cosignatures, err);
+	buf_free(&clean);
+	if (rc == ERR_OK && cosignatures == 0)
+		return err_set(err, ERR_DENIED,
+			"note of %s by a key that was replaced, which no node "
+			"above has countersigned",
+			key->name);
+	return rc;
+}
+
+enum err_code log_note_open(const struct rules *rules, const char *origin,
+	const void *data, size_t len, struct note *note, struct checkpoint *cp,
+	struct note_key *key, struct err *err)
+{
+	struct sign_public pub;
+	enum err_code rc, first = ERR_OK;
+	struct err other;
+	size_t i;
+
+	for (i = 0; !(rc = rules_log_key_at(
+			      rules, origin, i, &pub, i ? &other : err));
+		i++) {
+		rc = checkpoint_open(
+			data, len, &pub, note, cp, i ? &other : err);
+		if (rc == ERR_OK)
+			break;
+		if (i == 0)
+			first = rc;
+		if (rc != ERR_DENIED)
+			return first;
+	}
+	if (rc)
+		return i ? first : rc;
+	if (strcmp(cp->origin, origin))
+		return err_set(err, ERR_PROTOCOL,
+			"message of %s with a checkpoint of %s", origin,
+			cp->origin);
+	if ((rc = note_key_make(origin, NOTE_ED25519, &pub, key, err)))
+		return rc;
+	return i ? check_former(rules, note, key, err) : ERR_OK;
+}
+
 uint8_t entry_clearance(const struct rules *rules, const struct entry *e,
 	const char *code, const char *holder)
 {

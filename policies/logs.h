@@ -22,6 +22,14 @@ enum err_code log_note(struct store *s, uint32_t log, enum which_note which,
 enum err_code log_known(struct store *s, const struct log_info *log,
 	uint64_t *size, struct digest *root, struct err *err);
 
+/* Opens a note of `origin` by the log key of the roster, or by one it had
+ * before where the note is also cosigned by another node: what a replaced key
+ * signed stands, but it signs no more.  `key` is the one that fits.  ERR_DENIED
+ * when there is none, ERR_PROTOCOL for a note of another log. */
+enum err_code log_note_open(const struct rules *rules, const char *origin,
+	const void *data, size_t len, struct note *note, struct checkpoint *cp,
+	struct note_key *key, struct err *err);
+
 /* Appends the note with the line of `log_key` and those of witnesses of the
  * roster only; `cosignatures` counts those of nodes above the log's. ERR_DENIED
  * when a witness of the roster has a line that does not verify. */

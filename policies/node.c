@@ -10,6 +10,7 @@
 #include "policies/capture.h"
 #include "policies/nodefile.h"
 #include "policies/policy.h"
+#include "policies/settle.h"
 
 static void node_free(struct node *n)
 {
@@ -24,6 +25,7 @@ static void node_free(struct node *n)
 		pthread_rwlock_destroy(n->lock);
 		free(n->lock);
 	}
+	free(n->settled);
 	free(n->data);
 	free(n);
 }
@@ -51,6 +53,13 @@ static enum err_code node_new(
 	}
 	*out = n;
 	return ERR_OK;
+}
+
+void node_origin(struct node *n, char out[ORIGIN_SIZE])
+{
+	pthread_rwlock_rdlock(n->lock);
+	memcpy(out, n->origin, ORIGIN_SIZE);
+	pthread_rwlock_unlock(n->lock);
 }
 
 struct rules *node_rules(struct node *n)
@@ -174,7 +183,7 @@ static enum err_code policy_find(
 	uint64_t seq = 0;
 	enum err_code rc;
 
-	rc = store_log_find(n->store, n->origin, &own, err);
+	rc = store_log_own(n->store, &own, err);
 	if (rc == ERR_NOT_FOUND) {
 		*serial = 0;
 		return ERR_OK;
@@ -214,15 +223,17 @@ static enum err_code record_policy(struct batch *b, void *arg, struct err *err)
 		b, a->node, "sys-policy", fields, &a->receipt, err);
 }
 
-static enum err_code commit_policy(
-	struct node *n, struct adoption *a, struct err *err)
+enum err_code node_run_job(struct node *n, struct writer *w, writer_job *job,
+	void *arg, struct err *err)
 {
 	struct batch *b = NULL;
 	enum err_code rc;
 
+	if (w)
+		return writer_run(w, job, arg, err);
 	if ((rc = batch_begin(n->store, &b, err)))
 		return rc;
-	if ((rc = record_policy(b, a, err))) {
+	if ((rc = job(b, arg, err))) {
 		batch_abort(b);
 		return rc;
 	}
@@ -240,8 +251,7 @@ static enum err_code adopt(struct node *n, struct writer *w,
 	if ((rc = governance_rules(n->governance, head->serial, &n->config.root,
 		     &rules, err)))
 		return rc;
-	if ((rc = w ? writer_run(w, record_policy, &a, err)
-		    : commit_policy(n, &a, err))) {
+	if ((rc = node_run_job(n, w, record_policy, &a, err))) {
 		rules_unref(rules);
 		return err_while(err, rc, "adopt governance head %" PRIu64,
 			head->serial);
@@ -268,6 +278,108 @@ enum err_code node_adopt(
 		return rc;
 	*adopted = head.serial;
 	return ERR_OK;
+}
+
+/* ---- epochs ---- */
+
+/* The line as it was written by init or by an operator, with another value:
+ * the rest of the file is not ours to change. */
+static enum err_code write_epoch(
+	struct node *n, const char *old, const char *epoch, struct err *err)
+{
+	char *path = file_join(n->data, NODE_FILE);
+	struct buf text = BUF_EMPTY;
+	char *line, *value = NULL;
+	enum err_code rc;
+
+	if (!path)
+		return err_nomem(err);
+	if ((rc = file_read(path, NODE_CONFIG_LIMIT, &text, err)))
+		goto out;
+	line = (char *)text.data;
+	while (line && strncmp(line, "epoch:", 6))
+		line = (line = strchr(line, '\n')) ? line + 1 : NULL;
+	if (line)
+		value = strstr(line, old);
+	if (!value || memchr(line, '\n', (size_t)(value - line))) {
+		rc = err_set(err, ERR_INVALID, "%s: has no line epoch: %s",
+			path, old);
+		goto out;
+	}
+	memcpy(value, epoch, strlen(old));
+	rc = file_replace(path, text.data, text.len, 0600, err);
+out:
+	buf_free(&text);
+	free(path);
+	return rc;
+}
+
+static void set_origin(struct node *n, const char *epoch)
+{
+	pthread_rwlock_wrlock(n->lock);
+	snprintf(n->config.epoch, sizeof(n->config.epoch), "%s", epoch);
+	snprintf(n->origin, sizeof(n->origin), "%s/%s/%s", n->config.domain,
+		n->config.code, n->config.epoch);
+	pthread_rwlock_unlock(n->lock);
+}
+
+enum err_code node_set_epoch(struct node *n, const char *epoch, struct err *err)
+{
+	char old[sizeof(n->config.epoch)];
+
+	memcpy(old, n->config.epoch, sizeof(old));
+	set_origin(n, epoch);
+	return write_epoch(n, old, n->config.epoch, err);
+}
+
+/* The store tells which log is being written; a crash may have come before
+ * node.yaml told it too. */
+static enum err_code open_epoch(
+	struct node *n, enum store_mode mode, struct err *err)
+{
+	struct log_info own;
+	const char *epoch;
+	enum err_code rc = store_log_own(n->store, &own, err);
+
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	epoch = strrchr(own.origin, '/') + 1;
+	if (!strcmp(epoch, n->config.epoch))
+		return ERR_OK;
+	if (mode == STORE_WRITE)
+		return node_set_epoch(n, epoch, err);
+	set_origin(n, epoch);
+	return ERR_OK;
+}
+
+/* Before anything is signed.  Two directories of one node must not write one
+ * log, so whichever is the copy begins a new one. */
+static enum err_code open_instance(struct node *n, struct err *err)
+{
+	enum instance is = INSTANCE_NONE;
+	struct log_info own;
+	enum err_code rc;
+
+	if ((rc = instance_check(n->data, &is, err)) || is == INSTANCE_SAME)
+		return rc;
+	rc = store_log_own(n->store, &own, err);
+	if (rc == ERR_OK && is == INSTANCE_OTHER)
+		rc = epoch_begin(
+			n, NULL, own.origin, EPOCH_COPIED, &n->copied, err);
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	crash_point("node.instance");
+	return instance_write(n->data, err);
+}
+
+static enum err_code open_log(
+	struct node *n, enum store_mode mode, struct err *err)
+{
+	enum err_code rc;
+
+	if ((rc = settled_load(n, err)) || (rc = open_epoch(n, mode, err)))
+		return rc;
+	return mode == STORE_WRITE ? open_instance(n, err) : ERR_OK;
 }
 
 /* ---- opening ---- */
@@ -336,6 +448,7 @@ enum err_code node_open(const char *data, enum store_mode mode,
 	if ((rc = node_new(data, &n, err)) ||
 		(rc = node_config_load(path, &n->config, err)) ||
 		(rc = open_parts(n, mode, false, err)) ||
+		(rc = open_log(n, mode, err)) ||
 		(rc = open_rules(n, mode, err))) {
 		if (n)
 			node_free(n);
@@ -355,7 +468,8 @@ enum err_code node_start(
 	if ((rc = node_new(data, &n, err)))
 		return rc;
 	n->config = *config;
-	if (!(rc = open_parts(n, STORE_WRITE, true, err)))
+	if (!(rc = open_parts(n, STORE_WRITE, true, err)) &&
+		!(rc = open_log(n, STORE_WRITE, err)))
 		rc = open_rules(n, STORE_WRITE, err);
 	node_free(n);
 	return rc;

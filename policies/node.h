@@ -21,12 +21,18 @@ enum err_code node_config_load(
 struct node {
 	char *data;
 	struct node_config config;
-	char origin[ORIGIN_SIZE]; /* of the own log */
+	/* Of the own log; it and config.epoch change when a new epoch begins,
+	 * so other threads than the one that opened the node take
+	 * node_origin(). */
+	char origin[ORIGIN_SIZE];
 	struct sign_key *log, *witness, *tls;
 	struct store *store;
 	struct governance *governance; /* only for the thread that opened it */
 	struct rules *rules; /* swapped by node_adopted(); take node_rules() */
-	struct rules *earlier; /* the last that node_rules_of() had to load */
+	struct rules *earlier;	 /* the last that node_rules_of() had to load */
+	struct settled *settled; /* closed logs of ours (policies/epoch.h) */
+	size_t settled_count;
+	bool copied; /* a new epoch began at the opening: DATA is a copy */
 	void *lock;
 };
 
@@ -45,10 +51,13 @@ enum err_code node_init(
 
 /* Opens everything, the store in `mode`.  The rules are those of the newest
  * sys-policy record of the own log; with STORE_WRITE a newer head that lies in
- * governance.git is adopted first. */
+ * governance.git is adopted first, and before that, where DATA is a copy of
+ * another directory, a new epoch begins. */
 enum err_code node_open(const char *data, enum store_mode mode,
 	struct node **out, struct err *err);
 void node_close(struct node *n);
+/* The origin of the own log.  Any thread. */
+void node_origin(struct node *n, char out[ORIGIN_SIZE]);
 /* A reference to the rules in force; rules_unref it.  Any thread. */
 struct rules *node_rules(struct node *n);
 /* The rules of any head that is here, to judge what was made under them;

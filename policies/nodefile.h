@@ -21,3 +21,9 @@ enum err_code node_config_write(
  * first sys-policy. */
 enum err_code node_start(
 	const char *data, const struct node_config *config, struct err *err);
+/* Runs a job through `w`, or in a batch of its own when w is NULL. */
+enum err_code node_run_job(struct node *n, struct writer *w, writer_job *job,
+	void *arg, struct err *err);
+/* The own log is that of `epoch` from now on, in node.yaml too. */
+enum err_code node_set_epoch(
+	struct node *n, const char *epoch, struct err *err);

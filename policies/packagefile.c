@@ -172,17 +172,13 @@ static void add_vkey(const struct note_key *key, struct buf *out)
 	buf_printf(out, "%s\n", vkey);
 }
 
-enum err_code package_vkeys(const struct rules *rules, const char *origin,
-	const struct note *note, struct buf *out, struct err *err)
+enum err_code package_vkeys(const struct rules *rules,
+	const struct note_key *log, const struct note *note, struct buf *out,
+	struct err *err)
 {
-	struct sign_public pub;
 	struct note_key key;
-	enum err_code rc;
 
-	if ((rc = rules_log_key(rules, origin, &pub, err)) ||
-		(rc = note_key_make(origin, NOTE_ED25519, &pub, &key, err)))
-		return rc;
-	add_vkey(&key, out);
+	add_vkey(log, out);
 	for (size_t i = 0; i < note->count; i++) {
 		if (witness_key(rules, note->line[i].name, &key))
 			add_vkey(&key, out);

@@ -37,10 +37,11 @@ void package_description_fini(struct package_description *d);
 bool package_erased(const struct package_description *d, const char *series,
 	enum label label, uint64_t seq);
 
-/* data/log/vkeys: the log's and those of the witnesses with lines in the note,
- * a line each. */
-enum err_code package_vkeys(const struct rules *rules, const char *origin,
-	const struct note *note, struct buf *out, struct err *err);
+/* data/log/vkeys: the log's, `log`, and those of the witnesses with lines in
+ * the note, a line each. */
+enum err_code package_vkeys(const struct rules *rules,
+	const struct note_key *log, const struct note *note, struct buf *out,
+	struct err *err);
 
 /* Removes a folder and all below it. */
 void package_remove_folder(const char *dir);

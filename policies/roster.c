@@ -13,6 +13,8 @@ struct raw_keys {
 struct raw_child {
 	char *code, *name, *rank, *address;
 	struct raw_keys *keys;
+	char **former;
+	unsigned former_count;
 };
 struct raw_roster {
 	struct raw_child *children;
@@ -32,6 +34,9 @@ static const cyaml_schema_field_t keys_fields[] = {
 	TEXT("seal", struct raw_keys, seal, 256),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_value_t former_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, 64),
+};
 static const cyaml_schema_field_t child_fields[] = {
 	TEXT("code", struct raw_child, code, CODE_LEN),
 	TEXT("name", struct raw_child, name, NODE_TITLE_SIZE - 1),
@@ -40,6 +45,8 @@ static const cyaml_schema_field_t child_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("keys",
 		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_child,
 		keys, keys_fields),
+	CYAML_FIELD_SEQUENCE("former", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct raw_child, former, &former_value, 0, FORMER_KEYS_LIMIT),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t child_value = {
@@ -160,10 +167,27 @@ static enum err_code keys_set(const char *file, const struct raw_keys *raw,
 	return ERR_OK;
 }
 
+static enum err_code former_set(const char *file, const struct raw_child *raw,
+	struct node_info *n, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	if (raw->former_count && !n->enrolled)
+		return err_set(err, ERR_INVALID,
+			"%s: %s: has former keys and no keys", file, n->code);
+	for (; rc == ERR_OK && n->former_count < raw->former_count;
+		n->former_count++)
+		rc = key_set(file, n->code, "former log",
+			raw->former[n->former_count],
+			&n->former[n->former_count], err);
+	return rc;
+}
+
 static enum err_code child_set(const char *file, const char *parent,
 	const struct raw_child *raw, struct roster_child *c, struct err *err)
 {
 	struct node_info *n = &c->info;
+	enum err_code rc;
 
 	if (!code_valid(raw->code, strlen(raw->code)))
 		return err_set(err, ERR_INVALID,
@@ -184,7 +208,9 @@ static enum err_code child_set(const char *file, const char *parent,
 	snprintf(n->parent, sizeof(n->parent), "%s", parent);
 	if (raw->address)
 		snprintf(n->address, sizeof(n->address), "%s", raw->address);
-	return raw->keys ? keys_set(file, raw->keys, c, err) : ERR_OK;
+	if (raw->keys && (rc = keys_set(file, raw->keys, c, err)))
+		return rc;
+	return former_set(file, raw, n, err);
 }
 
 enum err_code roster_load(const char *file, const char *parent,
@@ -220,6 +246,18 @@ static void write_key(
 	buf_printf(out, "      %s: \"%s\"\n", name, text);
 }
 
+static void write_former(const struct node_info *n, struct buf *out)
+{
+	char text[BASE64_SIZE(SIGN_PUBLIC_SIZE)];
+
+	if (n->former_count)
+		buf_str(out, "    former:\n");
+	for (size_t i = 0; i < n->former_count; i++) {
+		base64_encode(n->former[i].b, SIGN_PUBLIC_SIZE, text);
+		buf_printf(out, "      - \"%s\"\n", text);
+	}
+}
+
 enum err_code roster_write(
 	const struct roster *r, struct buf *out, struct err *err)
 {
@@ -240,6 +278,7 @@ enum err_code roster_write(
 		write_key("witness", c->info.witness.b, SIGN_PUBLIC_SIZE, out);
 		write_key("tls", c->info.tls.b, SIGN_PUBLIC_SIZE, out);
 		write_key("seal", c->seal, sizeof(c->seal), out);
+		write_former(&c->info, out);
 	}
 	return buf_ok(out, err);
 }
@@ -274,5 +313,8 @@ bool roster_child_equal(
 		key_equal(&x->log, &y->log) &&
 		key_equal(&x->witness, &y->witness) &&
 		key_equal(&x->tls, &y->tls) &&
+		x->former_count == y->former_count &&
+		!memcmp(x->former, y->former,
+			x->former_count * sizeof(x->former[0])) &&
 		!memcmp(a->seal, b->seal, sizeof(a->seal));
 }

@@ -186,8 +186,8 @@ uint8_t rules_clearance(const struct rules *r, const struct series *s,
 	return labels;
 }
 
-enum err_code rules_log_key(const struct rules *r, const char *origin,
-	struct sign_public *out, struct err *err)
+static enum err_code log_node(const struct rules *r, const char *origin,
+	const struct node_info **out, struct err *err)
 {
 	size_t domain = strlen(r->council.domain);
 	const struct node_info *n;
@@ -206,6 +206,28 @@ enum err_code rules_log_key(const struct rules *r, const char *origin,
 		return err_set(err, ERR_DENIED,
 			"node %s is not enrolled in head %llu", code,
 			(unsigned long long)r->head.serial);
-	*out = n->log;
+	*out = n;
 	return ERR_OK;
+}
+
+enum err_code rules_log_key_at(const struct rules *r, const char *origin,
+	size_t i, struct sign_public *out, struct err *err)
+{
+	const struct node_info *n = NULL;
+	enum err_code rc = log_node(r, origin, &n, err);
+
+	if (rc)
+		return rc;
+	if (i > n->former_count)
+		return err_set(err, ERR_NOT_FOUND,
+			"node %s has had %zu log keys", n->code,
+			n->former_count + 1);
+	*out = i ? n->former[i - 1] : n->log;
+	return ERR_OK;
+}
+
+enum err_code rules_log_key(const struct rules *r, const char *origin,
+	struct sign_public *out, struct err *err)
+{
+	return rules_log_key_at(r, origin, 0, out, err);
 }

@@ -8,6 +8,7 @@
 #define NODE_TITLE_SIZE 96 /* a division's name, UTF-8 */
 #define ADDRESS_SIZE 128   /* host:port */
 #define GRANT_SERIES_LIMIT 64
+#define FORMER_KEYS_LIMIT 8
 
 struct rules;
 
@@ -19,6 +20,9 @@ struct node_info {
 	char address[ADDRESS_SIZE];
 	bool enrolled; /* has keys */
 	struct sign_public log, witness, tls;
+	/* Log keys it had before, newest first. */
+	struct sign_public former[FORMER_KEYS_LIMIT];
+	size_t former_count;
 };
 
 struct officer {
@@ -79,3 +83,7 @@ uint8_t rules_clearance(const struct rules *r, const struct series *s,
  * ERR_DENIED when the domain is another's or the node is not enrolled. */
 enum err_code rules_log_key(const struct rules *r, const char *origin,
 	struct sign_public *out, struct err *err);
+/* The i-th log key of that node: 0 is the one in force, then those it had
+ * before, newest first.  ERR_NOT_FOUND behind the last. */
+enum err_code rules_log_key_at(const struct rules *r, const char *origin,
+	size_t i, struct sign_public *out, struct err *err);

@@ -423,7 +423,8 @@ static enum err_code keys_unique(struct loading *l)
 	enum err_code rc = ERR_OK;
 	size_t count = 0;
 
-	if (!(keys = calloc(r->tls_count + 1, 3 * sizeof(*keys))))
+	if (!(keys = calloc(r->tls_count + 1,
+		      (3 + FORMER_KEYS_LIMIT) * sizeof(*keys))))
 		return err_nomem(l->err);
 	for (size_t i = 0; i < r->tls_count; i++) {
 		const struct node_info *n = &r->node[r->by_tls[i]];
@@ -431,6 +432,8 @@ static enum err_code keys_unique(struct loading *l)
 		keys[count++] = n->log;
 		keys[count++] = n->witness;
 		keys[count++] = n->tls;
+		for (size_t k = 0; k < n->former_count; k++)
+			keys[count++] = n->former[k];
 	}
 	qsort(keys, count, sizeof(*keys), by_bytes);
 	for (size_t i = 1; !rc && i < count; i++)

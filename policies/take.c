@@ -166,19 +166,13 @@ static enum err_code open_note(const struct rules *rules, const char *origin,
 	const void *data, size_t len, struct checkpoint *cp, struct buf *clean,
 	unsigned *cosignatures, struct err *err)
 {
-	struct sign_public pub;
 	struct note_key key;
 	struct note note;
 	enum err_code rc;
 
-	if ((rc = rules_log_key(rules, origin, &pub, err)) ||
-		(rc = checkpoint_open(data, len, &pub, &note, cp, err)) ||
-		(rc = note_key_make(origin, NOTE_ED25519, &pub, &key, err)))
+	if ((rc = log_note_open(
+		     rules, origin, data, len, &note, cp, &key, err)))
 		return rc;
-	if (strcmp(cp->origin, origin))
-		return err_set(err, ERR_PROTOCOL,
-			"message of %s with a checkpoint of %s", origin,
-			cp->origin);
 	return note_clean(rules, &note, &key, clean, cosignatures, err);
 }
 

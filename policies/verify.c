@@ -215,13 +215,13 @@ static enum err_code check_governance(
 }
 
 /* A copy of what the roster says, for those who check by other tools. */
-static enum err_code check_vkeys(
-	struct checking *c, const struct note *note, struct err *err)
+static enum err_code check_vkeys(struct checking *c, const struct note_key *log,
+	const struct note *note, struct err *err)
 {
 	struct buf want = BUF_EMPTY, have = BUF_EMPTY;
 	enum err_code rc;
 
-	if ((rc = package_vkeys(c->rules, c->cp.origin, note, &want, err)))
+	if ((rc = package_vkeys(c->rules, log, note, &want, err)))
 		goto out;
 	rc = read_in(c, "data/log/vkeys", NOTE_SIZE_LIMIT, &have, err);
 	if (rc && is_ours(rc))
@@ -241,7 +241,7 @@ static enum err_code open_checkpoint(
 	struct checking *c, const struct buf *text, struct err *err)
 {
 	struct buf clean = BUF_EMPTY;
-	struct sign_public pub;
+	char origin[ORIGIN_SIZE];
 	struct note_key key;
 	struct note note;
 	enum err_code rc;
@@ -249,11 +249,8 @@ static enum err_code open_checkpoint(
 	if ((rc = note_parse(text->data, text->len, &note, err)) ||
 		(rc = checkpoint_parse(
 			 note.text, note.text_len, &c->cp, err)) ||
-		(rc = rules_log_key(c->rules, c->cp.origin, &pub, err)) ||
-		(rc = checkpoint_open(
-			 text->data, text->len, &pub, &note, &c->cp, err)) ||
-		(rc = note_key_make(
-			 c->cp.origin, NOTE_ED25519, &pub, &key, err)) ||
+		(rc = log_note_open(c->rules, strcpy(origin, c->cp.origin),
+			 text->data, text->len, &note, &c->cp, &key, err)) ||
 		(rc = note_clean(c->rules, &note, &key, &clean,
 			 &c->report.cosignatures, err)))
 		goto out;
@@ -261,7 +258,7 @@ static enum err_code open_checkpoint(
 		rc = err_set(err, ERR_DENIED,
 			"has lines that no key of the roster made");
 	else
-		rc = check_vkeys(c, &note, err);
+		rc = check_vkeys(c, &key, &note, err);
 out:
 	buf_free(&clean);
 	return rc;
@@ -839,6 +836,7 @@ static enum err_code check_tar(const char *path, const struct digest *root,
 	struct err *err)
 {
 	const char *tmp = getenv("TMPDIR");
+	struct err why = {.code = ERR_OK};
 	char *dir = NULL;
 	enum err_code rc;
 

@@ -14,8 +14,8 @@ the layout; what is checked:
   hold and none above · attachments · that cited heads are there
 
 Needs the Python standard library, openssl and ssh-keygen, and verify_log.py
-beside it.  Exit status: 0 all is well, 1 there are faults, 2 it is no package
-or the call is wrong.
+beside it.  Exit status: 0 all is well, 1 there are faults, 2 the call is wrong,
+3 there is no such file.  Stopped by a signal it leaves nothing unpacked behind.
 """
 import argparse
 import base64
@@ -24,6 +24,7 @@ import hmac
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -43,7 +44,7 @@ SYSTEM_SERIES = ("sys-policy", "sys-key", "sys-epoch", "sys-witness",
 
 
 class NoPackage(Exception):
-    """It is not a package at all."""
+    """It is no package, or a tar that cannot be read whole: one fault."""
 
 
 # ------------------------------------------------------- canonical JSON (8785)
@@ -413,7 +414,7 @@ class Head:
             return {}
         out = {}
         for child in members(self.yaml(path), ("children",))["children"]:
-            members(child, ("code", "name", "rank"), ("address", "keys"))
+            members(child, ("code", "name", "rank"), ("address", "keys", "former"))
             if "keys" in child:
                 members(child["keys"], ("log", "witness", "tls", "seal"))
             if not is_code(child["code"]) or child["code"] in out:
@@ -427,6 +428,7 @@ class Head:
             raise Bad("%s: no such file in a governance tree" % path)
         for code, child in self.children(path).items():
             node = {"rank": child["rank"], "keys": child.get("keys"),
+                    "former": child.get("former", []),
                     "parent": None if m[1] == "root" else m[1]}
             if (code in self.nodes) != (m[1] == "root"):
                 raise Bad("%s: %s in a wrong place" % (path, code))
@@ -492,6 +494,12 @@ class Head:
         if not node or not node["keys"]:
             return None
         return Key(name, kind, verify_log.b64(node["keys"][which], 32))
+
+    def former(self, code, name):
+        """The log keys that a node had before, newest first."""
+        node = self.nodes.get(code)
+        return [Key(name, ED25519, verify_log.b64(k, 32))
+                for k in (node["former"] if node else [])]
 
 
 class Change:
@@ -798,7 +806,14 @@ class Package:
         log = None
         if m and m[1] == self.rules.domain:
             log = self.rules.key(m[2], "log", origin, ED25519)
-        if log is None or not note.verdict(log):
+        replaced = False
+        if log is not None and not note.verdict(log):
+            # What a key signed before it was replaced stands, where a node
+            # above has seen it.
+            former = [k for k in self.rules.former(m[2], origin)
+                      if note.verdict(k)]
+            log, replaced = (former[0] if former else None), True
+        if log is None:
             raise Bad("is not signed by the log's key of the roster")
         keys, count = [log], 0
         for name, kid, _ in note.lines:
@@ -814,6 +829,9 @@ class Package:
                 raise Bad("cosignature by %s does not verify" % name)
             keys.append(key)
             count += 1
+        if replaced and not count:
+            raise Bad("is by a key that was replaced, and no node above "
+                      "has countersigned it")
         self.out["cosignatures"] = count
         try:
             with open(self.path("data", "log", "vkeys"), "rb") as f:
@@ -1014,7 +1032,7 @@ class Package:
         self.manifest_faults = len(self.faults.list)
         try:
             self.read_description()
-        except Bad as e:
+        except (Bad, NoPackage) as e:
             self.faults("package", str(e))
             return
         if not self.check_governance():
@@ -1033,19 +1051,59 @@ class Package:
 
 # ---------------------------------------------------------------------- call
 
+BLOCK = 512
+ZEROS = bytes(BLOCK)
+
+
+def tar_size(block, at):
+    """The size in a header of a tar; what is not whole is refused, since
+    readers of tars pass over it, each in its own way (docs/format.md 9.3)."""
+    said, size = block[148:156], block[124:136]
+    want = sum(block) - sum(said) + 8 * 32
+    if not re.fullmatch(rb"[0-7]{6}\0 ", said) or int(said[:6], 8) != want or \
+            not re.fullmatch(rb"[0-7]{11}[\0 ]", size):
+        raise NoPackage("tar: damaged header at byte %d" % at)
+    return int(size[:11], 8)
+
+
+def scan(path):
+    """Walks all headers of a tar to its end."""
+    length = os.path.getsize(path)
+    if length % BLOCK:
+        raise NoPackage("tar: %d bytes are not whole blocks" % length)
+    at, zeros = 0, 0
+    with open(path, "rb") as f:
+        while at < length:
+            f.seek(at)
+            block = f.read(BLOCK)
+            at += BLOCK
+            if block == ZEROS:
+                zeros += 1
+            elif zeros:
+                raise NoPackage("tar: there are bytes behind its end")
+            else:
+                size = tar_size(block, at - BLOCK)
+                at += (size + BLOCK - 1) // BLOCK * BLOCK
+    if zeros < 2:
+        raise NoPackage("tar: ends at byte %d without its end" % length)
+
+
 def unpack(path, folder):
     """Regular files with plain relative names only, below one top folder."""
     total, top = 0, None
     with tarfile.open(path, "r:") as tar:
         for member in tar:
-            parts = member.name.split("/")
-            if not member.isreg() or len(parts) < 2 or \
+            parts = member.name.rstrip("/").split("/")
+            if not (member.isreg() or member.isdir()) or \
                     any(p in ("", ".", "..") for p in parts) or \
                     "\\" in member.name or "\0" in member.name or \
+                    (member.isreg() and len(parts) < 2) or \
                     top not in (None, parts[0]):
                 raise NoPackage("a member that is no plain file: %r" %
                                 member.name)
             top = parts[0]
+            if member.isdir():
+                continue
             total += member.size
             if total > TOTAL_LIMIT:
                 raise NoPackage("more than %d bytes" % TOTAL_LIMIT)
@@ -1054,22 +1112,40 @@ def unpack(path, folder):
             with tar.extractfile(member) as f, open(where, "xb") as g:
                 for piece in iter(lambda: f.read(1 << 20), b""):
                     g.write(piece)
+    if top is None:
+        raise NoPackage("no file in the package")
+
+
+def verify_in(folder, path, fingerprint):
+    if os.path.isdir(path):
+        folder = path
+    else:
+        try:
+            scan(path)
+            unpack(path, folder)
+        except (tarfile.TarError, EOFError, FileExistsError,
+                NotADirectoryError) as e:
+            raise NoPackage("not a tar: %s" % e)
+    package = Package(folder, fingerprint)
+    package.check()
+    return dict(package.out, faults=package.faults.list)
 
 
 def verify(path, fingerprint):
+    os.stat(path)
     with tempfile.TemporaryDirectory(prefix="cundang-verify-") as folder:
-        if os.path.isdir(path):
-            folder = path
-        else:
-            try:
-                unpack(path, folder)
-            except (tarfile.TarError, EOFError, FileExistsError) as e:
-                raise NoPackage("not a tar: %s" % e)
-        package = Package(folder, fingerprint)
-        package.check()
-    out = package.out
-    out.update(ok=not package.faults.list, faults=package.faults.list)
+        try:
+            out = verify_in(folder, path, fingerprint)
+        except NoPackage as e:
+            out = dict(Package(path, fingerprint).out,
+                       faults=[("package", str(e))])
+    out["ok"] = not out["faults"]
     return out
+
+
+def stopped(number, frame):
+    """As an exception it unwinds, and the folder goes."""
+    raise SystemExit(128 + number)
 
 
 def main():
@@ -1082,11 +1158,16 @@ def main():
     args = parser.parse_args()
     if not re.fullmatch("[0-9a-f]{64}", args.root):
         parser.error("--root wants 64 lower-case hex digits")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stopped)
     try:
         out = verify(args.package, args.root)
-    except (NoPackage, OSError) as e:
-        print("verify_package: %s: %s" % (args.package, e), file=sys.stderr)
-        return 2
+    except FileNotFoundError as e:
+        print("verify_package: %s" % e, file=sys.stderr)
+        return 3
+    except OSError as e:
+        print("verify_package: %s" % e, file=sys.stderr)
+        return 8
     if args.json:
         print(json.dumps(out, ensure_ascii=False, sort_keys=True))
         return 0 if out["ok"] else 1

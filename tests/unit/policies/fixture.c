@@ -42,6 +42,16 @@ static void run(const char *command)
 		fail_msg("status %d: %s", status, command);
 }
 
+void fixture_clone(const char *from, const char *to)
+{
+	char path[512];
+
+	fixture_copy(from, to);
+	snprintf(path, sizeof(path), "%s/instance", to);
+	if (remove(path))
+		fail_msg("no marker in %s", to);
+}
+
 void fixture_copy(const char *from, const char *to)
 {
 	char command[512];

@@ -66,3 +66,6 @@ unsigned fixture_carry(struct fixture *f, enum fixture_place from,
 void fixture_ok(enum err_code rc, const struct err *err);
 /* Copies a folder with all that is in it (cp -r). */
 void fixture_copy(const char *from, const char *to);
+/* The same for a node's, as a disk's image would be: it does not show that it
+ * is a copy. */
+void fixture_clone(const char *from, const char *to);

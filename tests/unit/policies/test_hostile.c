@@ -316,7 +316,7 @@ static void another_alert_at_the_same_place_is_a_fork(void **state)
 	snprintf(copy, sizeof(copy), "%s/copy", f->dir);
 	node_close(first);
 	f->node[COUNTY] = NULL;
-	fixture_copy(data, copy);
+	fixture_clone(data, copy);
 	fixture_ok(node_open(copy, STORE_WRITE, &second, &err), &err);
 	f->node[COUNTY] = second;
 	fixture_capture(f, COUNTY, fixture_document_of("alert", COUNTY), NULL,
