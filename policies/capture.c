@@ -38,6 +38,11 @@ void captured_free(struct captured *c)
 	free(c);
 }
 
+void captured_undo(struct captured *c)
+{
+	c->committed = false;
+}
+
 void receipt_write(const struct receipt *r, struct buf *out)
 {
 	char leaf[DIGEST_TEXT_SIZE];

@@ -46,6 +46,9 @@ enum err_code capture_prepare(const struct capture_source *src,
 enum err_code capture_commit(struct batch *b, struct captured *c,
 	struct receipt *out, struct err *err);
 void captured_free(struct captured *c);
+/* The batch of capture_commit() failed: nothing will refer to its files, and
+ * captured_free() removes them. */
+void captured_undo(struct captured *c);
 
 /* Many lines at once: prepared on the pool, committed as one job. */
 struct intake_result {

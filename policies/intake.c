@@ -99,8 +99,12 @@ static void on_committed(void *arg, enum err_code rc, const struct err *err)
 
 static void intake_free(struct intake *in)
 {
-	for (size_t i = 0; i < in->count; i++)
+	/* After ERR_IO nobody knows whether the records are there. */
+	for (size_t i = 0; i < in->count; i++) {
+		if (in->rc && in->rc != ERR_IO && in->line[i].captured)
+			captured_undo(in->line[i].captured);
 		captured_free(in->line[i].captured);
+	}
 	pthread_cond_destroy(&in->told);
 	pthread_mutex_destroy(&in->lock);
 	free(in->line);

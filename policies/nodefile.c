@@ -1,6 +1,7 @@
 /* nodefile.c - node.yaml, and a node's directory made. */
 #include "policies/nodefile.h"
 
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,6 +310,34 @@ out:
 	return rc;
 }
 
+static int remove_one(
+	const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+/* What a full disk left of a node that was being made.  The folder held none
+ * of it before: check_fresh() looked. */
+static void node_unmake(const char *data)
+{
+	static const char *const names[] = {NODE_FILE, NODE_KEYS,
+		NODE_GOVERNANCE, "segments", "index", "keyring", "attachments",
+		POLICY_HINT, "reserve", "lock"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char *path = file_join(data, names[i]);
+
+		/* What stays is named by the next try. */
+		if (path)
+			(void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		free(path);
+	}
+	(void)file_sweep(data, NULL);
+}
+
 enum err_code node_init(
 	const char *data, const struct node_init_options *opt, struct err *err)
 {
@@ -318,8 +347,13 @@ enum err_code node_init(
 
 	if ((rc = check_fresh(data, err)) ||
 		(rc = governance_open(opt->governance, &g, err)) ||
-		(rc = config_make(g, opt, &c, err)) ||
-		(rc = node_make(data, g, &c, err)))
+		(rc = config_make(g, opt, &c, err)))
+		goto out;
+	rc = node_make(data, g, &c, err);
+	if (rc == ERR_FULL)
+		node_unmake(data);
+out:
+	if (rc)
 		rc = err_while(err, rc, "init");
 	governance_close(g);
 	return rc;

@@ -1,6 +1,7 @@
 /* repo.c - one bare git repository: objects and refs (libgit2 lives here). */
 #include "policies/repo.h"
 
+#include <errno.h>
 #include <git2.h>
 #include <git2/sys/mempack.h>
 #include <git2/sys/odb_backend.h>
@@ -60,7 +61,9 @@ static enum err_code failed(struct err *err, int rc, const char *what)
 	if (rc == GIT_EMODIFIED || rc == GIT_ELOCKED)
 		return err_set(
 			err, ERR_BUSY, "%s: somebody else changed it", what);
-	return err_set(err, ERR_IO, "%s: %s", what, why);
+	/* The library tells the system's reason by its text only. */
+	return err_set(err, strstr(why, strerror(ENOSPC)) ? ERR_FULL : ERR_IO,
+		"%s: %s", what, why);
 }
 
 static enum err_code repo_over(

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -15,9 +16,17 @@ static const char *const names[DB_COUNT] = {"meta", "log", "origin", "note",
 	"entries", "proved", "tree", "leaf", "id", "arrival", "erased", "ref",
 	"ref-record", "wanted", "digest", "moved", "down", "key", "drop"};
 
+/* When a write of its head fails, LMDB gives the environment up until it is
+ * opened anew, which can be done while no transaction runs: `live` counts
+ * them. */
 struct index {
 	MDB_env *env;
 	MDB_dbi dbi[DB_COUNT];
+	char *dir;
+	bool read_only;
+	pthread_mutex_t lock;
+	size_t live;
+	bool given_up;
 };
 
 struct index_txn {
@@ -68,41 +77,53 @@ static enum err_code open_dbs(
 	return code ? lmdb_err(err, code, "open") : ERR_OK;
 }
 
-enum err_code index_open(const char *data, bool create, bool read_only,
-	struct index **out, struct err *err)
+static enum err_code open_env(struct index *ix, bool create, struct err *err)
 {
 	/* No MDB_NOMEMINIT: it would write what the heap held before. */
 	unsigned flags = MDB_NOTLS | MDB_NOSYNC;
-	struct index *ix = calloc(1, sizeof(*ix));
-	char *dir = file_join(data, "index");
-	enum err_code rc = ERR_OK;
 	int code;
 
-	if (!ix || !dir) {
-		rc = err_nomem(err);
-		goto out;
+	if (ix->read_only)
+		flags |= MDB_RDONLY;
+	if ((code = mdb_env_create(&ix->env))) {
+		ix->env = NULL;
+		return lmdb_err(err, code, ix->dir);
 	}
-	if (create && (rc = file_make_dirs(dir, err)))
-		goto out;
-	if ((code = mdb_env_create(&ix->env)) ||
-		(code = mdb_env_set_mapsize(ix->env, MAP_SIZE)) ||
+	if ((code = mdb_env_set_mapsize(ix->env, MAP_SIZE)) ||
 		(code = mdb_env_set_maxdbs(ix->env, DB_COUNT)) ||
 		(code = mdb_env_set_maxreaders(ix->env, READERS_LIMIT)) ||
-		(code = mdb_env_open(ix->env, dir,
-			 read_only ? flags | MDB_RDONLY : flags, 0600))) {
-		rc = lmdb_err(err, code, dir);
-		goto out;
-	}
-	rc = open_dbs(ix, create, read_only, err);
-out:
-	free(dir);
-	if (rc) {
-		if (ix && ix->env)
-			mdb_env_close(ix->env);
-		free(ix);
-	} else {
+		(code = mdb_env_open(ix->env, ix->dir, flags, 0600)))
+		return lmdb_err(err, code, ix->dir);
+	return open_dbs(ix, create, ix->read_only, err);
+}
+
+static void index_free(struct index *ix)
+{
+	if (ix->env)
+		mdb_env_close(ix->env);
+	pthread_mutex_destroy(&ix->lock);
+	free(ix->dir);
+	free(ix);
+}
+
+enum err_code index_open(const char *data, bool create, bool read_only,
+	struct index **out, struct err *err)
+{
+	struct index *ix = calloc(1, sizeof(*ix));
+	enum err_code rc = ERR_OK;
+
+	if (!ix)
+		return err_nomem(err);
+	pthread_mutex_init(&ix->lock, NULL);
+	ix->read_only = read_only;
+	if (!(ix->dir = file_join(data, "index")))
+		rc = err_nomem(err);
+	else if (create)
+		rc = file_make_dirs(ix->dir, err);
+	if (rc || (rc = open_env(ix, create, err)))
+		index_free(ix);
+	else
 		*out = ix;
-	}
 	return rc;
 }
 
@@ -115,8 +136,7 @@ enum err_code index_close(struct index *ix, bool sync, struct err *err)
 		return ERR_OK;
 	if (sync && (code = mdb_env_sync(ix->env, 1)))
 		rc = lmdb_err(err, code, "sync");
-	mdb_env_close(ix->env);
-	free(ix);
+	index_free(ix);
 	return rc;
 }
 
@@ -145,28 +165,91 @@ void index_check_readers(struct index *ix)
 	(void)mdb_reader_check(ix->env, &dead);
 }
 
+static int txn_begin(MDB_env *env, unsigned flags, MDB_txn **out)
+{
+	int code = mdb_txn_begin(env, NULL, flags, out);
+
+	if (code == MDB_MAP_RESIZED) {
+		mdb_env_set_mapsize(env, 0);
+		code = mdb_txn_begin(env, NULL, flags, out);
+	}
+	return code;
+}
+
+/* With the lock held. */
+static enum err_code open_anew(struct index *ix, struct err *err)
+{
+	enum err_code rc;
+
+	if (ix->live)
+		return err_set(err, ERR_BUSY,
+			"index: a write failed; it is opened anew when %zu "
+			"others are done with it",
+			ix->live);
+	if (ix->env)
+		mdb_env_close(ix->env);
+	ix->env = NULL;
+	if (!(rc = open_env(ix, false, err))) {
+		ix->given_up = false;
+	} else if (ix->env) {
+		mdb_env_close(ix->env);
+		ix->env = NULL;
+	}
+	return rc;
+}
+
+/* From now on the environment stays open until leave(). */
+static enum err_code enter(struct index *ix, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	pthread_mutex_lock(&ix->lock);
+	if (ix->given_up)
+		rc = open_anew(ix, err);
+	if (!rc)
+		ix->live++;
+	pthread_mutex_unlock(&ix->lock);
+	return rc;
+}
+
+static void leave(struct index *ix, int code)
+{
+	pthread_mutex_lock(&ix->lock);
+	ix->live--;
+	ix->given_up |= code == MDB_PANIC;
+	pthread_mutex_unlock(&ix->lock);
+}
+
 enum err_code index_begin(
 	struct index *ix, bool write, struct index_txn **out, struct err *err)
 {
 	struct index_txn *t = calloc(1, sizeof(*t));
 	unsigned flags = write ? 0 : MDB_RDONLY;
-	int code;
+	enum err_code rc = ERR_OK;
+	int code = 0;
 
 	if (!t)
 		return err_nomem(err);
 	t->ix = ix;
 	t->write = write;
-	code = mdb_txn_begin(ix->env, NULL, flags, &t->txn);
-	if (code == MDB_MAP_RESIZED) {
-		mdb_env_set_mapsize(ix->env, 0);
-		code = mdb_txn_begin(ix->env, NULL, flags, &t->txn);
+	for (int i = 0; i < 2 && !(rc = enter(ix, err)); i++) {
+		if (!(code = txn_begin(ix->env, flags, &t->txn))) {
+			*out = t;
+			return ERR_OK;
+		}
+		leave(ix, code);
+		if (code != MDB_PANIC)
+			break;
 	}
-	if (code) {
-		free(t);
-		return lmdb_err(err, code, "begin");
-	}
-	*out = t;
-	return ERR_OK;
+	free(t);
+	return rc ? rc : lmdb_err(err, code, "begin");
+}
+
+/* The transaction is over. */
+static void txn_end(struct index_txn *t)
+{
+	leave(t->ix, 0);
+	free(t);
 }
 
 static void close_cursors(struct index_txn *t)
@@ -182,7 +265,7 @@ void index_abort(struct index_txn *t)
 		return;
 	close_cursors(t);
 	mdb_txn_abort(t->txn);
-	free(t);
+	txn_end(t);
 }
 
 #define NEARLY_FULL ((unsigned long long)1 << 20)
@@ -205,7 +288,7 @@ enum err_code index_commit(struct index_txn *t, struct err *err)
 	code = mdb_txn_commit(t->txn);
 	if (code == EIO && no_room(t->ix->env))
 		code = ENOSPC;
-	free(t);
+	txn_end(t);
 	return code ? lmdb_err(err, code, "commit") : ERR_OK;
 }
 
