@@ -148,62 +148,80 @@ enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
 	return ERR_OK;
 }
 
-enum err_code arrival_index(struct index_txn *t, const struct entry *e,
-	uint32_t log, uint64_t seq, uint64_t arrival, struct err *err)
+enum err_code arrival_index(struct index_txn *t, struct ids *ids,
+	const struct entry *e, uint32_t log, uint64_t seq, uint64_t arrival,
+	struct err *err)
 {
 	struct key down = key_of_seq(log, seq);
-	struct key value = KEY_EMPTY;
-	struct key k = KEY_EMPTY;
-	enum err_code rc;
+	enum err_code rc = ids_add(ids, e, arrival, err);
 
-	key_add(&k, e->uuid, UUID_SIZE);
-	key_u64(&k, arrival);
-	/* 1..REV_LIMIT in four bytes. */
-	key_u32(&value, (uint32_t)(e->rev - 1));
-	rc = index_put(t, DB_ID, key_bytes(&k), key_bytes(&value), err);
 	if (!rc && e->to_count)
 		rc = index_put(t, DB_DOWN, key_bytes(&down),
 			(struct bytes){"", 0}, err);
 	return rc;
 }
 
-/* Visits may change the index (a batch's): the place is looked up anew. */
+enum err_code arrival_entry(const struct view *v, uint64_t arrival,
+	uint32_t *log, uint64_t *seq, struct entry *out, struct err *err)
+{
+	const struct block_entry *e;
+	struct entry_place at;
+	struct block *b;
+	enum err_code rc;
+
+	if ((rc = arrival_get(v, arrival, log, seq, err)) ||
+		(rc = entry_locate_any(v, *log, *seq, &at, err)) ||
+		(rc = block_entries(v, at.block, at.commit, &b, err)))
+		return rc;
+	if (*seq - at.first < b->count) {
+		e = &b->entries[*seq - at.first];
+		rc = entry_parse(e->text, e->len, out, err);
+	} else {
+		rc = row_corrupt(err, "entries");
+	}
+	block_unpin(b);
+	return rc;
+}
+
+struct finding {
+	const struct view *v;
+	const uint8_t *uuid;
+	store_id_visit *visit;
+	void *arg;
+};
+
+static enum err_code on_print(void *arg, uint64_t arrival, struct err *err)
+{
+	const struct finding *f = arg;
+	struct entry e;
+	uint32_t log;
+	uint64_t seq;
+	enum err_code rc = arrival_entry(f->v, arrival, &log, &seq, &e, err);
+
+	if (rc || memcmp(e.uuid, f->uuid, UUID_SIZE) != 0)
+		return rc;
+	return f->visit(f->arg, log, seq, e.rev, err);
+}
+
 enum err_code view_find_id(const struct view *v, const uint8_t uuid[UUID_SIZE],
 	store_id_visit *visit, void *arg, struct err *err)
 {
-	uint64_t arrival = 0;
+	const struct ids *ids = v->batch ? batch_ids(v->batch) : NULL;
+	struct finding f = {v, uuid, visit, arg};
+	enum err_code rc = ids_each(v->txn, uuid, on_print, &f, err);
+	uint32_t i = ids && !rc ? ids_find(ids, uuid) : 0;
 
-	for (;; arrival++) {
-		struct key k = KEY_EMPTY;
-		struct bytes found;
-		struct bytes value;
-		struct cursor c;
+	/* By number: visits may add rows to a batch. */
+	for (; i && !rc; i = ids->rows[i].more) {
+		uint64_t rev = (uint64_t)ids->rows[i].rev + 1;
 		uint32_t log;
 		uint64_t seq;
-		uint64_t rev;
-		enum err_code rc;
 
-		key_add(&k, uuid, UUID_SIZE);
-		key_u64(&k, arrival);
-		rc = index_ceil(
-			v->txn, DB_ID, key_bytes(&k), &found, &value, err);
-		if (rc == ERR_NOT_FOUND)
-			return ERR_OK;
-		if (rc)
-			return rc;
-		c = value_cursor(found);
-		if (found.len != UUID_SIZE + 8 ||
-			memcmp(cursor_bytes(&c, UUID_SIZE), uuid, UUID_SIZE))
-			return ERR_OK;
-		arrival = cursor_u64(&c);
-		c = value_cursor(value);
-		rev = (uint64_t)cursor_u32(&c) + 1;
-		if (!cursor_done(&c))
-			return row_corrupt(err, "ids");
-		if ((rc = arrival_get(v, arrival, &log, &seq, err)) ||
-			(rc = visit(arg, log, seq, rev, err)))
-			return rc;
+		rc = arrival_get(v, ids->rows[i].arrival, &log, &seq, err);
+		if (!rc)
+			rc = visit(arg, log, seq, rev, err);
 	}
+	return rc;
 }
 
 /* What was found, taken out of the transaction before it is visited. */

@@ -91,6 +91,7 @@ void batch_abort(struct batch *b)
 	free(b->pending);
 	buf_wipe(&b->arena);
 	free(b->runs);
+	ids_free(&b->ids);
 	free(b->prints);
 	free(b->refs);
 	free(b->marks);
@@ -175,6 +176,11 @@ void batch_record_proved(
 	const struct batch *b, uint64_t pending, struct record *out)
 {
 	tell_record(b, &b->pending[pending], out);
+}
+
+const struct ids *batch_ids(const struct batch *b)
+{
+	return &b->ids;
 }
 
 bool batch_arrival(
@@ -403,7 +409,8 @@ static enum err_code arrive(struct batch *b, const struct pending *p,
 		b->run_count ? &b->runs[b->run_count - 1] : NULL;
 	enum err_code rc;
 
-	rc = arrival_index(b->view.txn, e, p->log, p->seq, arrival, err);
+	rc = arrival_index(
+		b->view.txn, &b->ids, e, p->log, p->seq, arrival, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i <= p->sd_count; i++) {

@@ -48,6 +48,7 @@ struct batch {
 	uint64_t arrived;
 	struct arrival_run *runs;
 	size_t run_count, run_cap;
+	struct ids ids;
 	struct finder_entry *prints;
 	size_t print_count, print_cap;
 	struct attachment_ref *refs;

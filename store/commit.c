@@ -633,7 +633,10 @@ static enum err_code put_rows(struct batch *b, struct err *err)
 			return rc;
 		arrival += b->runs[i].count;
 	}
-	return finder_add(b->view.txn, b->prints, b->print_count, err);
+	if ((rc = ids_flush(&b->ids, b->view.txn, err)))
+		return rc;
+	return finder_add(
+		b->view.txn, DB_DIGEST, b->prints, b->print_count, err);
 }
 
 static enum err_code put_position(

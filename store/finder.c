@@ -1,4 +1,4 @@
-/* finder.c - finds records by digests of theirs in 8 bytes a digest. */
+/* finder.c - finds records by digests of theirs in few bytes a digest. */
 #include "store/finder.h"
 
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 
 #define FAN 16 /* runs merged at a time */
 #define RUN_ENTRIES_LIMIT ((size_t)1 << 20)
-#define ENTRY_BYTES 8
+#define PRINT_BYTES 4
+#define SMALL_RUN 4 /* entries of a record that came singly, at level 0 */
 
 struct finder_entry finder_entry_of(const struct digest *d, uint64_t arrival)
 {
@@ -36,38 +37,93 @@ static struct key run_key(uint8_t level, uint64_t first)
 	return k;
 }
 
-static enum err_code put_run(struct index_txn *t, uint8_t level,
-	struct finder_entry *entries, size_t count, struct err *err)
+/* A run as it lies in the index: a byte that tells how many bytes an arrival
+ * takes, less the first one of the run; then the entries. */
+struct packed {
+	const uint8_t *at;
+	size_t count;
+	size_t width; /* of an arrival */
+};
+
+static bool packed_parse(struct bytes value, struct packed *out)
+{
+	const uint8_t *bytes = value.data;
+	size_t size;
+
+	if (value.len == 0 || bytes[0] > 8)
+		return false;
+	size = PRINT_BYTES + (size_t)bytes[0];
+	*out = (struct packed){bytes + 1, (value.len - 1) / size, bytes[0]};
+	return (value.len - 1) % size == 0;
+}
+
+static uint32_t packed_print(const struct packed *p, size_t i)
+{
+	struct cursor c =
+		cursor_over(p->at + i * (PRINT_BYTES + p->width), PRINT_BYTES);
+
+	return cursor_u32(&c);
+}
+
+static uint64_t packed_arrival(const struct packed *p, size_t i)
+{
+	const uint8_t *at = p->at + i * (PRINT_BYTES + p->width) + PRINT_BYTES;
+	uint64_t v = 0;
+
+	for (size_t k = 0; k < p->width; k++)
+		v = v << 8 | at[k];
+	return v;
+}
+
+static void packed_write(const struct finder_entry *e, uint64_t first,
+	int width, struct buf *out)
+{
+	uint64_t step = e->arrival - first;
+
+	buf_u32(out, e->print);
+	for (int shift = 8 * (width - 1); shift >= 0; shift -= 8)
+		buf_u8(out, (uint8_t)(step >> shift));
+}
+
+static enum err_code put_run(struct index_txn *t, enum index_db db,
+	uint8_t level, struct finder_entry *entries, size_t count,
+	struct err *err)
 {
 	uint64_t first = UINT64_MAX;
+	uint64_t last = 0;
 	struct buf b = BUF_EMPTY;
 	struct key k;
+	int width = 0;
 	enum err_code rc;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		if (entries[i].arrival < first)
 			first = entries[i].arrival;
-	qsort(entries, count, sizeof(*entries), compare);
-	for (size_t i = 0; i < count; i++) {
-		buf_u32(&b, entries[i].print);
-		buf_u32(&b, (uint32_t)(entries[i].arrival - first));
+		if (entries[i].arrival > last)
+			last = entries[i].arrival;
 	}
+	while (width < 8 && (last - first) >> (8 * width))
+		width++;
+	qsort(entries, count, sizeof(*entries), compare);
+	buf_u8(&b, (uint8_t)width);
+	for (size_t i = 0; i < count; i++)
+		packed_write(&entries[i], first, width, &b);
 	k = run_key(level, first);
 	if (!(rc = buf_ok(&b, err)))
-		rc = index_put(t, DB_DIGEST, key_bytes(&k),
+		rc = index_put(t, db, key_bytes(&k),
 			(struct bytes){b.data, b.len}, err);
 	buf_free(&b);
 	return rc;
 }
 
 static enum err_code run_of(struct bytes found, struct bytes value,
-	uint8_t *level, uint64_t *first, struct err *err)
+	uint8_t *level, uint64_t *first, struct packed *out, struct err *err)
 {
 	struct cursor c = value_cursor(found);
 
 	*level = cursor_u8(&c);
 	*first = cursor_u64(&c);
-	if (!cursor_done(&c) || value.len % ENTRY_BYTES)
+	if (!cursor_done(&c) || !packed_parse(value, out))
 		return row_corrupt(err, "digests");
 	return ERR_OK;
 }
@@ -79,8 +135,8 @@ struct runs {
 };
 
 /* The newest runs of a level, newest first. */
-static enum err_code newest_runs(
-	struct index_txn *t, uint8_t level, struct runs *out, struct err *err)
+static enum err_code newest_runs(struct index_txn *t, enum index_db db,
+	uint8_t level, struct runs *out, struct err *err)
 {
 	uint64_t before = UINT64_MAX;
 
@@ -89,25 +145,26 @@ static enum err_code newest_runs(
 		struct key k = run_key(level, before);
 		struct bytes found;
 		struct bytes value;
+		struct packed run;
 		uint8_t at;
-		enum err_code rc = index_floor(
-			t, DB_DIGEST, key_bytes(&k), &found, &value, err);
+		enum err_code rc =
+			index_floor(t, db, key_bytes(&k), &found, &value, err);
 
 		if (rc == ERR_NOT_FOUND)
 			return ERR_OK;
-		if (rc || (rc = run_of(found, value, &at, &before, err)))
+		if (rc || (rc = run_of(found, value, &at, &before, &run, err)))
 			return rc;
 		if (at != level)
 			return ERR_OK;
 		out->first[out->count++] = before;
-		out->entries += value.len / ENTRY_BYTES;
+		out->entries += run.count;
 		if (!before--)
 			return ERR_OK;
 	}
 	return ERR_OK;
 }
 
-static enum err_code merge(struct index_txn *t, uint8_t level,
+static enum err_code merge(struct index_txn *t, enum index_db db, uint8_t level,
 	const struct runs *runs, struct err *err)
 {
 	struct finder_entry *all = calloc(runs->entries, sizeof(*all));
@@ -119,60 +176,69 @@ static enum err_code merge(struct index_txn *t, uint8_t level,
 	for (size_t i = 0; i < runs->count && !rc; i++) {
 		struct key k = run_key(level, runs->first[i]);
 		struct bytes value;
-		struct cursor c;
+		struct packed run;
 
-		rc = index_get(t, DB_DIGEST, key_bytes(&k), &value, err);
+		rc = index_get(t, db, key_bytes(&k), &value, err);
 		if (rc)
 			break;
-		for (c = value_cursor(value); c.left; count++) {
-			all[count].print = cursor_u32(&c);
-			all[count].arrival = runs->first[i] + cursor_u32(&c);
+		if (!packed_parse(value, &run) ||
+			run.count > runs->entries - count) {
+			rc = row_corrupt(err, "digests");
+			break;
 		}
-		rc = index_del(t, DB_DIGEST, key_bytes(&k), err);
+		for (size_t n = 0; n < run.count; n++, count++) {
+			all[count].print = packed_print(&run, n);
+			all[count].arrival =
+				runs->first[i] + packed_arrival(&run, n);
+		}
+		rc = index_del(t, db, key_bytes(&k), err);
 	}
 	if (!rc)
-		rc = put_run(t, (uint8_t)(level + 1), all, count, err);
+		rc = put_run(t, db, (uint8_t)(level + 1), all, count, err);
 	free(all);
 	return rc;
 }
 
-enum err_code finder_add(struct index_txn *t, struct finder_entry *entries,
-	size_t count, struct err *err)
+/* A large commit begins where small ones get by merging. */
+static uint8_t level_of(size_t count)
 {
+	uint8_t level = 0;
+
+	for (; count >= SMALL_RUN * FAN; count /= FAN)
+		level++;
+	return level;
+}
+
+enum err_code finder_add(struct index_txn *t, enum index_db db,
+	struct finder_entry *entries, size_t count, struct err *err)
+{
+	uint8_t level = level_of(count);
 	enum err_code rc;
 
 	if (!count)
 		return ERR_OK;
-	rc = put_run(t, 0, entries, count, err);
-	for (uint8_t level = 0; !rc; level++) {
+	rc = put_run(t, db, level, entries, count, err);
+	for (; !rc; level++) {
 		struct runs runs;
 
-		rc = newest_runs(t, level, &runs, err);
+		rc = newest_runs(t, db, level, &runs, err);
 		if (rc || runs.count < FAN || runs.entries > RUN_ENTRIES_LIMIT)
 			break;
-		rc = merge(t, level, &runs, err);
+		rc = merge(t, db, level, &runs, err);
 	}
 	return rc;
 }
 
-static uint32_t print_at(struct bytes run, size_t i)
-{
-	struct cursor c = cursor_over(
-		(const uint8_t *)run.data + i * ENTRY_BYTES, ENTRY_BYTES);
-
-	return cursor_u32(&c);
-}
-
 /* Index of the first entry whose print is not below. */
-static size_t lower_bound(struct bytes run, uint32_t print)
+static size_t lower_bound(const struct packed *run, uint32_t print)
 {
 	size_t lo = 0;
-	size_t hi = run.len / ENTRY_BYTES;
+	size_t hi = run->count;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (print_at(run, mid) < print)
+		if (packed_print(run, mid) < print)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -180,14 +246,13 @@ static size_t lower_bound(struct bytes run, uint32_t print)
 	return lo;
 }
 
-static enum err_code find_in(struct bytes run, uint64_t first, uint32_t print,
-	finder_visit *visit, void *arg, struct err *err)
+static enum err_code find_in(const struct packed *run, uint64_t first,
+	uint32_t print, finder_visit *visit, void *arg, struct err *err)
 {
 	for (size_t i = lower_bound(run, print);
-		i < run.len / ENTRY_BYTES && print_at(run, i) == print; i++) {
-		struct cursor c = cursor_over(
-			(const uint8_t *)run.data + i * ENTRY_BYTES + 4, 4);
-		enum err_code rc = visit(arg, first + cursor_u32(&c), err);
+		i < run->count && packed_print(run, i) == print; i++) {
+		enum err_code rc =
+			visit(arg, first + packed_arrival(run, i), err);
 
 		if (rc != ERR_NOT_FOUND)
 			return rc;
@@ -195,24 +260,26 @@ static enum err_code find_in(struct bytes run, uint64_t first, uint32_t print,
 	return ERR_NOT_FOUND;
 }
 
-enum err_code finder_find(struct index_txn *t, const struct digest *d,
-	finder_visit *visit, void *arg, struct err *err)
+enum err_code finder_find(struct index_txn *t, enum index_db db,
+	const struct digest *d, finder_visit *visit, void *arg, struct err *err)
 {
 	uint32_t print = finder_entry_of(d, 0).print;
 	struct key k = run_key(0, 0);
 
 	for (;;) {
 		struct bytes found;
-		struct bytes run;
+		struct bytes value;
+		struct packed run;
 		uint8_t level;
 		uint64_t first;
-		enum err_code rc = index_ceil(
-			t, DB_DIGEST, key_bytes(&k), &found, &run, err);
+		enum err_code rc =
+			index_ceil(t, db, key_bytes(&k), &found, &value, err);
 
-		if (rc || (rc = run_of(found, run, &level, &first, err)))
+		if (rc ||
+			(rc = run_of(found, value, &level, &first, &run, err)))
 			return rc;
 		k = run_key(level, first + 1);
-		rc = find_in(run, first, print, visit, arg, err);
+		rc = find_in(&run, first, print, visit, arg, err);
 		if (rc != ERR_NOT_FOUND)
 			return rc;
 	}

@@ -1,4 +1,4 @@
-/* finder.h - finds records by digests of theirs in 8 bytes a digest.
+/* finder.h - finds records by digests, or ids, of theirs in few bytes each.
  * Internal to store/.
  *
  * Sorted runs of (first 4 bytes of the digest, arrival), merged 16 at a time
@@ -14,13 +14,13 @@ struct finder_entry {
 	uint64_t arrival;
 };
 struct finder_entry finder_entry_of(const struct digest *d, uint64_t arrival);
-/* Adds the entries of one commit (sorts them). */
-enum err_code finder_add(struct index_txn *t, struct finder_entry *entries,
-	size_t count, struct err *err);
-/* Tells arrivals that may have the digest, newest runs last; a visit that
- * returns another code than ERR_NOT_FOUND ends it.  ERR_NOT_FOUND when none
- * did. */
+/* Adds the entries of one commit (sorts them) to DB_DIGEST or DB_ID. */
+enum err_code finder_add(struct index_txn *t, enum index_db db,
+	struct finder_entry *entries, size_t count, struct err *err);
+/* Tells arrivals that may have the digest; a visit that returns another code
+ * than ERR_NOT_FOUND ends it.  ERR_NOT_FOUND when none did. */
 typedef enum err_code finder_visit(
 	void *arg, uint64_t arrival, struct err *err);
-enum err_code finder_find(struct index_txn *t, const struct digest *d,
-	finder_visit *visit, void *arg, struct err *err);
+enum err_code finder_find(struct index_txn *t, enum index_db db,
+	const struct digest *d, finder_visit *visit, void *arg,
+	struct err *err);

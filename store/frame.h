@@ -5,7 +5,7 @@
 #include "store/keyring.h"
 #include "store/run.h"
 
-#define BLOCK_LEVEL 3 /* zstd's */
+#define BLOCK_LEVEL 4 /* zstd's */
 #define BLOCK_ROWS_LIMIT ((size_t)4096)
 
 /* zstd with a bound on both sides; the output is appended.  Decompression

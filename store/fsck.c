@@ -172,7 +172,6 @@ static void check_raw(struct task *t)
 static enum err_code check_arrival(struct task *t, const struct view *v,
 	uint64_t arrival, uint32_t log, uint64_t seq, struct err *err)
 {
-	struct key k = KEY_EMPTY;
 	struct entry_place at;
 	struct log_row row;
 	struct block *b;
@@ -201,15 +200,13 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 	block_unpin(b);
 	if (rc)
 		return rc;
-	key_add(&k, e.uuid, UUID_SIZE);
-	key_u64(&k, arrival);
 	t->arrivals++;
-	rc = index_get(v->txn, DB_ID, key_bytes(&k), NULL, NULL);
-	return rc ? err_set(err, ERR_CORRUPT,
-			    "the index does not know entry %" PRIu64
-			    " of log %" PRIu32 " by its id",
-			    seq, log)
-		  : ERR_OK;
+	return ids_known(v->txn, e.uuid, arrival)
+		? ERR_OK
+		: err_set(err, ERR_CORRUPT,
+			  "the index does not know entry %" PRIu64
+			  " of log %" PRIu32 " by its id",
+			  seq, log);
 }
 
 /* The records of a group are known to the index; one fault tells of all. */

@@ -21,7 +21,7 @@ enum index_db {
 	DB_PROVED,     /* log, seq -> places of block and commit item */
 	DB_TREE,       /* log, level, index -> hash; levels 8, 16, ... */
 	DB_LEAF,       /* log, seq -> leaf hash; records that came singly */
-	DB_ID,	       /* uuid, arrival -> rev */
+	DB_ID,	       /* level, first arrival -> finder run, of ids */
 	DB_ARRIVAL,    /* first arrival -> log, first seq, count */
 	DB_ERASED,     /* log, label, seq -> nothing */
 	DB_REF,	       /* object -> what refers to it */

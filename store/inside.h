@@ -3,6 +3,7 @@
 #pragma once
 
 #include "store/cache.h"
+#include "store/ids.h"
 #include "store/index.h"
 #include "store/keyring.h"
 #include "store/segment.h"
@@ -154,6 +155,9 @@ struct entry_place {
 /* Where the entry stands: in its turn, or proved. */
 enum err_code entry_locate(const struct view *v, uint32_t log, uint64_t seq,
 	struct entry_place *out, struct err *err);
+/* Proved or in its turn, whichever there is. */
+enum err_code entry_locate_any(const struct view *v, uint32_t log, uint64_t seq,
+	struct entry_place *out, struct err *err);
 enum err_code entry_locate_proved(const struct view *v, uint32_t log,
 	uint64_t seq, struct entry_place *out, struct err *err);
 enum err_code entry_place_put(struct index_txn *t, enum index_db db,
@@ -172,12 +176,15 @@ enum err_code arrival_newest(
 	struct index_txn *t, uint64_t *out, struct err *err);
 enum err_code arrival_get(const struct view *v, uint64_t arrival, uint32_t *log,
 	uint64_t *seq, struct err *err);
+enum err_code arrival_entry(const struct view *v, uint64_t arrival,
+	uint32_t *log, uint64_t *seq, struct entry *out, struct err *err);
 /* Puts a run behind the newest, joined with it where it goes on. */
 enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
 	const struct arrival_run *run, struct err *err);
 /* A record that arrives is found by its id, and among those that go down. */
-enum err_code arrival_index(struct index_txn *t, const struct entry *e,
-	uint32_t log, uint64_t seq, uint64_t arrival, struct err *err);
+enum err_code arrival_index(struct index_txn *t, struct ids *ids,
+	const struct entry *e, uint32_t log, uint64_t seq, uint64_t arrival,
+	struct err *err);
 
 /* ---- what a batch adds to a view (batch.c) ---- */
 
@@ -193,6 +200,7 @@ void batch_record(
 	const struct batch *b, uint32_t log, uint64_t seq, struct record *out);
 void batch_record_proved(
 	const struct batch *b, uint64_t pending, struct record *out);
+const struct ids *batch_ids(const struct batch *b);
 bool batch_arrival(
 	const struct batch *b, uint64_t arrival, uint32_t *log, uint64_t *seq);
 

@@ -347,8 +347,8 @@ struct finding {
 	struct found found;
 };
 
-static enum err_code locate_any(const struct view *v, uint32_t log,
-	uint64_t seq, struct entry_place *at, struct err *err)
+enum err_code entry_locate_any(const struct view *v, uint32_t log, uint64_t seq,
+	struct entry_place *at, struct err *err)
 {
 	struct log_row row;
 	enum err_code rc;
@@ -419,7 +419,8 @@ static enum err_code on_candidate(void *arg, uint64_t arrival, struct err *err)
 
 	if ((rc = arrival_get(
 		     f->v, arrival, &f->found.log, &f->found.seq, err)) ||
-		(rc = locate_any(f->v, f->found.log, f->found.seq, &at, err)) ||
+		(rc = entry_locate_any(
+			 f->v, f->found.log, f->found.seq, &at, err)) ||
 		(rc = block_entries(f->v, at.block, at.commit, &b, err)))
 		return rc;
 	rc = f->found.seq - at.first < b->count
@@ -452,7 +453,7 @@ enum err_code store_find_digest(struct store *s, const struct digest *d,
 	if ((rc = view_open(s, &v, err)))
 		return rc;
 	f.v = &v;
-	rc = finder_find(v.txn, d, on_candidate, &f, err);
+	rc = finder_find(v.txn, DB_DIGEST, d, on_candidate, &f, err);
 	view_close(&v);
 	if (!rc)
 		*out = f.found;

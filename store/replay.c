@@ -380,6 +380,7 @@ static enum err_code on_item(
 struct prints {
 	struct finder_entry *at;
 	size_t count, cap;
+	struct ids ids;
 };
 
 static enum err_code replay_arrival(struct replay *r, uint32_t log,
@@ -407,7 +408,8 @@ static enum err_code replay_arrival(struct replay *r, uint32_t log,
 	}
 	be = &b->entries[seq - at.first];
 	if ((rc = entry_parse(be->text, be->len, &e, err)) ||
-		(rc = arrival_index(r->view.txn, &e, log, seq, arrival, err)))
+		(rc = arrival_index(r->view.txn, &prints->ids, &e, log, seq,
+			 arrival, err)))
 		goto out;
 	for (size_t i = 0; i <= e.sd_count && !rc; i++) {
 		if (!grow(&prints->at, &prints->cap, prints->count,
@@ -443,8 +445,10 @@ static enum err_code replay_arrivals(
 			rc = arrival_put(r->view.txn, arrival, run, err);
 		arrival += run->count;
 	}
-	if (!rc)
-		rc = finder_add(r->view.txn, prints.at, prints.count, err);
+	if (!rc && !(rc = ids_flush(&prints.ids, r->view.txn, err)))
+		rc = finder_add(
+			r->view.txn, DB_DIGEST, prints.at, prints.count, err);
+	ids_free(&prints.ids);
 	free(prints.at);
 	block_unpin(b);
 	return rc;

@@ -9,7 +9,7 @@
 
 #include "store/batch.h"
 
-#define INDEX_FORMAT 2
+#define INDEX_FORMAT 3
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define BOOT_FILE "index/boot"
 #define CLEAN_FILE "index/clean"
