@@ -16,7 +16,7 @@
 #define CHUNK_SIZE ((size_t)64 << 10)
 
 /* Line and the characters of it before the byte at `end`, in front of the
- * text. */
+ * text; a document is one line, and which one its reader knows. */
 static enum err_code err_at(
 	struct err *err, enum err_code code, const char *text, size_t end)
 {
@@ -31,6 +31,8 @@ static enum err_code err_at(
 			column++;
 		}
 	}
+	if (line == 1)
+		return err_while(err, code, "column %zu", column ? column : 1);
 	return err_while(err, code, "line %zu column %zu", line, column);
 }
 

@@ -12,11 +12,14 @@
 #define N_(s) s
 
 #define CLI_LINE_SIZE 768
+#define QUOTED_SIZE 640
 
 struct cli {
-	const char *data; /* the node's directory */
-	bool json;	  /* --json */
-	bool failed;	  /* some lines or checks failed: exit 1 */
+	const char *data;	  /* the node's directory */
+	char quoted[QUOTED_SIZE]; /* the same, for a shell */
+	bool json;		  /* --json */
+	bool failed;		  /* some lines or checks failed: exit 1 */
+	bool damaged;		  /* fsck told faults: exit 7 */
 	/* Behind an error, "" for none: what is safe, the next command. */
 	char safe[CLI_LINE_SIZE], next[CLI_LINE_SIZE];
 };
@@ -50,6 +53,13 @@ int cli_main(int argc, char **argv);
 /* Sets what an error is followed by. */
 void cli_safe(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void cli_next(struct cli *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The error for a file that the user named: what of it is wrong is no damage of
+ * ours. */
+enum err_code cli_input(enum err_code rc, struct err *err);
+/* The next step is the command `words` in the node's directory, or the daemon
+ * there. */
+void cli_next_command(struct cli *c, const char *words);
+void cli_next_daemon(struct cli *c);
 
 /* ---- cli/out.c ---- */
 
@@ -66,9 +76,13 @@ void out_reason(FILE *f, const char *text);
 /* Prints and pads to `width` columns, wide characters counted twice. */
 void out_column(const char *s, int width);
 int out_width(const char *s);
+/* A label's name for people. */
+const char *out_label(const char *name);
 #define COUNT_TEXT_SIZE 32
 /* 1234567 as "1,234,567". */
 const char *out_count(uint64_t n, char text[COUNT_TEXT_SIZE]);
+/* `s` as one word of a shell: quoted where it has to be. */
+const char *out_quoted(const char *s, char text[QUOTED_SIZE]);
 /* A line of progress on a terminal, at most five a second; nothing where
  * stderr is none.  `all` 0: unknown.  It goes by progress_end(). */
 void progress_show(
@@ -104,6 +118,8 @@ struct control;
 /* Whether there is a node in the directory at all; ERR_NOT_FOUND says what to
  * do. */
 enum err_code open_check(struct cli *c, struct err *err);
+/* What an error in opening the node means: its code and what to do. */
+enum err_code open_failed(struct cli *c, enum err_code rc, struct err *err);
 /* Opens the node for reading; an error names the directory and what to do. */
 enum err_code open_reader(struct cli *c, struct node **out, struct err *err);
 /* The daemon's control socket, or else the node for writing: exactly one of

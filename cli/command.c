@@ -78,6 +78,23 @@ void cli_next(struct cli *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+enum err_code cli_input(enum err_code rc, struct err *err)
+{
+	if (rc == ERR_CORRUPT || rc == ERR_PROTOCOL)
+		return err_set(err, ERR_INVALID, "%s", err->text);
+	return rc;
+}
+
+void cli_next_command(struct cli *c, const char *words)
+{
+	cli_next(c, "cundang -C %s %s", c->quoted, words);
+}
+
+void cli_next_daemon(struct cli *c)
+{
+	cli_next(c, "cundangd -C %s", c->quoted);
+}
+
 /* Help */
 
 static void print_option(const struct option_spec *o)
@@ -247,6 +264,7 @@ static void take_common(struct cli *c, const struct args *a)
 	if (args_get(a, "data"))
 		c->data = args_get(a, "data");
 	c->json |= args_has(a, "json");
+	out_quoted(c->data, c->quoted);
 }
 
 static enum err_code run(struct cli *c, const struct command *cmd, int argc,
@@ -355,6 +373,8 @@ int cli_main(int argc, char **argv)
 		rc = out_flush(&err);
 	else
 		fflush(stdout);
+	if (rc == ERR_OK && c.damaged)
+		return err_exit_code(ERR_CORRUPT);
 	if (rc == ERR_OK)
 		return c.failed ? 1 : 0;
 	err.code = rc;

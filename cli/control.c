@@ -13,17 +13,25 @@
 #include <unistd.h>
 
 #define SOCKET_NAME "control.sock"
+/* A look at the status is answered within this; what works on records may take
+ * longer, as long as the daemon answers such looks. */
+#define ANSWER_S 10
 
 struct control {
 	CURL *curl;
 	struct curl_slist *headers;
 	int dir; /* the data directory: its path may be too long for a socket */
+	long pid; /* the daemon's, 0: unknown */
+	uint64_t asked_ms;
+	bool silent; /* it did not answer a look */
 	char path[64];
 };
 
 /* Whether somebody accepts at the socket. */
-static enum err_code try_connect(const char *path, struct err *err)
+static enum err_code try_connect(const char *path, long *pid, struct err *err)
 {
+	struct ucred peer = {.pid = 0};
+	socklen_t len = sizeof(peer);
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	enum err_code rc = ERR_OK;
@@ -38,6 +46,8 @@ static enum err_code try_connect(const char *path, struct err *err)
 		else
 			rc = err_set(err, ERR_NOT_FOUND,
 				"the daemon is not running");
+	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) {
+		*pid = peer.pid;
 	}
 	close(fd);
 	return rc;
@@ -57,7 +67,7 @@ enum err_code control_open(
 	}
 	snprintf(c->path, sizeof(c->path), "/proc/self/fd/%d/" SOCKET_NAME,
 		c->dir);
-	if ((rc = try_connect(c->path, err)))
+	if ((rc = try_connect(c->path, &c->pid, err)))
 		goto out;
 	c->headers = curl_slist_append(NULL, "Expect:");
 	if (!c->headers || curl_global_init(CURL_GLOBAL_DEFAULT) ||
@@ -139,9 +149,56 @@ static void prepare(struct control *c, const char *path, struct buf *answer)
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
+	c->asked_ms = time_mono_ms();
+	c->silent = false;
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, answer);
 	buf_clear(answer);
+}
+
+/* Whether the daemon answers at all, asked beside a call that takes long. */
+static bool answers(const struct control *c)
+{
+	struct buf answer = BUF_EMPTY;
+	CURL *curl = curl_easy_init();
+	CURLcode rc = CURLE_OUT_OF_MEMORY;
+
+	if (curl) {
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->path);
+		curl_easy_setopt(curl, CURLOPT_URL, "http://localhost/status");
+		curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
+		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
+		curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+		rc = curl_easy_perform(curl);
+		curl_easy_cleanup(curl);
+	}
+	buf_free(&answer);
+	return rc == CURLE_OK;
+}
+
+static int on_progress(void *arg, curl_off_t dl_all, curl_off_t dl,
+	curl_off_t ul_all, curl_off_t ul)
+{
+	struct control *c = arg;
+
+	(void)dl_all;
+	(void)dl;
+	(void)ul_all;
+	(void)ul;
+	if (time_mono_ms() - c->asked_ms < ANSWER_S * 1000)
+		return 0;
+	c->silent = !answers(c);
+	c->asked_ms = time_mono_ms();
+	return c->silent;
+}
+
+static void keep_looking(struct control *c)
+{
+	curl_easy_setopt(c->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(c->curl, CURLOPT_XFERINFODATA, c);
 }
 
 static enum err_code perform(
@@ -152,6 +209,12 @@ static enum err_code perform(
 
 	if (answer->failed)
 		return err_nomem(err);
+	if (rc == CURLE_OPERATION_TIMEDOUT || c->silent)
+		return err_set(err, ERR_IO,
+			"the daemon (process %ld) does not answer; what it "
+			"acknowledged is safe, and it may be stopped and "
+			"started",
+			c->pid);
 	if (rc != CURLE_OK)
 		return err_set(err, ERR_IO,
 			"the daemon went away before it answered: %s",
@@ -166,6 +229,7 @@ enum err_code control_get(struct control *c, const char *path,
 	struct buf *answer, struct err *err)
 {
 	prepare(c, path, answer);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
 	return perform(c, answer, err);
 }
 
@@ -173,6 +237,7 @@ enum err_code control_post(struct control *c, const char *path,
 	const void *body, size_t len, struct buf *answer, struct err *err)
 {
 	prepare(c, path, answer);
+	keep_looking(c);
 	curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
 	curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
@@ -192,6 +257,7 @@ enum err_code control_put_file(
 		goto out;
 	}
 	prepare(c, path, &answer);
+	keep_looking(c);
 	curl_easy_setopt(c->curl, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(c->curl, CURLOPT_READDATA, f);
 	curl_easy_setopt(

@@ -28,7 +28,9 @@ static void on_fault(void *arg, const char *where, const char *what)
 		return;
 	}
 	progress_end();
-	printf("FAULT %s: %s\n", where, what);
+	printf("FAULT %s: ", where);
+	out_reason(stdout, what);
+	putchar('\n');
 }
 
 static struct json *result_json(
@@ -61,7 +63,8 @@ static void print_result(const struct check *k, const struct fsck_result *r)
 	if (k->count == 0)
 		puts(_("all good."));
 	else
-		printf(_("%s faults.\n"), out_count(k->count, n));
+		printf(ngettext("%s fault.\n", "%s faults.\n", k->count),
+			out_count(k->count, n));
 }
 
 static enum err_code check(
@@ -69,16 +72,16 @@ static enum err_code check(
 {
 	struct fsck_result r = {0};
 	enum err_code rc = store_fsck(s, threads, on_fault, k, &r, err);
-	enum err_code told = ERR_OK;
 
 	progress_end();
 	if (rc && rc != ERR_CORRUPT)
 		return rc;
+	/* The faults are told; they are not told again as an error. */
+	k->cli->damaged = rc == ERR_CORRUPT;
 	if (k->cli->json)
-		told = out_json(result_json(k, &r), err);
-	else
-		print_result(k, &r);
-	return told ? told : rc;
+		return out_json(result_json(k, &r), err);
+	print_result(k, &r);
+	return ERR_OK;
 }
 
 static enum err_code run_fsck(
@@ -107,6 +110,8 @@ static enum err_code run_fsck(
 	}
 	if (rc == ERR_OK)
 		rc = check(&k, s, (size_t)threads, err);
+	else if (rc != ERR_BUSY)
+		rc = open_failed(c, rc, err);
 out:
 	store_close(s);
 	json_free(k.faults);

@@ -60,6 +60,7 @@ static enum err_code parse_officers(const struct args *a,
 static enum err_code tell_root(
 	struct cli *c, const char *path, const char *hex, struct err *err)
 {
+	char quoted[QUOTED_SIZE];
 	struct json *v;
 
 	if (!c->json) {
@@ -68,10 +69,10 @@ static enum err_code tell_root(
 			path, hex);
 		printf(_("Print it on paper: every node is made with it, and "
 			 "every auditor asks for it.\n"
-			 "It counts once all officers named have signed:\n"
+			 "It counts once two of the officers have signed:\n"
 			 "  cundang governance sign %s --key "
 			 "PRIVATE-KEY-OF-THE-OFFICER\n"),
-			path);
+			out_quoted(path, quoted));
 		return ERR_OK;
 	}
 	v = json_new_object();
@@ -134,20 +135,22 @@ static enum err_code run_publish(
 	struct cli *c, const struct args *a, struct err *err)
 {
 	struct governance *g = NULL;
+	char quoted[QUOTED_SIZE];
 	struct statement s;
 	enum err_code rc;
 
+	out_quoted(a->word[0], quoted);
 	if ((rc = governance_open(a->word[0], &g, err)))
 		return rc;
 	rc = governance_publish(g, &s, err);
 	governance_close(g);
 	if (rc == ERR_INVALID)
-		cli_next(c, "cundang governance check %s", a->word[0]);
+		cli_next(c, "cundang governance check %s", quoted);
 	if (rc || c->json)
 		return rc ? rc : print_count(c, "serial", s.serial, err);
 	printf(_("Head %" PRIu64 " is proposed. Officers sign it:\n"
 		 "  cundang governance sign %s --key KEY\n"),
-		s.serial, a->word[0]);
+		s.serial, quoted);
 	return ERR_OK;
 }
 
@@ -183,9 +186,10 @@ static enum err_code has_open(struct governance *g, struct err *err)
 	return rc;
 }
 
-static enum err_code tell_signed(
-	struct cli *c, unsigned have, unsigned want, struct err *err)
+static enum err_code tell_signed(struct cli *c, const char *path, unsigned have,
+	unsigned want, struct err *err)
 {
+	char quoted[QUOTED_SIZE];
 	struct json *v;
 
 	if (c->json) {
@@ -198,12 +202,14 @@ static enum err_code tell_signed(
 		return out_json(v, err);
 	}
 	if (have < want)
-		printf(_("Signed: %u of %u signatures.\n"), have, want);
+		printf(ngettext("Signed: %u of %u signature.\n",
+			       "Signed: %u of %u signatures.\n", want),
+			have, want);
 	else
 		printf(_("Signed: %u of %u signatures. It is a head now; the "
 			 "root adopts it:\n"
-			 "  cundang -C DIRECTORY governance adopt GOV\n"),
-			have, want);
+			 "  cundang -C DIRECTORY governance adopt %s\n"),
+			have, want, out_quoted(path, quoted));
 	return ERR_OK;
 }
 
@@ -225,11 +231,11 @@ static enum err_code run_sign(
 		(rc = governance_sign(
 			 g, key, armor.data, armor.len, &have, &want, err)))
 		goto out;
-	rc = tell_signed(c, have, want, err);
+	rc = tell_signed(c, a->word[0], have, want, err);
 out:
 	governance_close(g);
 	buf_free(&armor);
-	return rc;
+	return cli_input(rc, err);
 }
 
 static const struct option_spec sign_options[] = {

@@ -46,7 +46,7 @@ static enum err_code tell(struct cli *c, const char *code, struct err *err)
 		printf(_("Next, ask to be admitted:\n"
 			 "  cundang -C %s node request -o %s.request\n"
 			 "and bring that file to an officer of the domain.\n"),
-			c->data, code);
+			c->quoted, code);
 	}
 	node_close(n);
 	return rc;
@@ -75,9 +75,9 @@ static enum err_code run_init(
 	rc = node_init(c->data, &o, err);
 	if (rc == ERR_INVALID)
 		rc = ERR_USAGE; /* the options are all it was given */
-	if (rc == ERR_EXISTS) {
+	if (rc == ERR_EXISTS && open_check(c, NULL) == ERR_OK) {
 		cli_safe(c, _("The node that is there was not touched."));
-		cli_next(c, "cundang -C %s status", c->data);
+		cli_next_command(c, "status");
 	}
 	return rc ? rc : tell(c, o.code, err);
 }

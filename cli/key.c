@@ -6,6 +6,7 @@
 struct keys {
 	char log[VKEY_SIZE], witness[VKEY_SIZE];
 	char tls[BASE64_SIZE(SIGN_PUBLIC_SIZE)];
+	char seal[BASE64_SIZE(sizeof(((struct node_request *)0)->seal))];
 };
 
 static enum err_code read_keys(struct node *n, struct keys *k, struct err *err)
@@ -14,6 +15,7 @@ static enum err_code read_keys(struct node *n, struct keys *k, struct err *err)
 	struct sign_public witness = sign_key_public(n->witness);
 	struct sign_public tls = sign_key_public(n->tls);
 	char name[NOTE_NAME_SIZE];
+	struct node_request r;
 	struct note_key key;
 	enum err_code rc;
 
@@ -28,7 +30,9 @@ static enum err_code read_keys(struct node *n, struct keys *k, struct err *err)
 		return rc;
 	note_key_vkey(&key, k->witness);
 	base64_encode(tls.b, sizeof(tls.b), k->tls);
-	return ERR_OK;
+	if ((rc = node_make_request(n, &r, err)) == ERR_OK)
+		base64_encode(r.seal, r.seal_len, k->seal);
+	return rc;
 }
 
 static enum err_code run_show(
@@ -43,14 +47,16 @@ static enum err_code run_show(
 	if ((rc = open_reader(c, &n, err)) || (rc = read_keys(n, &k, err)))
 		goto out;
 	if (!c->json) {
-		printf("log      %s\nwitness  %s\ntls      %s\n", k.log,
-			k.witness, k.tls);
+		printf("log      %s\nwitness  %s\ntls      %s\n"
+		       "seal     %s\n",
+			k.log, k.witness, k.tls, k.seal);
 		goto out;
 	}
 	v = json_new_object();
 	if (!json_set(v, "log", out_text(k.log)) ||
 		!json_set(v, "witness", out_text(k.witness)) ||
 		!json_set(v, "tls", out_text(k.tls)) ||
+		!json_set(v, "seal", out_text(k.seal)) ||
 		!json_set(v, "origin", out_text(n->origin))) {
 		json_free(v);
 		v = NULL;

@@ -91,8 +91,9 @@ static enum err_code read_request(const char *path, struct node_request *r,
 	if ((rc = file_read(path, REQUEST_LIMIT, &text, err)))
 		return rc;
 	check_number(&text, check);
-	if ((rc = node_request_parse(text.data, text.len, r, err)))
-		rc = err_while(err, rc, "%s", path);
+	if ((rc = cli_input(
+		     node_request_parse(text.data, text.len, r, err), err)))
+		rc = err_while(err, rc, "%s is no request of a node", path);
 	buf_free(&text);
 	return rc;
 }
@@ -176,7 +177,7 @@ static enum err_code run_admit(
 	struct node_request *r = calloc(count, sizeof(*r));
 	struct governance *g = NULL;
 	struct statement s = {0};
-	char check[CHECK_SIZE];
+	char check[CHECK_SIZE], quoted[QUOTED_SIZE];
 	struct json *v;
 	enum err_code rc = ERR_OK;
 
@@ -194,7 +195,8 @@ static enum err_code run_admit(
 			       ", which officers sign now:\n",
 			       count),
 			count, s.serial);
-		printf("  cundang governance sign %s --key KEY\n", a->word[0]);
+		printf("  cundang governance sign %s --key KEY\n",
+			out_quoted(a->word[0], quoted));
 		goto out;
 	}
 	v = json_new_object();

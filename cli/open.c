@@ -36,15 +36,41 @@ enum err_code open_check(struct cli *c, struct err *err)
 	return rc;
 }
 
+static bool index_there(const char *data)
+{
+	char *path = file_join(data, "index/data.mdb");
+	bool there = path && file_exists(path);
+
+	free(path);
+	return there;
+}
+
+/* A file of ours that is not what it should be is damage, whatever parser says
+ * so. */
+enum err_code open_failed(struct cli *c, enum err_code rc, struct err *err)
+{
+	if (rc == ERR_INVALID || rc == ERR_PROTOCOL)
+		rc = err_set(err, ERR_CORRUPT, "%s", err->text);
+	if (!index_there(c->data)) {
+		cli_safe(c,
+			_("What was kept lies in the segments; the index is "
+			  "made from them."));
+		cli_next_command(c, "fsck --rebuild");
+		return err_set(err, rc, "the index in %s is missing", c->data);
+	}
+	if (rc == ERR_CORRUPT)
+		cli_next_command(c, "fsck");
+	return rc;
+}
+
 enum err_code open_reader(struct cli *c, struct node **out, struct err *err)
 {
 	enum err_code rc = open_check(c, err);
 
 	if (rc)
 		return rc;
-	if ((rc = node_open(c->data, STORE_READ, out, err)) == ERR_CORRUPT)
-		cli_next(c, "cundang -C %s fsck", c->data);
-	return rc;
+	rc = node_open(c->data, STORE_READ, out, err);
+	return rc ? open_failed(c, rc, err) : rc;
 }
 
 static void rest(void)
@@ -76,9 +102,9 @@ enum err_code open_writer(struct cli *c, struct control **control,
 			  "this node and does not answer on its control "
 			  "socket."));
 		cli_next(c, _("try again in a moment, or see who: fuser -v %s"),
-			c->data);
-	} else if (rc == ERR_CORRUPT) {
-		cli_next(c, "cundang -C %s fsck", c->data);
+			c->quoted);
+	} else if (rc) {
+		rc = open_failed(c, rc, err);
 	}
 	return rc;
 }

@@ -84,6 +84,18 @@ void out_reason(FILE *f, const char *text)
 		out_plain(f, end, strlen(end));
 }
 
+const char *out_label(const char *name)
+{
+	static const char *const names[] = {
+		N_("public"), N_("internal"), N_("personal"), N_("sensitive")};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!strcmp(names[i], name))
+			return _(names[i]);
+	}
+	return name;
+}
+
 int out_width(const char *s)
 {
 	size_t len = strlen(s);
@@ -117,6 +129,41 @@ const char *out_count(uint64_t n, char text[COUNT_TEXT_SIZE])
 			text[at++] = ',';
 		text[at++] = digits[i];
 	}
+	text[at] = '\0';
+	return text;
+}
+
+/* Letters beyond ASCII are plain: shells take them as they are. */
+static bool needs_quotes(const char *s)
+{
+	for (const char *p = s; *p; p++) {
+		if (!((unsigned char)*p >= 0x80 || (*p >= '0' && *p <= '9') ||
+			    (*p >= 'A' && *p <= 'Z') ||
+			    (*p >= 'a' && *p <= 'z') ||
+			    strchr("_-./:@%+=,", *p)))
+			return true;
+	}
+	return *s == '\0';
+}
+
+const char *out_quoted(const char *s, char text[QUOTED_SIZE])
+{
+	size_t at = 0;
+
+	if (!needs_quotes(s)) {
+		snprintf(text, QUOTED_SIZE, "%s", s);
+		return text;
+	}
+	text[at++] = '\'';
+	for (; *s && at + 6 < QUOTED_SIZE; s++) {
+		if (*s == '\'') {
+			memcpy(text + at, "'\\''", 4);
+			at += 4;
+		} else {
+			text[at++] = *s;
+		}
+	}
+	text[at++] = '\'';
 	text[at] = '\0';
 	return text;
 }

@@ -25,6 +25,8 @@
 #define STAGED_FILES 256
 #define BUSY_TRIES 50
 #define BUSY_PAUSE_MS 100
+/* So many refused lines from the start mean that these are no lines. */
+#define HOPELESS_LINES 20
 
 /* A line that is in the chunk, and what became of it. */
 struct item {
@@ -208,6 +210,31 @@ static enum err_code tell_refused(
 	return out_json(v, err);
 }
 
+/* A document over many lines, an array, or no text at all: each line of it is
+ * an error, and none is worth reading. */
+static bool is_hopeless(const struct put *p)
+{
+	return !p->cli->json && p->kept == 0 && p->refused == HOPELESS_LINES;
+}
+
+/* Unless a later line of the chunk was kept: then the rest is told as well. */
+static enum err_code hopeless(
+	struct put *p, const struct chunk *c, size_t at, struct err *err)
+{
+	for (size_t i = at + 1; i < c->count; i++) {
+		if (!c->item[i].rc)
+			return ERR_OK;
+	}
+	cli_safe(p->cli, _("Nothing was stored."));
+	cli_next(p->cli,
+		_("one JSON document a line: jq -c . FILE | cundang put, or jq "
+		  "-c '.[]' FILE for an array"));
+	return err_set(err, ERR_INVALID,
+		"the first %d lines were all refused: this looks like one "
+		"document over several lines, an array, or no JSON",
+		HOPELESS_LINES);
+}
+
 static enum err_code tell(struct put *p, const struct chunk *c, struct err *err)
 {
 	enum err_code rc = ERR_OK;
@@ -217,6 +244,8 @@ static enum err_code tell(struct put *p, const struct chunk *c, struct err *err)
 
 		if (it->rc) {
 			rc = tell_refused(p, it, err);
+			if (rc == ERR_OK && is_hopeless(p))
+				rc = hopeless(p, c, i, err);
 		} else {
 			fwrite(c->receipts.data + it->receipt_at, 1,
 				it->receipt_len, stdout);
@@ -427,6 +456,17 @@ static enum err_code add_long(
 	return ERR_OK;
 }
 
+/* Editors on Windows put a byte order mark before the first line. */
+static void skip_mark(const struct lines *l, const char **text, size_t *len)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if (l->number == 1 && *len >= 3 && !memcmp(*text, mark, 3)) {
+		*text += 3;
+		*len -= 3;
+	}
+}
+
 static enum err_code drain(
 	struct put *p, const char *file, struct lines *l, struct err *err)
 {
@@ -442,6 +482,7 @@ static enum err_code drain(
 			rc = add_long(p, file, l->number, err);
 			break;
 		case LINES_LINE:
+			skip_mark(l, &text, &len);
 			if (!is_empty(text, len))
 				rc = add_line(
 					p, file, l->number, text, len, err);
@@ -581,9 +622,13 @@ static void tell_safe(const struct put *p)
 	char kept[COUNT_TEXT_SIZE];
 
 	cli_safe(p->cli,
-		_("%s records were acknowledged and are safe. It is safe to "
-		  "put the same file again: what is here already gives the "
-		  "same receipt."),
+		ngettext("%s record was acknowledged and is safe. The same "
+			 "file can be put again: a document equal to the "
+			 "newest revision of its id gives the same receipt.",
+			"%s records were acknowledged and are safe. The same "
+			"file can be put again: a document equal to the "
+			"newest revision of its id gives the same receipt.",
+			p->kept),
 		out_count(p->kept, kept));
 }
 
@@ -605,7 +650,7 @@ static enum err_code run_put(
 		(void)settle(&p, other(&p), NULL);
 		(void)settle(&p, p.now, NULL);
 	}
-	if (started && rc && (p.kept > 0 || rc != ERR_NOT_FOUND))
+	if (started && rc && !c->safe[0] && (p.kept > 0 || rc != ERR_NOT_FOUND))
 		tell_safe(&p);
 	if (rc == ERR_OK && !c->json)
 		summary(&p);
@@ -627,8 +672,9 @@ const struct command command_put = {
 	.detail = N_("Each line of a FILE (or of standard input) is one "
 		     "document. Each document that is\nkept gives one line "
 		     "{\"id\",\"leaf\",\"origin\",\"rev\",\"seq\"}, once it is "
-		     "durable. To put the\nsame document again is safe: it "
-		     "gives the same receipt."),
+		     "durable. A document equal\nto the newest revision of "
+		     "its id gives the receipt it had; any other is its next "
+		     "revision."),
 	.most = WORDS_ANY,
 	.options = options,
 	.run = run_put,

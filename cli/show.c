@@ -23,8 +23,8 @@ static void print_labels(
 		return;
 	out_column(title, 12);
 	for (size_t i = 0; i < json_count(list); i++)
-		printf("%s%s", i ? ", " : "",
-			json_string(json_at(list, i), NULL));
+		printf("%s%s", i ? _(", ") : "",
+			out_label(json_string(json_at(list, i), NULL)));
 	putchar('\n');
 }
 
@@ -96,8 +96,13 @@ static void print_head(
 	printf("%s/%" PRIu64 ", %s %" PRIu64 "\n", l->origin,
 		(uint64_t)json_number(json_get(doc, "seq")), _("revision"),
 		(uint64_t)json_number(json_get(doc, "rev")));
+	print_labels(doc, "masked", _("masked"));
 	print_labels(doc, "withheld", _("not here"));
 	print_labels(doc, "erased", _("destroyed"));
+	if (json_count(json_get(doc, "masked")))
+		printf("  %s\n",
+			_("(kept here whole; only masked forms, or nothing, "
+			  "are shown)"));
 }
 
 static enum err_code show_record(const struct show *s,
@@ -217,6 +222,7 @@ static enum err_code show_proof(const struct show *s, const struct args *a,
 	uint8_t labels = LABEL_BIT(LABEL_PUBLIC) | LABEL_BIT(LABEL_INTERNAL);
 	const char *said = args_get(a, "labels"), *path = args_get(a, "output");
 	struct buf proof = BUF_EMPTY;
+	char quoted[QUOTED_SIZE];
 	enum err_code rc;
 
 	if ((said && (rc = parse_labels(said, &labels, err))) ||
@@ -229,7 +235,7 @@ static enum err_code show_proof(const struct show *s, const struct args *a,
 				_("The proof is in %s. It is checked by:\n"
 				  "  cundang verify %s --log VKEY    (VKEY: "
 				  "cundang key show at the origin)\n"),
-				path, path);
+				path, out_quoted(path, quoted));
 	} else {
 		fwrite(proof.data, 1, proof.len, stdout);
 	}
@@ -253,7 +259,7 @@ static enum err_code run_show(
 	s.rules = node_rules(s.node);
 	if ((rc = point_find(s.node->store, &p, &log, &seq, err))) {
 		if (rc == ERR_NOT_FOUND)
-			cli_next(c, "cundang -C %s list", c->data);
+			cli_next_command(c, "list");
 	} else if (args_has(a, "proof")) {
 		rc = show_proof(&s, a, &log, seq, err);
 	} else if (args_has(a, "all")) {
@@ -278,8 +284,11 @@ const struct command command_show = {
 	.name = "show",
 	.words = "ID|DIGEST|ORIGIN/NUMBER|CODE/NUMBER",
 	.summary = N_("show a record, masked, or make a proof of it"),
-	.detail =
-		N_("Names, numbers and addresses of people are shown masked."),
+	.detail = N_("What is labelled personal or sensitive is kept whole and "
+		     "not shown: at most a masked\nform of it. Beside "
+		     "\"masked\" stand its labels, beside \"not here\" "
+		     "those that the rules\nkeep from this node, beside "
+		     "\"destroyed\" those destroyed under an order."),
 	.least = 1,
 	.most = 1,
 	.options = options,

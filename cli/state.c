@@ -50,6 +50,8 @@ static bool add_rules(struct json *v, struct node *n)
 	good = json_set(g, "serial", json_new_u64(rules_serial(rules))) &&
 		json_set(g, "at", out_text(at));
 	good = json_set(v, "governance", g) && good;
+	good = good &&
+		json_set(v, "enrolled", json_new_bool(me && me->enrolled));
 	if (me)
 		good = good && json_set(v, "name", out_text(me->name)) &&
 			json_set(v, "rank", out_text(rank_name(me->rank)));
@@ -161,11 +163,93 @@ static const char *word(const char *s)
 	return s;
 }
 
-void peer_print(const struct json *peer)
+const struct json *state_parent(const struct json *state)
+{
+	const struct json *peers = json_get(state, "peers");
+
+	for (size_t i = 0; i < json_count(peers); i++) {
+		if (peer_is(json_at(peers, i), "parent"))
+			return json_at(peers, i);
+	}
+	return NULL;
+}
+
+uint64_t state_own_waiting(const struct json *state)
+{
+	const char *origin = json_get_string(state, "origin");
+	const struct json *logs = json_get(state, "logs");
+	uint64_t size = json_count_of(state, "size"), cosigned = 0;
+
+	for (size_t i = 0; origin && i < json_count(logs); i++) {
+		const char *o = json_get_string(json_at(logs, i), "origin");
+
+		if (o && !strcmp(o, origin))
+			cosigned = json_count_of(json_at(logs, i), "cosigned");
+	}
+	return size > cosigned ? size - cosigned : 0;
+}
+
+/* Before hello nothing is compared, and a session counts nothing. */
+uint64_t peer_backlog(const struct json *state, const struct json *peer)
+{
+	uint64_t said = json_count_of(peer, "backlog");
+	uint64_t own = state_own_waiting(state);
+
+	if (!peer_is(peer, "parent") ||
+		!strcmp(text_of(peer, "state"), "open") ||
+		!strcmp(text_of(peer, "state"), "waiting"))
+		return said;
+	return own > said ? own : said;
+}
+
+bool state_is_root(const struct rules *rules, const char *code)
+{
+	const struct node_info *us = rules_node(rules, code);
+
+	return us && !us->parent[0];
+}
+
+/* By the words with which sessions end (docs/protocol.md), which the peer says
+ * in its own language behind them. */
+static const struct {
+	const char *word, *text, *next;
+} endings[] = {
+	{"unknown-key",
+		N_("the node above is reached, but its rules do not know this "
+		   "node's key yet"),
+		N_("cundang node request -o FILE; an officer then: cundang "
+		   "node admit GOV FILE")},
+	{"domain", N_("the node at that address is of another domain"), ""},
+	{"code", N_("the node at that address is another one"), ""},
+	{"fork",
+		N_("this log and what is held of it above contradict each "
+		   "other; waiting does not help"),
+		N_("cundang fsck, and ask who else has this node's keys")},
+	{"stopped", N_("the node above was stopped"), ""},
+	{"internal", N_("the node above failed; its log tells why"), ""},
+};
+
+const char *peer_reason(const struct json *peer, const char **next)
+{
+	const char *said = text_of(peer, "waiting_for");
+	size_t len = strcspn(said, ":");
+
+	*next = "";
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+		if (strlen(endings[i].word) != len ||
+			strncmp(endings[i].word, said, len))
+			continue;
+		*next = endings[i].next[0] ? _(endings[i].next) : "";
+		return _(endings[i].text);
+	}
+	return said;
+}
+
+void peer_print(const struct json *state, const struct json *peer)
 {
 	char n[COUNT_TEXT_SIZE];
 	uint64_t next = json_count_of(peer, "next_try_s");
-	const char *waiting_for = text_of(peer, "waiting_for");
+	const char *fix, *reason = peer_reason(peer, &fix);
 
 	out_column(word(text_of(peer, "role")), 8);
 	out_column(text_of(peer, "code"), 14);
@@ -174,14 +258,15 @@ void peer_print(const struct json *peer)
 	if (json_bool(json_get(peer, "complete")))
 		fputs(_("complete"), stdout);
 	else if (json_get(peer, "backlog"))
-		printf(_("%s to go"),
-			out_count(json_count_of(peer, "backlog"), n));
-	if (!json_bool(json_get(peer, "complete")) && *waiting_for) {
-		fputs(", ", stdout);
-		out_plain(stdout, waiting_for, strlen(waiting_for));
+		printf(_("%s to go"), out_count(peer_backlog(state, peer), n));
+	if (!json_bool(json_get(peer, "complete")) && *reason) {
+		fputs(_(", "), stdout);
+		out_reason(stdout, reason);
 	}
 	if (json_get(peer, "next_try_s") &&
 		!strcmp(text_of(peer, "state"), "waiting"))
 		printf(_(", next try in %s s"), out_count(next, n));
 	putchar('\n');
+	if (*fix && !json_bool(json_get(peer, "complete")))
+		printf("  %s %s\n", _("next:"), fix);
 }

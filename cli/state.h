@@ -11,6 +11,17 @@ enum err_code state_get(struct cli *c, struct control **control,
 /* The peer of that code, or NULL. */
 const struct json *state_peer(const struct json *state, const char *code);
 bool peer_is(const struct json *peer, const char *role);
-/* Prints a peer in one line for people. */
-void peer_print(const struct json *peer);
+/* The parent, connected or not; NULL when none is dialled. */
+const struct json *state_parent(const struct json *state);
+/* Entries of the own log that nobody above has countersigned. */
+uint64_t state_own_waiting(const struct json *state);
+/* What a peer still has to get: not less than what of the own log waits, while
+ * the two have not compared. */
+uint64_t peer_backlog(const struct json *state, const struct json *peer);
+bool state_is_root(const struct rules *rules, const char *code);
+/* What is in the way, "" for nothing known, and in *next what to do about it
+ * ("" for nothing). */
+const char *peer_reason(const struct json *peer, const char **next);
+/* Prints a peer in one line for people, and what to do below it. */
+void peer_print(const struct json *state, const struct json *peer);
 uint64_t json_count_of(const struct json *v, const char *name);

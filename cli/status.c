@@ -21,7 +21,8 @@ static void print_own(const struct json *v)
 	}
 	printf(" (%s)\n", json_get_string(v, "domain"));
 	out_column(_("log"), 10);
-	printf(_("%s entries, root %s\n"),
+	printf(ngettext("%s entry, root %s\n", "%s entries, root %s\n",
+		       json_count_of(v, "size")),
 		out_count(json_count_of(v, "size"), n), root ? root : "");
 	out_column(_("rules"), 10);
 	printf(_("number %" PRIu64 " of %.10s\n"),
@@ -32,41 +33,40 @@ static void print_own(const struct json *v)
 			: _("not running: records are kept, nothing is sent"));
 }
 
-/* Entries of the own log that the parent has not countersigned. */
-static uint64_t own_waiting(const struct json *v)
+/* What the node cannot do anything about by waiting. */
+static void print_lacks(struct cli *c, const struct json *v)
 {
-	const char *origin = json_get_string(v, "origin");
-	const struct json *logs = json_get(v, "logs");
-	uint64_t size = json_count_of(v, "size"), cosigned = 0;
+	struct node *n = NULL;
+	struct rules *rules;
 
-	for (size_t i = 0; origin && i < json_count(logs); i++) {
-		const char *o = json_get_string(json_at(logs, i), "origin");
-
-		if (o && !strcmp(o, origin))
-			cosigned = json_count_of(json_at(logs, i), "cosigned");
-	}
-	return size > cosigned ? size - cosigned : 0;
-}
-
-static const struct json *parent_of(const struct json *v)
-{
-	const struct json *peers = json_get(v, "peers");
-
-	for (size_t i = 0; i < json_count(peers); i++) {
-		if (peer_is(json_at(peers, i), "parent"))
-			return json_at(peers, i);
-	}
-	return NULL;
+	if (!json_bool(json_get(v, "enrolled")))
+		printf("%s\n  %s %s\n",
+			_("The rules here do not have this node's keys: it is "
+			  "not admitted yet, or the rules are old."),
+			_("next:"),
+			_("cundang node request -o FILE; an officer then: "
+			  "cundang node admit GOV FILE"));
+	if (state_parent(v) || open_reader(c, &n, NULL))
+		return;
+	rules = node_rules(n);
+	if (!n->config.parent[0] && !state_is_root(rules, n->config.code))
+		printf(_("node.yaml names no parent, so nothing is ever sent; "
+			 "by the rules it is %s.\n"),
+			rules_node(rules, n->config.code)
+				? rules_node(rules, n->config.code)->parent
+				: "");
+	rules_unref(rules);
+	node_close(n);
 }
 
 static void print_waiting(const struct json *v)
 {
-	const struct json *parent = parent_of(v);
-	uint64_t waiting = parent ? json_count_of(parent, "backlog") : 0;
+	const struct json *parent = state_parent(v);
+	uint64_t waiting = parent ? peer_backlog(v, parent) : 0;
 	char n[COUNT_TEXT_SIZE];
 
 	if (!json_bool(json_get(v, "running")))
-		waiting = own_waiting(v);
+		waiting = state_own_waiting(v);
 	out_column(_("records"), 10);
 	if (waiting)
 		printf(ngettext("kept here, waiting to go up: %s\n",
@@ -90,7 +90,7 @@ static void print_peers(const struct json *v, bool children)
 
 	for (size_t i = 0; i < json_count(peers); i++) {
 		if (children || peer_is(json_at(peers, i), "parent"))
-			peer_print(json_at(peers, i));
+			peer_print(v, json_at(peers, i));
 		else
 			hidden++;
 	}
@@ -115,6 +115,7 @@ static enum err_code run_status(
 		print_own(v);
 		print_waiting(v);
 		print_peers(v, args_has(a, "children"));
+		print_lacks(c, v);
 		json_free(v);
 	}
 	control_close(control);

@@ -12,24 +12,31 @@
 struct left {
 	size_t parents, open;
 	uint64_t backlog, wanted;
+	char reason[ERR_TEXT_SIZE]; /* of the last that is open */
+	const char *next;
 };
 
 /* What is still open towards the parents meant; all of them without a code. */
 static struct left look(const struct json *state, const char *code)
 {
 	const struct json *peers = json_get(state, "peers");
-	struct left l = {.wanted = json_count_of(state, "wanted")};
+	struct left l = {.wanted = json_count_of(state, "wanted"), .next = ""};
 
 	for (size_t i = 0; i < json_count(peers); i++) {
 		const struct json *p = json_at(peers, i);
 		const char *its = json_get_string(p, "code");
-		uint64_t backlog = json_count_of(p, "backlog");
+		uint64_t backlog = peer_backlog(state, p);
+		bool open;
 
 		if (code ? !its || strcmp(its, code) : !peer_is(p, "parent"))
 			continue;
 		l.parents++;
 		l.backlog += backlog;
-		l.open += !json_bool(json_get(p, "complete")) || backlog > 0;
+		open = !json_bool(json_get(p, "complete")) || backlog > 0;
+		l.open += open;
+		if (open)
+			snprintf(l.reason, sizeof(l.reason), "%s",
+				peer_reason(p, &l.next));
 	}
 	return l;
 }
@@ -101,11 +108,15 @@ static enum err_code wait_for(struct cli *c, struct control *control,
 		return rc;
 	cli_safe(
 		c, _("Everything is kept here; the daemon goes on by itself."));
-	cli_next(c, "cundang -C %s why %s", c->data, code ? code : "");
-	if (!code)
-		cli_next(c, "cundang -C %s status", c->data);
-	return err_set(err, ERR_BUSY, "not complete within %llu s",
-		(unsigned long long)timeout_s);
+	if (*l.next)
+		cli_next(c, "%s", l.next);
+	else
+		cli_next_command(c, "status");
+	if (!l.reason[0])
+		return err_set(err, ERR_BUSY, "not complete within %llu s",
+			(unsigned long long)timeout_s);
+	return err_set(err, ERR_BUSY, "not complete within %llu s: %s",
+		(unsigned long long)timeout_s, l.reason);
 }
 
 static enum err_code run_sync(
@@ -126,7 +137,7 @@ static enum err_code run_sync(
 			cli_safe(c,
 				_("Records can be put all the same; only the "
 				  "daemon sends them."));
-			cli_next(c, "cundangd -C %s", c->data);
+			cli_next_daemon(c);
 		}
 		return rc;
 	}

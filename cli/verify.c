@@ -1,11 +1,13 @@
 /* verify.c - `cundang verify`: a package or a proof, judged by itself. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/scratch.h"
 
 #define PROOF_HEAD "c2sp.org/tlog-proof@v1"
 
@@ -33,7 +35,7 @@ static void on_fault(void *arg, const char *thing, const char *what)
 	fputs("FAULT ", stdout);
 	out_plain(stdout, thing, strlen(thing));
 	fputs(": ", stdout);
-	out_plain(stdout, what, strlen(what));
+	out_reason(stdout, what);
 	putchar('\n');
 }
 
@@ -54,10 +56,12 @@ static struct json *verdict(const struct check *k)
 static struct json *package_json(
 	const struct check *k, const struct archive_report *r)
 {
-	char root[DIGEST_HEX_SIZE];
+	char root[BASE64_SIZE(DIGEST_SIZE)];
 	struct json *v = verdict(k);
 
-	digest_hex(&r->root, root);
+	base64_encode(r->root.b, sizeof(r->root.b), root);
+	if (!r->size) /* it was not read so far */
+		return v;
 	if (v && json_set(v, "origin", out_text(r->origin)) &&
 		json_set(v, "holder", out_text(r->holder)) &&
 		json_set(v, "size", json_new_u64(r->size)) &&
@@ -80,12 +84,16 @@ static void print_package(const struct check *k, const struct archive_report *r)
 	char n[COUNT_TEXT_SIZE];
 
 	if (k->count > 0) {
-		printf(_("%s faults: this package is not what it claims to "
-			 "be.\n"),
+		printf(ngettext("%s fault: this package is not what it claims "
+				"to be.\n",
+			       "%s faults: this package is not what it claims "
+			       "to be.\n",
+			       k->count),
 			out_count(k->count, n));
 		return;
 	}
-	printf(_("Good: %s records"), out_count(r->records, n));
+	printf(ngettext("Good: %s record", "Good: %s records", r->records),
+		out_count(r->records, n));
 	printf(_(" of %s, entries %" PRIu64 " to %" PRIu64
 		 ", %u countersignatures.\n"),
 		r->origin, r->from, r->to, r->cosignatures);
@@ -97,8 +105,25 @@ static void print_package(const struct check *k, const struct archive_report *r)
 			out_count(r->erased, n));
 }
 
+/* archive_verify() unpacks below $TMPDIR: a folder that goes with us. */
+static enum err_code enter_scratch(struct err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *folder = NULL;
+	enum err_code rc;
+
+	if (asprintf(&folder, "%s/cundang-XXXXXX", tmp && *tmp ? tmp : "/tmp") <
+		0)
+		return err_nomem(err);
+	rc = scratch_enter(folder, err);
+	if (rc == ERR_OK && setenv("TMPDIR", folder, 1))
+		rc = err_sys(err, "TMPDIR");
+	free(folder);
+	return rc;
+}
+
 static enum err_code verify_package(struct check *k, const struct args *a,
-	const char *path, struct err *err)
+	const char *path, bool folder, struct err *err)
 {
 	const char *hex = args_get(a, "root");
 	struct archive_report r = {0};
@@ -113,11 +138,9 @@ static enum err_code verify_package(struct check *k, const struct args *a,
 		return err_set(err, ERR_USAGE,
 			"--root %s is not 64 lower-case hexadecimal digits",
 			hex);
+	if (!folder && (rc = enter_scratch(err)))
+		return rc;
 	rc = archive_verify(path, &root, on_fault, k, &r, err);
-	if (rc == ERR_INVALID) {
-		on_fault(k, "package", err->text);
-		rc = ERR_CORRUPT;
-	}
 	if (rc && (rc != ERR_CORRUPT || k->count == 0))
 		return rc;
 	k->cli->failed = k->count > 0;
@@ -193,7 +216,13 @@ static enum err_code verify_proof(struct check *k, const struct args *a,
 	if ((rc = read_key(args_get(a, "log"), &key, err)) ||
 		(rc = file_read(path, PROOF_SIZE_LIMIT, &bytes, err)))
 		goto out;
-	rc = proof_verify(bytes.data, bytes.len, &key, &r, err);
+	if (bytes.len < sizeof(PROOF_HEAD) ||
+		memcmp(bytes.data, PROOF_HEAD, sizeof(PROOF_HEAD) - 1))
+		rc = err_set(err, ERR_INVALID,
+			"this is no proof: it does not begin with %s",
+			PROOF_HEAD);
+	else
+		rc = proof_verify(bytes.data, bytes.len, &key, &r, err);
 	if (rc == ERR_PROTOCOL || rc == ERR_DENIED || rc == ERR_INVALID) {
 		on_fault(k, "proof", err->text);
 		k->cli->failed = true;
@@ -208,16 +237,20 @@ out:
 	return rc;
 }
 
-static enum err_code is_proof(const char *path, bool *yes, struct err *err)
+enum kind { KIND_FOLDER, KIND_TAR, KIND_PROOF };
+
+/* A file is a proof when it begins as one, or is said to be one. */
+static enum err_code kind_of(
+	const char *path, const struct args *a, enum kind *out, struct err *err)
 {
 	char head[sizeof(PROOF_HEAD)] = "";
 	struct stat st;
 	ssize_t n = 0;
 	int fd;
 
-	*yes = false;
 	if (stat(path, &st))
 		return err_sys(err, "%s", path);
+	*out = KIND_FOLDER;
 	if (S_ISDIR(st.st_mode))
 		return ERR_OK;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 ||
@@ -229,7 +262,10 @@ static enum err_code is_proof(const char *path, bool *yes, struct err *err)
 		return rc;
 	}
 	close(fd);
-	*yes = (size_t)n == sizeof(head) - 1 && !strcmp(head, PROOF_HEAD);
+	*out = !strcmp(head, PROOF_HEAD) ||
+			(args_has(a, "log") && !args_has(a, "root"))
+		? KIND_PROOF
+		: KIND_TAR;
 	return ERR_OK;
 }
 
@@ -239,13 +275,14 @@ static enum err_code run_verify(
 	struct check k = {.cli = c, .faults = json_new_array()};
 	const char *path = a->word[0];
 	enum err_code rc;
-	bool proof;
+	enum kind kind;
 
 	if (!k.faults)
 		return err_nomem(err);
-	if ((rc = is_proof(path, &proof, err)) == ERR_OK)
-		rc = proof ? verify_proof(&k, a, path, err)
-			   : verify_package(&k, a, path, err);
+	if ((rc = kind_of(path, a, &kind, err)) == ERR_OK)
+		rc = kind == KIND_PROOF
+			? verify_proof(&k, a, path, err)
+			: verify_package(&k, a, path, kind == KIND_FOLDER, err);
 	json_free(k.faults);
 	return rc;
 }

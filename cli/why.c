@@ -1,11 +1,72 @@
 /* why.c - `cundang why`: what is in the way of a record, or of a node. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/control.h"
 #include "cli/state.h"
 
 /* A node */
+
+static bool has_log_of(const struct json *state, const char *code)
+{
+	const struct json *logs = json_get(state, "logs");
+
+	for (size_t i = 0; i < json_count(logs); i++) {
+		const char *o = json_get_string(json_at(logs, i), "origin");
+		const char *its = o ? origin_code(o) : NULL;
+
+		if (its && !strncmp(its, code, CODE_LEN))
+			return true;
+	}
+	return false;
+}
+
+/* It is not connected: what the rules and the logs here know of it. */
+static enum err_code why_absent(struct cli *c, const struct json *state,
+	const char *code, struct err *err)
+{
+	const char *self = json_get_string(state, "code");
+	struct node *n = NULL;
+	struct rules *rules;
+	const struct node_info *about;
+	enum err_code rc;
+
+	if ((rc = open_reader(c, &n, err)))
+		return rc;
+	rules = node_rules(n);
+	about = rules_node(rules, code);
+	if (self && !strcmp(self, code)) {
+		rc = err_set(err, ERR_NOT_FOUND,
+			"%s is this node itself: cundang status tells of it",
+			code);
+	} else if (!about) {
+		rc = err_set(err, ERR_NOT_FOUND,
+			"%s is no division of this domain", code);
+	} else if (!self || strcmp(about->parent, self)) {
+		rc = err_set(err, ERR_NOT_FOUND,
+			"%s is not right above or below this node", code);
+	} else if (!about->enrolled) {
+		rc = err_set(err, ERR_NOT_FOUND,
+			"%s is in the list of divisions, but not admitted: the "
+			"rules have no keys of it",
+			code);
+		cli_next(c,
+			_("there: cundang node request -o FILE; an officer: "
+			  "cundang node admit GOV FILE"));
+	} else {
+		rc = err_set(err, ERR_NOT_FOUND,
+			has_log_of(state, code)
+				? "%s is admitted and has sent entries, but "
+				  "is not connected now"
+				: "%s is admitted, but has never connected",
+			code);
+		cli_next(c, _("there: cundang status tells what it waits for"));
+	}
+	rules_unref(rules);
+	node_close(n);
+	return rc;
+}
 
 static enum err_code why_peer(struct cli *c, const char *code, struct err *err)
 {
@@ -21,16 +82,13 @@ static enum err_code why_peer(struct cli *c, const char *code, struct err *err)
 		rc = err_set(err, ERR_NOT_FOUND,
 			"the daemon is not running: nothing goes to %s", code);
 		cli_safe(c, _("What was put is kept; the daemon sends it."));
-		cli_next(c, "cundangd -C %s", c->data);
+		cli_next_daemon(c);
 	} else if (!peer) {
-		rc = err_set(err, ERR_NOT_FOUND,
-			"%s is neither above this node nor connected to it",
-			code);
-		cli_next(c, "cundang -C %s status --children", c->data);
+		rc = why_absent(c, state, code, err);
 	} else if (c->json) {
 		rc = out_json(json_copy(peer), err);
 	} else {
-		peer_print(peer);
+		peer_print(state, peer);
 	}
 	json_free(state);
 	control_close(control);
@@ -154,22 +212,71 @@ static void print_labels(const char *title, uint8_t labels)
 	for (unsigned i = 0; i < LABEL_COUNT; i++) {
 		if (!(labels & LABEL_BIT(i)))
 			continue;
-		printf("%s%s", comma, label_name((enum label)i));
-		comma = ", ";
+		printf("%s%s", comma, out_label(label_name((enum label)i)));
+		comma = _(", ");
 	}
 	putchar('\n');
 }
 
-static void print_story(const struct story *s)
+/* Who has countersigned a checkpoint that covers it. */
+static void print_witnesses(const struct story *s)
+{
+	struct buf text = BUF_EMPTY;
+	struct note note;
+
+	if (s->log.cosigned_size <= s->seq ||
+		store_note(s->node->store, s->log.id, NOTE_COSIGNED, &text,
+			NULL) ||
+		note_parse(text.data, text.len, &note, NULL))
+		goto out;
+	for (size_t i = 0; i < note.count; i++) {
+		const char *slash = strchr(note.line[i].name, '/');
+		const struct node_info *who;
+		char code[CODE_SIZE];
+
+		if (!slash || strcmp(slash + 1 + CODE_LEN, "/witness"))
+			continue;
+		memcpy(code, slash + 1, CODE_LEN);
+		code[CODE_LEN] = '\0';
+		who = rules_node(s->rules, code);
+		printf(_("Countersigned by %s %s: it is kept there too.\n"),
+			code, who ? who->name : "");
+	}
+out:
+	buf_free(&text);
+}
+
+/* Why nobody has, as far as the daemon knows. */
+static void print_waiting(const struct story *s, const struct json *state)
+{
+	const struct json *parent = state_parent(state);
+
+	if (state_is_root(s->rules, s->node->config.code)) {
+		puts(_("This node is the root of its domain: there is nobody "
+		       "above to countersign."));
+		return;
+	}
+	puts(_("No node above has acknowledged it yet."));
+	if (!s->node->config.parent[0])
+		puts(_("node.yaml names no parent, so nothing is sent."));
+	else if (!json_bool(json_get(state, "running")))
+		puts(_("The daemon is not running, so nothing is sent."));
+	else if (parent)
+		peer_print(state, parent);
+}
+
+static void print_story(const struct story *s, const struct json *state)
 {
 	printf(_("It is here: number %" PRIu64 " of %s, arrival %" PRIu64
 		 ".\n"),
 		s->seq, s->log.origin, s->arrival);
-	if (s->log.cosigned_size > s->seq)
-		puts(_("A node above has countersigned it: it is kept there "
-		       "too."));
-	else if (s->log.kind != LOG_SPARSE && s->node->config.parent[0])
-		puts(_("No node above has acknowledged it yet."));
+	print_witnesses(s);
+	if (s->log.cosigned_size <= s->seq && s->log.kind == LOG_OWN)
+		print_waiting(s, state);
+	print_labels(_("Kept whole, and not shown raw:"),
+		(uint8_t)(s->have &
+			(LABEL_BIT(LABEL_PERSONAL) |
+				LABEL_BIT(LABEL_SENSITIVE))));
 	print_labels(_("Not held here, by the rules:"),
 		(uint8_t)(s->labels & ~s->have & ~s->erased));
 	print_labels(_("Destroyed under an order:"), s->erased);
@@ -181,6 +288,8 @@ static void print_story(const struct story *s)
 static enum err_code why_record(
 	struct cli *c, const char *word, struct err *err)
 {
+	struct control *control = NULL;
+	struct json *state = NULL;
 	struct story s = {0};
 	struct point p;
 	enum err_code rc;
@@ -194,8 +303,12 @@ static enum err_code why_record(
 		if (c->json)
 			rc = out_json(story_json(&s), err);
 		else
-			print_story(&s);
+			rc = state_get(c, &control, &state, err);
+		if (state)
+			print_story(&s, state);
 	}
+	json_free(state);
+	control_close(control);
 	rules_unref(s.rules);
 	node_close(s.node);
 	return rc;

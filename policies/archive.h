@@ -45,8 +45,9 @@ struct archive_report {
  * 9.3) and what is wrong with it. */
 typedef void archive_fault(void *arg, const char *thing, const char *what);
 /* `path` is a tar or its unpacked folder.  `root` is the root fingerprint on
- * paper.  ERR_CORRUPT when there was a fault (*out is set then too),
- * ERR_INVALID when it is no package.  A tar is unpacked below $TMPDIR. */
+ * paper.  ERR_CORRUPT when there was a fault (*out is set then too); what is no
+ * package at all has the fault "package".  ERR_NOT_FOUND: no such path.  A tar
+ * is unpacked below $TMPDIR, into a folder for this user only. */
 enum err_code archive_verify(const char *path, const struct digest *root,
 	archive_fault *fault, void *arg, struct archive_report *out,
 	struct err *err);

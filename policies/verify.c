@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "policies/packagefile.h"
+#include "policies/tarscan.h"
 #include "policies/tiles.h"
 
 #define THING_SIZE 320
@@ -150,10 +151,12 @@ static enum err_code check_description(struct checking *c, struct err *err)
 
 	rc = read_in(
 		c, "data/package.json", PACKAGE_DESCRIPTION_LIMIT, &text, err);
-	if (rc)
-		return is_ours(rc)
-			? rc
-			: err_while(err, ERR_INVALID, "not a package");
+	if (rc && is_ours(rc))
+		return rc;
+	if (rc) {
+		tell(c, "package", "there is no data/package.json");
+		return ERR_CORRUPT;
+	}
 	rc = package_description_parse(text.data, text.len, &c->desc, err);
 	buf_free(&text);
 	if (rc && !is_ours(rc)) {
@@ -823,12 +826,24 @@ static enum err_code check_folder(const char *dir, const struct digest *root,
 	enum err_code rc = check_all(&c, root, err);
 
 	if (rc == ERR_OK && c.report.faults)
-		rc = err_set(err, ERR_CORRUPT, "%" PRIu64 " faults",
-			c.report.faults);
+		rc = err_set(err, ERR_CORRUPT, "the package has faults");
 	if (rc == ERR_OK || rc == ERR_CORRUPT)
 		*out = c.report;
 	checking_fini(&c);
 	return rc;
+}
+
+/* format 9.3: "A tar that cannot be read whole is one fault, `package`." */
+static enum err_code unreadable(enum err_code rc, const struct err *why,
+	archive_fault *fault, void *arg, struct archive_report *out,
+	struct err *err)
+{
+	if (rc != ERR_INVALID && rc != ERR_LIMIT)
+		return err_set(err, rc, "%s", why->text);
+	*out = (struct archive_report){.faults = 1};
+	if (fault)
+		fault(arg, "package", why->text);
+	return err_set(err, ERR_CORRUPT, "%s", why->text);
 }
 
 static enum err_code check_tar(const char *path, const struct digest *root,
@@ -847,9 +862,12 @@ static enum err_code check_tar(const char *path, const struct digest *root,
 		free(dir);
 		return rc;
 	}
-	rc = package_untar(path, dir, err);
+	if ((rc = tar_scan(path, &why)) == ERR_OK)
+		rc = package_untar(path, dir, &why);
 	if (rc == ERR_OK)
 		rc = check_folder(dir, root, fault, arg, out, err);
+	else
+		rc = unreadable(rc, &why, fault, arg, out, err);
 	package_remove_folder(dir);
 	free(dir);
 	return rc;

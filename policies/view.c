@@ -59,6 +59,15 @@ static uint8_t withheld(const struct series *s, const struct record *r)
 	return (uint8_t)(labels & ~r->have & ~r->erased);
 }
 
+/* What is here and not shown raw. */
+static uint8_t masked(const struct record *r, enum view view)
+{
+	const uint8_t people =
+		LABEL_BIT(LABEL_PERSONAL) | LABEL_BIT(LABEL_SENSITIVE);
+
+	return view == VIEW_MASKED ? (uint8_t)(r->have & people) : 0;
+}
+
 static bool add_head(struct json *doc, const struct entry *e)
 {
 	return json_set(doc, "series", new_text(e->series)) &&
@@ -92,6 +101,9 @@ enum err_code view_document(const struct rules *rules, const char *origin,
 				json_new_u64(hidden))) ||
 		!json_set(doc, "origin", new_text(origin)) ||
 		!json_set(doc, "seq", json_new_u64(seq)) ||
+		(view == VIEW_MASKED &&
+			!json_set(
+				doc, "masked", new_labels(masked(r, view)))) ||
 		!json_set(doc, "withheld", new_labels(withheld(s, r))) ||
 		!json_set(doc, "erased", new_labels(r->erased))) {
 		rc = err_nomem(err);

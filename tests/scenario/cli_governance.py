@@ -59,10 +59,10 @@ def check_quorum(domain, folder):
     domain.edit(consumer)
     assert run("governance", "check", domain.gov).returncode == 0
     run("governance", "publish", domain.gov)
-    fails(run("governance", "publish", domain.gov, check=False), 8)
+    fails(run("governance", "publish", domain.gov, check=False), 9)
     fails(sign(domain, new_key(folder, "stranger")), 4, "no officer")
     assert "1 of 2" in sign(domain, domain.officers[0], check=True).stdout
-    fails(sign(domain, domain.officers[0]), 8, "signed")
+    fails(sign(domain, domain.officers[0]), 9, "signed")
     assert [h["final"] for h in heads(domain)] == [True, False], heads(domain)
 
 

@@ -616,18 +616,113 @@ static void parts_above_the_clearance_are_named(void **state)
 	json_free(v);
 }
 
+/* The same verdict and the same things named; whether there were faults. */
+static bool both_judge_alike(struct world *w, const char *path)
+{
+	struct archive_report report;
+	struct faults f;
+	struct json *v;
+	enum err_code rc = verify_c(w, path, &f, &report);
+	int status;
+
+	v = verify_python(w, path, &status);
+	assert_true(rc == ERR_OK || rc == ERR_CORRUPT);
+	assert_int_equal(status, rc ? 1 : 0);
+	assert_int_equal(json_bool(json_get(v, "ok")), rc == ERR_OK);
+	assert_agree(&f, v);
+	json_free(v);
+	return rc != ERR_OK;
+}
+
 static void what_is_no_package_is_said_so(void **state)
 {
 	struct world *w = *state;
 	struct archive_report report;
+	char path[256];
 	struct json *v;
 	struct faults f;
 	int status;
 
-	assert_int_equal(verify_c(w, VERIFY_SCRIPT, &f, &report), ERR_INVALID);
-	v = verify_python(w, VERIFY_SCRIPT, &status);
-	assert_int_equal(status, 2);
+	assert_true(both_judge_alike(w, VERIFY_SCRIPT));
+	unpack(w);
+	snprintf(path, sizeof(path), "%s/data/package.json", w->bag);
+	assert_int_equal(unlink(path), 0);
+	assert_true(both_judge_alike(w, w->bag));
+	assert_int_equal(
+		verify_c(w, "/nonexistent", &f, &report), ERR_NOT_FOUND);
+	v = verify_python(w, "/nonexistent", &status);
+	assert_int_equal(status, 3);
 	json_free(v);
+}
+
+static void write_file(const char *path, const struct buf *b, size_t len)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(b->data, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Where the headers of a tar are. */
+static size_t headers_of(const struct buf *tar, size_t at[], size_t cap)
+{
+	size_t count = 0, next = 0;
+	char size[12] = "";
+
+	while (next < tar->len && tar->data[next] && count < cap) {
+		at[count++] = next;
+		memcpy(size, tar->data + next + 124, 11);
+		next += 512 +
+			((size_t)strtoul(size, NULL, 8) + 511) / 512 * 512;
+	}
+	return count;
+}
+
+#define HEADERS_LIMIT 256
+#define DAMAGES 16
+
+/* One seed: what fails once fails again. */
+static size_t next_random(uint32_t *state, size_t below)
+{
+	*state = *state * 1664525 + 1013904223;
+	return (*state >> 8) % below;
+}
+
+static void a_tar_that_is_not_whole_is_one_fault(void **state)
+{
+	struct world *w = *state;
+	struct buf tar = BUF_EMPTY;
+	size_t at[HEADERS_LIMIT], count, damaged = 0;
+	uint32_t seed = 20240229;
+	char path[160];
+	struct err err;
+
+	snprintf(path, sizeof(path), "%s.damaged", w->village);
+	fixture_ok(file_read(w->village, 1 << 28, &tar, &err), &err);
+	count = headers_of(&tar, at, HEADERS_LIMIT);
+	assert_true(count > 10);
+	for (int i = 0; i < DAMAGES; i++) {
+		size_t len = i % 2 ? at[next_random(&seed, count)]
+				   : next_random(&seed, at[count - 1]);
+
+		write_file(path, &tar, len);
+		damaged += both_judge_alike(w, path);
+	}
+	for (int i = 0; i < DAMAGES; i++) {
+		size_t where = at[next_random(&seed, count)] +
+			(i % 4 ? next_random(&seed, 512)
+			       : 148 + next_random(&seed, 8));
+
+		tar.data[where] ^= (uint8_t)(1 + next_random(&seed, 255));
+		write_file(path, &tar, tar.len);
+		damaged += both_judge_alike(w, path);
+		buf_clear(&tar);
+		fixture_ok(file_read(w->village, 1 << 28, &tar, &err), &err);
+	}
+	assert_int_equal(damaged, 2 * DAMAGES);
+	remove(path);
+	buf_free(&tar);
 }
 
 static void a_log_is_exported_as_tiles(void **state)
@@ -675,6 +770,7 @@ int main(void)
 		cmocka_unit_test(a_changed_file_is_against_the_manifest),
 		cmocka_unit_test(parts_above_the_clearance_are_named),
 		cmocka_unit_test(what_is_no_package_is_said_so),
+		cmocka_unit_test(a_tar_that_is_not_whole_is_one_fault),
 		cmocka_unit_test(a_log_is_exported_as_tiles),
 	};
 
