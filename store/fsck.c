@@ -30,7 +30,6 @@ struct task {
 	struct item item;
 	struct digest *leaves; /* of a block of entries that is well */
 	size_t leaf_count;
-	uint64_t arrivals; /* records of a group found by id */
 };
 
 struct fsck {
@@ -44,7 +43,6 @@ struct fsck {
 	size_t tree_count;
 	struct task *tasks;
 	size_t task_count, task_cap;
-	uint64_t arrivals;
 	/* The group under the eye. */
 	uint64_t start;
 	size_t first_task;
@@ -105,6 +103,44 @@ static void check_location(struct task *t, const struct view *v)
 			"");
 }
 
+/* Records of the block that arrived with its group are known by their ids; one
+ * fault tells of all. */
+static enum err_code check_ids(struct task *t, const struct view *v,
+	const struct block *b, struct err *err)
+{
+	struct block *commit;
+	uint64_t arrival;
+	enum err_code rc;
+
+	if ((rc = block_directory(v, t->commit, &commit, err)))
+		return rc;
+	arrival = commit->directory.arrival;
+	for (size_t i = 0; i < commit->directory.run_count && !rc; i++) {
+		const struct arrival_run *run = &commit->directory.runs[i];
+
+		for (size_t k = 0; k < b->count && !rc; k++) {
+			const struct block_entry *row = &b->entries[k];
+			uint64_t seq = t->item.first + k;
+			struct entry e;
+
+			if (run->log != t->item.log || seq < run->first ||
+				seq - run->first >= run->count)
+				continue;
+			rc = entry_parse(row->text, row->len, &e, err);
+			if (!rc &&
+				!ids_known(v->txn, e.uuid,
+					arrival + (seq - run->first)))
+				rc = err_set(err, ERR_CORRUPT,
+					"the index does not know entry %" PRIu64
+					" of log %" PRIu32 " by its id",
+					seq, run->log);
+		}
+		arrival += run->count;
+	}
+	block_unpin(commit);
+	return rc;
+}
+
 static void check_entries(struct task *t, const struct view *v)
 {
 	struct block *b;
@@ -116,6 +152,8 @@ static void check_entries(struct task *t, const struct view *v)
 		return;
 	}
 	check_location(t, v);
+	if (check_ids(t, v, b, &err))
+		tell_at(t->f, t->at, "", err.text);
 	if (t->item.kind == ITEM_ENTRIES) {
 		t->leaves = calloc(b->count, sizeof(*t->leaves));
 		for (size_t i = 0; t->leaves && i < b->count; i++)
@@ -169,13 +207,12 @@ static void check_raw(struct task *t)
 	buf_free(&payload);
 }
 
+/* The entry itself is checked with the block that holds it, which is of the
+ * same group. */
 static enum err_code check_arrival(struct task *t, const struct view *v,
 	uint64_t arrival, uint32_t log, uint64_t seq, struct err *err)
 {
 	struct entry_place at;
-	struct log_row row;
-	struct block *b;
-	struct entry e;
 	uint32_t known_log;
 	uint64_t known_seq;
 	enum err_code rc;
@@ -186,30 +223,17 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 		return err_set(err, ERR_CORRUPT,
 			"arrival %" PRIu64 " is another record in the index",
 			arrival);
-	rc = entry_locate_proved(v, log, seq, &at, NULL);
-	if (rc &&
-		((rc = log_get(v, log, &row, err)) ||
-			(rc = entry_locate(v, log, seq, &at, err))))
+	if (entry_locate_proved(v, log, seq, &at, NULL) &&
+		(rc = entry_locate(v, log, seq, &at, err)))
 		return rc;
-	if ((rc = block_entries(v, at.block, at.commit, &b, err)))
-		return rc;
-	rc = seq - at.first < b->count
-		? entry_parse(b->entries[seq - at.first].text,
-			  b->entries[seq - at.first].len, &e, err)
-		: row_corrupt(err, "entries");
-	block_unpin(b);
-	if (rc)
-		return rc;
-	t->arrivals++;
-	return ids_known(v->txn, e.uuid, arrival)
-		? ERR_OK
-		: err_set(err, ERR_CORRUPT,
-			  "the index does not know entry %" PRIu64
-			  " of log %" PRIu32 " by its id",
-			  seq, log);
+	if (!place_equal(at.commit, t->at))
+		return err_set(err, ERR_CORRUPT,
+			"arrival %" PRIu64 " is not of its group in the index",
+			arrival);
+	return ERR_OK;
 }
 
-/* The records of a group are known to the index; one fault tells of all. */
+/* What arrived with a group is there in the index; one fault tells of all. */
 static void check_commit(struct task *t, const struct view *v)
 {
 	struct block *b;
@@ -329,7 +353,6 @@ static void count_task(struct fsck *f, const struct task *t)
 		r->records += t->item.count;
 	if (t->item.kind == ITEM_PARTS && !t->item.origin.segment)
 		r->parts += t->item.count;
-	f->arrivals += t->arrivals;
 }
 
 static void run_tasks(struct fsck *f, size_t count)
