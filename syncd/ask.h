@@ -15,7 +15,8 @@ enum ask_kind {
 	ASK_IMPORT, /* data: heads; adopts them; `serial` in force then */
 	ASK_LOOK, /* what changed: serial, logs, wanted, here; a parent cosigns
 		   * what is complete and lacks it */
-	ASK_GIVE_CHECKPOINT, /* origin from `from`; out, `size` */
+	ASK_GIVE_CHECKPOINT, /* origin from `from`; out, `size`; at a parent
+			      * the answer to PROVE */
 	ASK_GIVE_PACKAGE,    /* origin from `from` of the tree `size`; next */
 	ASK_GIVE_PROVED,     /* cursors, room; proved, cursors moved on */
 	ASK_GIVE_COSIGNED,   /* origin; out, note */
@@ -25,7 +26,10 @@ enum ask_kind {
 	ASK_TAKE_PROVED,     /* origin, `from`: its sequence, data */
 	ASK_TAKE_COSIGNED,   /* data */
 	ASK_RESUME,	     /* ref; writer, `from` where to go on */
-	ASK_TAKE_RANGE, /* ref, writer, data behind `from`; writer or done */
+	ASK_TAKE_RANGE,	 /* ref, writer, data behind `from`; writer or done */
+	ASK_TAKE_PREFIX, /* child: data, asked for at `from`; prefix.  Begins a
+			  * new epoch where the own log is another one there */
+	ASK_SETTLE,	 /* child: settled; enters again what only we have */
 };
 
 /* A log as ASK_HELLO and ASK_LOOK see it. */
@@ -53,9 +57,10 @@ bool digests_have(const struct digests *list, const struct digest *d);
 void digests_remove(struct digests *list, const struct digest *d);
 void digests_free(struct digests *list); /* leaves it empty */
 
-#define PROVED_AT_ONCE 16		/* sent, not acknowledged */
-#define PROVED_ROOM ((size_t)256 << 10) /* bytes in one answer, or one entry   \
-					 */
+#define PROVED_AT_ONCE 16 /* sent, not acknowledged */
+#define PROVED_ROOM                                                            \
+	((size_t)256 << 10) /* bytes in one answer, or one entry               \
+			     */
 struct proved_item {
 	char origin[ORIGIN_SIZE];
 	uint64_t seq;
@@ -105,6 +110,12 @@ struct ask {
 	struct proved_item proved[PROVED_AT_ONCE];
 	size_t proved_count;
 	bool done; /* RESUME, TAKE_RANGE: the attachment is whole */
+	struct prefix prefix;
+	struct rows closed; /* HELLO: logs of ours that are settled, and how
+			     * many entries the parent has of them */
+	char news[ORIGIN_SIZE + 96]; /* for the log, "" for none */
+
+	struct settled settled; /* SETTLE: both */
 };
 
 /* NULL when out of memory. */

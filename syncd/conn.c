@@ -142,6 +142,8 @@ static void on_errand_done(void *arg)
 	if (ask_problem(ask) && !is_usual(ask))
 		log_warn("peer %s: %s: %s", c->label, ask_text(ask),
 			ask_problem(ask));
+	if (ask_news(ask))
+		log_warn("node: %s", ask_news(ask));
 	if (ask_changed(ask))
 		daemon_changed(c->d);
 	if (c->closed) {

@@ -25,6 +25,7 @@ static const struct message_spec specs[MESSAGE_KINDS] = {
 	[MESSAGE_BYE] = {"BYE", LANE_URGENT, CONTROL_SIZE_LIMIT},
 	[MESSAGE_PING] = {"PING", LANE_URGENT, 0},
 	[MESSAGE_PONG] = {"PONG", LANE_URGENT, 0},
+	[MESSAGE_PROVE] = {"PROVE", LANE_URGENT, CONTROL_SIZE_LIMIT},
 };
 
 const struct message_spec *message_spec(unsigned kind)
@@ -334,6 +335,7 @@ static const struct {
 	{MESSAGE_REFUSED, MEMBER_ORIGIN | MEMBER_TEXT | MEMBER_WHY},
 	{MESSAGE_REFUSED, MEMBER_OBJECT | MEMBER_TEXT | MEMBER_WHY},
 	{MESSAGE_BYE, MEMBER_TEXT | MEMBER_WHY},
+	{MESSAGE_PROVE, MEMBER_ORIGIN | MEMBER_SIZE},
 };
 
 static bool shape_allowed(enum message_kind kind, unsigned set)

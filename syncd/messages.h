@@ -24,8 +24,9 @@ enum message_kind {
 	MESSAGE_BYE,
 	MESSAGE_PING,
 	MESSAGE_PONG,
+	MESSAGE_PROVE,
 };
-#define MESSAGE_KINDS 17 /* kinds are 1 .. 16 */
+#define MESSAGE_KINDS 18 /* kinds are 1 .. 17 */
 #define MESSAGE_BIT(k) (1u << (k))
 
 #define HELLO_SIZE_LIMIT ((size_t)768 << 10)
@@ -91,7 +92,7 @@ enum member {
 	MEMBER_TEXT = 1 << 7,
 	MEMBER_WHY = 1 << 8,
 };
-/* ACK, WANT, NONE, HAVE, BUSY, REFUSED, BYE: which members count is told by
+/* ACK, WANT, NONE, HAVE, BUSY, REFUSED, BYE, PROVE: which members count is told by
  * `members`, a set that the kind allows. */
 struct control {
 	unsigned members;

@@ -77,6 +77,7 @@ void ask_free(struct ask *a)
 	digests_free(&a->absent);
 	digests_free(&a->here);
 	rows_free(&a->cursors);
+	rows_free(&a->closed);
 	hello_fini(&a->hello);
 	free(a->logs.log);
 	free(a);
@@ -115,6 +116,10 @@ static const char *kind_text(enum ask_kind kind)
 		return "resume attachment";
 	case ASK_TAKE_RANGE:
 		return "take attachment";
+	case ASK_TAKE_PREFIX:
+		return "take proof of";
+	case ASK_SETTLE:
+		return "settle";
 	}
 	return "ask";
 }
@@ -151,6 +156,11 @@ bool ask_changed(const struct ask *a)
 const char *ask_problem(const struct ask *a)
 {
 	return a->rc == ERR_OK || a->rc == ERR_BUSY ? NULL : a->err.text;
+}
+
+const char *ask_news(const struct ask *a)
+{
+	return a->news[0] ? a->news : NULL;
 }
 
 /* ---- rules ---- */
@@ -219,6 +229,50 @@ static enum err_code import_rules(
 	return rc;
 }
 
+/* ---- epochs ---- */
+
+/* protocol 3.10: "Once it is proved that the parent has another log, or more of
+ * it, the child signs no more under that epoch." */
+static enum err_code take_prefix(
+	struct ask *a, struct replica *r, struct err *err)
+{
+	struct prefix *p = &a->prefix;
+	enum epoch_reason why;
+	enum err_code rc;
+
+	if ((rc = exchange_take_prefix(r->node, r->rules, a->from,
+		     a->data.data + a->head, a->data.len - a->head, p, err)) ||
+		!p->other || p->here == 0)
+		return rc;
+	why = p->size > p->here ? EPOCH_RESTORED : EPOCH_FORKED;
+	pthread_mutex_lock(&adopting);
+	rc = epoch_begin(r->node, r->writer, p->origin, why, &a->changed, err);
+	pthread_mutex_unlock(&adopting);
+	if (a->changed)
+		snprintf(a->news, sizeof(a->news),
+			"%s cannot go on (%s): a new epoch begins", p->origin,
+			epoch_reason_name(why));
+	return rc;
+}
+
+/* No rules are adopted meanwhile: what is entered again names those in
+ * force. */
+static enum err_code settle(struct ask *a, struct replica *r, struct err *err)
+{
+	struct settled *s = &a->settled;
+	enum err_code rc;
+
+	pthread_mutex_lock(&adopting);
+	rc = epoch_settle(r->node, r->writer, s, err);
+	pthread_mutex_unlock(&adopting);
+	a->changed = rc == ERR_OK;
+	if (rc == ERR_OK)
+		snprintf(a->news, sizeof(a->news),
+			"%s is closed at %" PRIu64 ", entered again: %" PRIu64,
+			s->origin, s->common, s->entered);
+	return rc;
+}
+
 /* ---- dispatch ---- */
 
 static enum err_code run(struct ask *a, struct replica *r, struct err *err)
@@ -245,6 +299,10 @@ static enum err_code run(struct ask *a, struct replica *r, struct err *err)
 	case ASK_RESUME:
 	case ASK_TAKE_RANGE:
 		return take_run(a, r, err);
+	case ASK_TAKE_PREFIX:
+		return take_prefix(a, r, err);
+	case ASK_SETTLE:
+		return settle(a, r, err);
 	}
 	return err_set(err, ERR_INTERNAL, "unknown ask %d", (int)a->kind);
 }

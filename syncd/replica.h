@@ -16,6 +16,9 @@ bool ask_changed(const struct ask *a);
  * a refusal, a full disk. */
 const char *ask_problem(const struct ask *a);
 
+/* After ask_run(): what the operator should read in the log, or NULL. */
+const char *ask_news(const struct ask *a);
+
 /* node_adopt() under the lock that asks take too: `n->governance` belongs to
  * whoever holds it.  Everybody in the daemon adopts by this. */
 enum err_code replica_adopt(

@@ -35,6 +35,23 @@ static enum err_code give_checkpoint(
 	return buf_ok(&a->out, err);
 }
 
+/* protocol 3.10: "The parent answers for logs of that child only." */
+static enum err_code give_prefix(struct ask *a, struct node *n, struct err *err)
+{
+	const char *code = origin_code(a->origin);
+	struct log_info log;
+	enum err_code rc;
+
+	if (!code || memcmp(code, a->peer, CODE_LEN))
+		return err_set(err, ERR_DENIED, "%s is no log of %s", a->origin,
+			a->peer);
+	origin_head_write(a->origin, &a->out);
+	if ((rc = store_log_find(n->store, a->origin, &log, err)) ||
+		(rc = exchange_make_prefix(n, &log, a->from, &a->out, err)))
+		return rc;
+	return buf_ok(&a->out, err);
+}
+
 static enum err_code give_package(
 	struct ask *a, struct replica *r, struct err *err)
 {
@@ -313,7 +330,9 @@ enum err_code give_run(struct ask *a, struct replica *r, struct err *err)
 {
 	switch (a->kind) {
 	case ASK_GIVE_CHECKPOINT:
-		return give_checkpoint(a, r->node, err);
+		return a->role == SESSION_PARENT
+			? give_prefix(a, r->node, err)
+			: give_checkpoint(a, r->node, err);
 	case ASK_GIVE_PACKAGE:
 		return give_package(a, r, err);
 	case ASK_GIVE_PROVED:

@@ -196,11 +196,21 @@ static enum err_code add_down(struct ask *a, struct node *n, struct err *err)
 	return rc;
 }
 
+static enum err_code add_closed(struct ask *a, struct node *n, struct err *err)
+{
+	struct settled s;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && epoch_settled_at(n, i, &s); i++)
+		rc = rows_add(&a->closed, s.origin, s.size, s.size, err);
+	return rc;
+}
+
 static enum err_code hello_child(struct ask *a, struct node *n, struct err *err)
 {
 	enum err_code rc;
 
-	if ((rc = hash_up(a, n, err)))
+	if ((rc = hash_up(a, n, err)) || (rc = add_closed(a, n, err)))
 		return rc;
 	for (size_t i = 0; i < a->logs.count; i++) {
 		const struct seen_log *s = &a->logs.log[i];

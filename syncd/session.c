@@ -29,6 +29,8 @@ static const struct rule {
 	{IN(SESSION_GOVERNANCE) | IN(SESSION_OPEN), TO_BOTH, MESSAGE_GOVERNANCE,
 		session_on_governance},
 	{IN(SESSION_OPEN), TO_PARENT, MESSAGE_CHECKPOINT, take_on_log},
+	{IN(SESSION_OPEN), TO_CHILD, MESSAGE_CHECKPOINT, settle_on_checkpoint},
+	{IN(SESSION_OPEN), TO_PARENT, MESSAGE_PROVE, on_control},
 	{IN(SESSION_OPEN), TO_PARENT, MESSAGE_PACKAGE, take_on_log},
 	{IN(SESSION_OPEN), TO_CHILD, MESSAGE_PROVED, take_on_log},
 	{IN(SESSION_OPEN), TO_CHILD, MESSAGE_COSIGNED, take_on_log},
@@ -138,6 +140,7 @@ void session_free(struct session *s)
 	hello_fini(&s->theirs);
 	rows_free(&s->cursors);
 	rows_free(&s->refused_down);
+	rows_free(&s->closed);
 	digests_free(&s->sought);
 	free(s->rows);
 	free(s);
@@ -415,6 +418,7 @@ struct ask *session_next_ask(struct session *s)
 		look(s);
 		take_pump(s);
 		give_pump(s);
+		settle_pump(s);
 	}
 	if (!s->asks || s->asks_out >= SESSION_ASKS_LIMIT)
 		return NULL;
@@ -468,6 +472,8 @@ static enum err_code on_control(struct session *s, enum message_kind kind,
 		return take_on_none(s, &c, err);
 	case MESSAGE_HAVE:
 		return take_on_have(s, &c, err);
+	case MESSAGE_PROVE:
+		return give_on_prove(s, &c, err);
 	case MESSAGE_BUSY:
 		return on_busy(s, &c);
 	default:
@@ -562,6 +568,9 @@ static enum err_code answer(struct session *s, struct ask *a, struct err *err)
 	case ASK_RESUME:
 	case ASK_TAKE_RANGE:
 		return take_answer(s, a, err);
+	case ASK_TAKE_PREFIX:
+	case ASK_SETTLE:
+		return settle_answer(s, a, err);
 	}
 	return err_set(err, ERR_INTERNAL, "unknown ask %d", (int)a->kind);
 }

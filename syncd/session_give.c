@@ -84,15 +84,19 @@ static void open_rows(struct session *s)
 	}
 	for (size_t i = 0; i < s->theirs.rows.count; i++) {
 		const struct row *theirs = &s->theirs.rows.row[i];
+		const struct row *closed =
+			rows_find(&s->closed, theirs->origin);
 		size_t row;
 
-		if (session_find_row(s, theirs->origin))
+		if (session_find_row(s, theirs->origin) ||
+			(closed && closed->n == theirs->known))
 			continue;
 		differs = true;
 		if ((row = session_row(s, theirs->origin)) == NO_ROW)
 			continue;
 		s->rows[row].acked = theirs->n;
 		s->rows[row].known = theirs->known;
+		s->rows[row].settle = s->rows[row].mine;
 	}
 	for (size_t i = 0; i < s->row_count; i++) {
 		struct log_row *row = &s->rows[i];
@@ -115,7 +119,8 @@ void give_open(struct session *s)
 
 static bool row_idle_with_work(const struct log_row *row)
 {
-	if (row->refused || row->target || row->here == 0)
+	if (row->refused || row->settle || row->closed || row->target ||
+		row->here == 0)
 		return false;
 	return row->verify || row->here > row->known ||
 		(row->here == row->known && row->acked < row->here);
@@ -123,7 +128,8 @@ static bool row_idle_with_work(const struct log_row *row)
 
 static bool row_sending(const struct log_row *row)
 {
-	return !row->refused && row->target && row->next < row->target;
+	return !row->refused && !row->settle && !row->closed && row->target &&
+		row->next < row->target;
 }
 
 /* Our own log first, then each in turn, so that a busy one below us cannot
@@ -196,11 +202,50 @@ static void stuck(struct session *s, struct log_row *row, const struct ask *a)
 	session_problem(s, a->origin, a->err.text);
 }
 
+/* ---- what there is of a log of the child ---- */
+
+enum err_code give_on_prove(
+	struct session *s, const struct control *c, struct err *err)
+{
+	struct ask *a;
+
+	if (s->proving_prefix)
+		return err_set(err, ERR_PROTOCOL,
+			"PROVE before the one before is answered");
+	if (!(a = session_ask(s, ASK_GIVE_CHECKPOINT)))
+		return err_nomem(err);
+	memcpy(a->origin, c->origin, ORIGIN_SIZE);
+	a->from = c->size;
+	s->proving_prefix = true;
+	return ERR_OK;
+}
+
+static enum err_code prefix_given(
+	struct session *s, struct ask *a, struct err *err)
+{
+	struct control c = {
+		.members = MEMBER_ORIGIN | MEMBER_TEXT | MEMBER_WHY};
+
+	s->proving_prefix = false;
+	if (a->rc == ERR_OK)
+		return session_send(s, MESSAGE_CHECKPOINT, &a->out, err);
+	if (rc_is_ours(a->rc)) {
+		*err = a->err;
+		return a->rc;
+	}
+	memcpy(c.origin, a->origin, ORIGIN_SIZE);
+	memcpy(c.text, a->err.text, sizeof(c.text));
+	strncpy(c.why, err_name(a->rc), WHY_SIZE - 1);
+	return session_say(s, MESSAGE_REFUSED, &c, err);
+}
+
 static enum err_code checkpoint_given(
 	struct session *s, struct ask *a, struct err *err)
 {
 	struct log_row *row = session_find_row(s, a->origin);
 
+	if (s->opt.role == SESSION_PARENT)
+		return prefix_given(s, a, err);
 	s->giving = false;
 	if (a->rc) {
 		stuck(s, row, a);
@@ -247,6 +292,9 @@ static enum err_code size_acked(
 			"ACK of %s, which was not given", c->origin);
 	land(s, (size_t)(row - s->rows), NULL, c->size);
 	row->unverified = false;
+	/* It was asked, and is the same so far: the parent has more. */
+	if (row->known > row->here)
+		settle_due(s, c->origin);
 	if (c->size > row->acked)
 		row->acked = c->size;
 	if (row->known < row->acked)
@@ -539,7 +587,13 @@ enum err_code give_on_refused(
 		session_problem(s, "attachment refused", c->text);
 		return ERR_OK;
 	}
-	session_problem(s, c->origin, c->text);
+	row = session_find_row(s, c->origin);
+	if (row && row->mine && strcmp(c->why, "fork"))
+		settle_refused(s, row);
+	/* A fork of a log of ours is dealt with, unless that failed. */
+	if (!row || !row->mine || strcmp(c->why, "fork") ||
+		!settle_due(s, c->origin))
+		session_problem(s, c->origin, c->text);
 	if (s->opt.role == SESSION_PARENT) {
 		struct row *cursor = rows_find(&s->cursors, c->origin);
 
@@ -550,7 +604,7 @@ enum err_code give_on_refused(
 			return ERR_OK;
 		return rows_add(&s->refused_down, c->origin, 0, 0, err);
 	}
-	if (!(row = session_find_row(s, c->origin)))
+	if (!row)
 		return err_set(err, ERR_PROTOCOL,
 			"REFUSED %s, which was not given", c->origin);
 	row->refused = true;

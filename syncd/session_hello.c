@@ -143,6 +143,8 @@ enum err_code session_hello_answer(
 	}
 	s->ours = a->hello;
 	a->hello = (struct hello){0};
+	s->closed = a->closed;
+	a->closed = (struct rows){0};
 	s->have_ours = true;
 	if (s->opt.role == SESSION_PARENT)
 		keep_marks(s, &a->logs);

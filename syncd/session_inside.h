@@ -51,6 +51,9 @@ struct log_row {
 	bool unverified; /* child: asked, no answer yet */
 	bool partial;	 /* parent: a checkpoint came, not all its entries */
 	bool refused;	 /* for this session */
+	bool mine;	 /* child: a log of our own, this epoch or another */
+	bool settle;	 /* child: to find out what the parent has of it */
+	bool closed;	 /* child: settled, nothing more is given of it */
 	uint64_t note;	 /* parent: mark of the cosigned note last sent */
 	bool note_due;
 };
@@ -82,6 +85,16 @@ struct serve {
 	bool asking;
 };
 
+/* Child: a log of ours that is another one at the parent.  How much both have
+ * is found by halving. */
+struct settling {
+	bool active, waiting; /* PROVE is said, no answer yet */
+	bool judged;	      /* the first answer is here */
+	size_t row;
+	uint64_t at, low, high; /* asked; in common at least, at most */
+	struct settled what;
+};
+
 struct session {
 	struct session_options opt;
 	enum session_state state;
@@ -102,6 +115,9 @@ struct session {
 	struct log_row *rows;
 	size_t row_count, row_cap, turn;
 	bool giving, noting;
+	struct rows closed; /* child: settled logs, as of our hello */
+	struct settling settling;
+	bool proving_prefix; /* parent: a PROVE is not answered yet */
 	struct flight flights[FLIGHTS_LIMIT];
 	size_t flight_count, unacked;
 	size_t reserved, reserved_count; /* for asks under way */
@@ -178,6 +194,22 @@ enum err_code give_on_refused(
 	struct session *s, const struct control *c, struct err *err);
 enum err_code give_on_want(
 	struct session *s, const struct control *c, struct err *err);
+
+enum err_code give_on_prove(
+	struct session *s, const struct control *c, struct err *err);
+
+/* ---- session_settle.c ---- */
+
+/* A log of ours is another one at the parent, or has more there; false where
+ * that is known and settled. */
+bool settle_due(struct session *s, const char *origin);
+void settle_pump(struct session *s);
+/* Takes `body`. */
+enum err_code settle_on_checkpoint(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+/* The parent does not tell. */
+void settle_refused(struct session *s, const struct log_row *row);
+enum err_code settle_answer(struct session *s, struct ask *a, struct err *err);
 
 /* ---- session_take.c ---- */
 

@@ -38,6 +38,8 @@ size_t session_row(struct session *s, const char *origin)
 	row = &s->rows[s->row_count];
 	*row = (struct log_row){0};
 	snprintf(row->origin, sizeof(row->origin), "%s", origin);
+	row->mine = s->opt.role == SESSION_CHILD && origin_code(origin) &&
+		!memcmp(origin_code(origin), s->ours.code, CODE_LEN);
 	return s->row_count++;
 }
 
@@ -57,7 +59,7 @@ static uint64_t backlog(const struct session *s)
 	if (s->opt.role == SESSION_PARENT || !s->have_theirs)
 		return 0;
 	for (size_t i = 0; i < s->row_count; i++) {
-		if (s->rows[i].here > s->rows[i].acked)
+		if (!s->rows[i].closed && s->rows[i].here > s->rows[i].acked)
 			sum += s->rows[i].here - s->rows[i].acked;
 	}
 	return sum;
@@ -69,7 +71,13 @@ static bool row_in_way(const struct session *s, char *text, size_t size)
 	for (size_t i = 0; i < s->row_count; i++) {
 		const struct log_row *row = &s->rows[i];
 
-		if (row->refused)
+		if (row->closed)
+			continue;
+		if (row->settle)
+			snprintf(text, size,
+				"to find what the parent has of %s",
+				row->origin);
+		else if (row->refused)
 			snprintf(text, size, "%s is refused", row->origin);
 		else if (s->opt.role == SESSION_CHILD && row->known > row->here)
 			snprintf(text, size,

@@ -162,6 +162,13 @@ static enum err_code refuse_log(
 	enum err_code rc = ERR_OK;
 	size_t row;
 
+	if (a->kind == ASK_TAKE_COSIGNED && a->rc == ERR_FORK) {
+		/* The note of a log of ours, which proves itself. */
+		if (!settle_due(s, a->origin) &&
+			!rows_find(&s->closed, a->origin))
+			session_problem(s, a->origin, a->err.text);
+		return ERR_OK;
+	}
 	session_problem(s, a->origin, a->err.text);
 	if (a->kind == ASK_TAKE_COSIGNED)
 		return ERR_OK;

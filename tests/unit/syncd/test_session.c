@@ -637,11 +637,54 @@ static void an_altered_package_is_refused_by_name(void **state)
 	expect_same_log(f, TOWNSHIP, COUNTY, f->node[TOWNSHIP]->origin);
 }
 
+/* Records of the village that a node has, by id: each id once. */
+struct census {
+	struct node *node;
+	size_t records, epochs;
+	uint64_t entered;
+};
+
+static enum err_code count_log(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct census *c = arg;
+	enum err_code rc = ERR_OK;
+
+	if (memcmp(origin_code(log->origin), fixture_code(VILLAGE), CODE_LEN))
+		return ERR_OK;
+	for (uint64_t at = 0; rc == ERR_OK && at < log->size; at++) {
+		struct run run = {0};
+		struct entry e;
+
+		rc = store_read(c->node->store, log->id, at, 1, 0, &run, err);
+		if (rc == ERR_OK)
+			rc = entry_parse(run.record[0].entry,
+				run.record[0].entry_len, &e, err);
+		c->records += rc == ERR_OK && strncmp(e.series, "sys-", 4);
+		c->epochs += rc == ERR_OK && !strcmp(e.series, "sys-epoch");
+		run_free(&run);
+	}
+	return rc;
+}
+
+static struct census count_village(struct fixture *f, enum fixture_place p)
+{
+	struct census c = {.node = f->node[p]};
+	struct err err;
+
+	fixture_ok(
+		store_log_each(f->node[p]->store, count_log, &c, &err), &err);
+	return c;
+}
+
 /* The village's disk comes back from an old copy and goes on from there. */
-static void a_fork_is_refused_and_kept_as_evidence(void **state)
+static void a_fork_is_refused_and_a_new_epoch_goes_on(void **state)
 {
 	struct fixture *f = *state;
-	char data[128], old[128], command[512];
+	char data[128], old[128], command[512], before[ORIGIN_SIZE];
+	struct epoch_story story;
+	struct census there;
+	struct settled s;
 	struct link l;
 	struct err err;
 
@@ -649,7 +692,7 @@ static void a_fork_is_refused_and_kept_as_evidence(void **state)
 	snprintf(old, sizeof(old), "%s/old", f->dir);
 	fixture_put(f, VILLAGE, 20);
 	node_close(f->node[VILLAGE]);
-	fixture_copy(data, old);
+	fixture_clone(data, old);
 	fixture_ok(node_open(data, STORE_WRITE, &f->node[VILLAGE], &err), &err);
 	fixture_put(f, VILLAGE, 30);
 	sync_once(f, VILLAGE, TOWNSHIP);
@@ -659,14 +702,26 @@ static void a_fork_is_refused_and_kept_as_evidence(void **state)
 		old, data);
 	assert_int_equal(system(command), 0);
 	fixture_ok(node_open(data, STORE_WRITE, &f->node[VILLAGE], &err), &err);
+	assert_false(f->node[VILLAGE]->copied);
+	node_origin(f->node[VILLAGE], before);
 	fixture_put(f, VILLAGE, 50);
 	link_open(&l, f, VILLAGE, TOWNSHIP);
 	drive(&l);
-	assert_int_equal(status(&l.child).state, SESSION_OPEN);
-	assert_false(status(&l.child).complete);
-	assert_non_null(
-		strstr(status(&l.child).waiting_for, f->node[VILLAGE]->origin));
+	expect_complete(&l);
 	link_close(&l);
+	assert_string_not_equal(f->node[VILLAGE]->origin, before);
+	fixture_ok(epoch_tell(f->node[VILLAGE], &story, &err), &err);
+	assert_true(story.any && story.settled);
+	assert_int_equal(story.reason, EPOCH_FORKED);
+	assert_string_equal(story.origin, before);
+	assert_int_equal(story.entered, 50);
+	assert_true(epoch_settled(f->node[VILLAGE], before, &s));
+	/* 20 of the copy, 30 that only the township has, 50 of here. */
+	there = count_village(f, TOWNSHIP);
+	assert_int_equal(there.records, 100);
+	assert_int_equal(there.epochs, 2);
+	sync_once(f, VILLAGE, TOWNSHIP);
+	assert_int_equal(count_village(f, TOWNSHIP).records, 100);
 	snprintf(command, sizeof(command),
 		"test $(cat '%s'/forks/*.txt | grep -c ^cundang.example/) = 2",
 		f->node[TOWNSHIP]->data);
@@ -957,7 +1012,7 @@ int main(void)
 		TEST(rules_that_change_while_open_are_sent_at_once),
 		TEST(an_unknown_key_gets_rules_and_nothing_else),
 		TEST(an_altered_package_is_refused_by_name),
-		TEST(a_fork_is_refused_and_kept_as_evidence),
+		TEST(a_fork_is_refused_and_a_new_epoch_goes_on),
 		TEST(absurd_bytes_end_the_session_with_a_reason),
 		TEST(pings_are_answered_while_the_peer_listens),
 		TEST(a_full_disk_is_told_and_ends_the_session),
