@@ -108,6 +108,7 @@ def bench_put(a, folder, data, path):
     d, node = county(folder / "put")
     ours, _ = clock(lambda: subprocess.run([d.tools.cundang, "-C", str(node.data), "put", str(path)], check=True,
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    size = size_of(node.data)  # of these records; the single ones below are others
     (folder / "sqlite").mkdir()
     sq, _ = clock(lambda: sqlite_put(folder / "sqlite", path))
     gi, _ = clock(lambda: git_import(folder / "git", data))
@@ -119,7 +120,7 @@ def bench_put(a, folder, data, path):
                                         str(single_lines(folder)), "1000"], check=True, stdout=subprocess.PIPE).stdout)
     row("single durable put against one fdatasync", "%.0f us" % single["put_us"], "%.0f us" % single["fdatasync_us"],
         "%.2f" % single["ratio"], "%.2f syncs a put" % single["syncs_a_put"])
-    return d, node
+    return node, size
 
 
 def single_lines(folder):
@@ -128,10 +129,10 @@ def single_lines(folder):
     return path
 
 
-def bench_disk(a, folder, data, path, node):
+def bench_disk(a, folder, data, path, ours):
     raw = path.stat().st_size
     floor = zstd19(path.read_bytes())
-    ours, n = size_of(node.data), len(data)
+    n = len(data)
     row("bytes on disk a record, against zstd -19 of all", "%.0f" % (ours / n), "%.0f" % (floor / n), "%.2f" % (ours / floor),
         "raw %.0f; seeds, keys, log and index included" % (raw / n))
 
@@ -229,9 +230,9 @@ def main():
             path = folder / "records.ndjson"
             path.write_bytes(net.generate(COUNTY, a.records))
             data = path.read_bytes().splitlines(True)
-            _, node = bench_put(a, folder, data, path)
+            node, size = bench_put(a, folder, data, path)
             if "disk" in a.what:
-                bench_disk(a, folder, data, path, node)
+                bench_disk(a, folder, data, path, size)
             if "fsck" in a.what:
                 bench_fsck(a, folder, data, path, node)
         if "sync" in a.what:
