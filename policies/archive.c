@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "policies/allowed.h"
 #include "policies/packagefile.h"
+#include "policies/policy.h"
 #include "policies/tiles.h"
 
 /* The file of one series and label. */
@@ -21,9 +23,17 @@ struct sheet {
 	size_t erased_count, erased_cap;
 };
 
+/* Where the log names a head. */
+struct policy {
+	uint64_t seq, serial;
+};
+
 struct making {
 	struct node *node;
 	struct rules *rules;
+	struct allowed allowed;
+	struct policy *policy;
+	size_t policy_count, policy_cap;
 	struct log_info log;
 	char code[CODE_SIZE]; /* of the origin */
 	struct buf note;
@@ -192,6 +202,8 @@ static enum err_code put_line(struct making *m, struct sheet *s, uint64_t seq,
 	struct buf line = BUF_EMPTY;
 	enum err_code rc;
 
+	if (!s)
+		return err_nomem(err);
 	package_line_write(seq, p, &line);
 	if ((rc = buf_ok(&line, err)) == ERR_OK &&
 		(rc = sheet_open(m, s, err)) == ERR_OK &&
@@ -318,29 +330,93 @@ static enum err_code put_attachments(
 	return rc;
 }
 
+/* Notes it for the entries behind it. */
+static enum err_code note_policy(
+	struct making *m, uint64_t seq, uint64_t serial, struct err *err)
+{
+	if (serial == 0 || serial > m->allowed.count)
+		return err_set(err, ERR_NOT_FOUND,
+			"%s/%" PRIu64 " names governance head %" PRIu64
+			", the newest in force here is %zu",
+			m->log.origin, seq, serial, m->allowed.count);
+	if (m->policy_count == m->policy_cap) {
+		size_t cap = m->policy_cap ? 2 * m->policy_cap : 16;
+		struct policy *more =
+			reallocarray(m->policy, cap, sizeof(*more));
+
+		if (!more)
+			return err_nomem(err);
+		m->policy = more;
+		m->policy_cap = cap;
+	}
+	m->policy[m->policy_count++] = (struct policy){seq, serial};
+	return ERR_OK;
+}
+
+/* The head in force for the next entry; the newest where none is named. */
+static uint64_t serial_now(const struct making *m)
+{
+	return m->policy_count ? m->policy[m->policy_count - 1].serial
+			       : m->allowed.count;
+}
+
 static enum err_code put_record(
 	struct making *m, uint64_t seq, const struct record *r, struct err *err)
 {
-	const struct series *s;
+	const struct allowed_series *s;
 	struct record shown = *r;
 	struct entry e;
 	enum err_code rc;
-	uint8_t clear;
+	uint64_t serial;
 
 	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 		return rc;
 	m->made.records++;
-	if (!(s = rules_series(m->rules, e.series)))
+	if (!(s = allowed_find(&m->allowed, serial_now(m), e.series)))
 		return ERR_OK;
-	clear = entry_clearance(m->rules, &e, m->code, m->node->config.code);
-	shown.have &= clear;
+	shown.have &= s->shown;
 	for (unsigned l = 0; l < LABEL_COUNT; l++) {
 		if (s->labels & LABEL_BIT(l) &&
-			(rc = put_part(m, &e, seq, &shown, (enum label)l, clear,
-				 err)))
+			(rc = put_part(m, &e, seq, &shown, (enum label)l,
+				 s->shown, err)))
 			return rc;
 	}
+	if (policy_of(&shown, &serial) &&
+		(rc = note_policy(m, seq, serial, err)))
+		return rc;
 	return put_attachments(m, seq, &shown, err);
+}
+
+/* The record that says which rules hold where the range begins, with the
+ * bundle of its entry. */
+static enum err_code put_policy_before(struct making *m, struct err *err)
+{
+	struct run run = {0};
+	uint64_t seq = 0, serial = 0;
+	char *dir = NULL;
+	enum err_code rc;
+
+	if ((rc = policy_before(
+		     m->node->store, m->log.id, m->from, &serial, &seq, err)) ||
+		serial == 0)
+		return rc;
+	if ((rc = note_policy(m, seq, serial, err)) ||
+		(rc = store_read(m->node->store, m->log.id, seq, 1,
+			 LABEL_BIT(LABEL_INTERNAL), &run, err)) ||
+		(rc = put_line(m, sheet_of(m, "sys-policy", LABEL_INTERNAL),
+			 seq, &run.record[0].part[LABEL_INTERNAL], err)))
+		goto out;
+	if (seq / TILE_WIDTH == m->from / TILE_WIDTH)
+		goto out;
+	if (!(dir = file_join(m->dir, "data/log")))
+		rc = err_nomem(err);
+	else
+		rc = tiles_write_bundle(
+			m->node->store, &m->log, m->cp.size, seq, dir, err);
+out:
+	free(dir);
+	run_free(&run);
+	return rc;
 }
 
 static enum err_code put_records(struct making *m, struct err *err)
@@ -437,6 +513,27 @@ static struct json *erased_list(const struct sheet *s)
 	return list;
 }
 
+static struct json *policy_list(const struct making *m)
+{
+	struct json *list = json_new_array();
+
+	for (size_t i = 0; list && i < m->policy_count; i++) {
+		struct json *pair = json_new_array();
+
+		if (!pair ||
+			!json_append(pair, json_new_u64(m->policy[i].seq)) ||
+			!json_append(pair, json_new_u64(m->policy[i].serial))) {
+			json_free(pair);
+			pair = NULL;
+		}
+		if (!json_append(list, pair)) {
+			json_free(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static bool set_text(struct json *v, const char *name, const char *text)
 {
 	return json_set(v, name, json_new_string(text, strlen(text)));
@@ -477,6 +574,7 @@ static enum err_code put_description(struct making *m, struct err *err)
 		!json_set(v, "size", json_new_u64(m->cp.size)) ||
 		!json_set(v, "serial", json_new_u64(rules_serial(m->rules))) ||
 		!json_set(v, "version", json_new_u64(PACKAGE_VERSION)) ||
+		!json_set(v, "policies", policy_list(m)) ||
 		!describe_sheets(m, v)) {
 		rc = err_nomem(err);
 		goto out;
@@ -523,8 +621,14 @@ static enum err_code fill(struct making *m, struct err *err)
 {
 	enum err_code rc;
 
-	if ((rc = put_log(m, err)) || (rc = put_records(m, err)) ||
-		(rc = put_governance(m, err)))
+	allowed_begin(&m->allowed, m->code, m->node->config.code);
+	if ((rc = governance_each_rules(m->node->governance,
+		     rules_serial(m->rules), &m->node->config.root, allowed_add,
+		     &m->allowed, err)))
+		return rc;
+	allowed_end(&m->allowed);
+	if ((rc = put_log(m, err)) || (rc = put_policy_before(m, err)) ||
+		(rc = put_records(m, err)) || (rc = put_governance(m, err)))
 		return rc;
 	return put_description(m, err);
 }
@@ -544,6 +648,8 @@ static void making_fini(struct making *m)
 		free(m->sheet[i].erased);
 	}
 	free(m->sheet);
+	free(m->policy);
+	allowed_free(&m->allowed);
 	buf_free(&m->note);
 	rules_unref(m->rules);
 	if (m->dir)

@@ -300,6 +300,41 @@ out:
 	return rc;
 }
 
+static enum err_code visit_rules(const struct chain *c,
+	const struct digest *root, governance_rules_visit *visit, void *arg,
+	struct err *err)
+{
+	struct rules *r = NULL;
+	enum err_code rc;
+
+	if (!digest_equal(root, &c->fingerprint))
+		return err_set(err, ERR_DENIED,
+			"the first governance head is not the one of the root "
+			"fingerprint");
+	rc = rules_load(
+		&c->files, &c->last, &c->fingerprint, NULL, NULL, &r, err);
+	if (rc == ERR_OK)
+		rc = visit(arg, r, err);
+	rules_unref(r);
+	return rc;
+}
+
+enum err_code governance_each_rules(struct governance *g, uint64_t serial,
+	const struct digest *root, governance_rules_visit *visit, void *arg,
+	struct err *err)
+{
+	struct chain c = {.last = {.serial = 0}};
+	enum err_code rc = ERR_OK;
+
+	while (rc == ERR_OK && c.last.serial < serial) {
+		rc = heads_follow(g, &c, c.last.serial + 1, err);
+		if (rc == ERR_OK)
+			rc = visit_rules(&c, root, visit, arg, err);
+	}
+	chain_free(&c);
+	return rc;
+}
+
 /* ---- for packages ---- */
 
 static enum err_code put_file(const char *dir, const char *name,
@@ -448,6 +483,25 @@ enum err_code governance_rules_from_files(const char *dir,
 	if (!rc)
 		rc = rules_load(&c.files, &c.last, &c.fingerprint, NULL, NULL,
 			out, err);
+	chain_free(&c);
+	return rc;
+}
+
+enum err_code governance_each_from_files(const char *dir,
+	const struct digest *root, uint64_t serial,
+	governance_rules_visit *visit, void *arg, struct err *err)
+{
+	struct chain c = {.last = {.serial = 0}};
+	enum err_code rc = ERR_OK;
+
+	while (rc == ERR_OK && c.last.serial < serial) {
+		char *path = head_dir(dir, c.last.serial + 1);
+
+		rc = path ? folder_step(&c, path, err) : err_nomem(err);
+		free(path);
+		if (rc == ERR_OK)
+			rc = visit_rules(&c, root, visit, arg, err);
+	}
 	chain_free(&c);
 	return rc;
 }

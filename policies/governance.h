@@ -94,6 +94,12 @@ enum err_code governance_head(
  * such head, ERR_DENIED when the chain or the pin does not hold. */
 enum err_code governance_rules(struct governance *g, uint64_t serial,
 	const struct digest *root, struct rules **out, struct err *err);
+typedef enum err_code governance_rules_visit(
+	void *arg, struct rules *r, struct err *err);
+/* The same of each head from 1 to `serial`, in one pass. */
+enum err_code governance_each_rules(struct governance *g, uint64_t serial,
+	const struct digest *root, governance_rules_visit *visit, void *arg,
+	struct err *err);
 
 /* What a peer lacks: all heads with serials in (after, newest], statements,
  * signatures and files, as bounded objects under zstd.  At most
@@ -123,6 +129,11 @@ enum err_code governance_files(struct governance *g, uint64_t serial,
 enum err_code governance_rules_from_files(const char *dir,
 	const struct digest *root, uint64_t serial, struct rules **out,
 	struct err *err);
+/* The same of each head from 1 to `serial`, in one pass: what was visited when
+ * it fails is good. */
+enum err_code governance_each_from_files(const char *dir,
+	const struct digest *root, uint64_t serial,
+	governance_rules_visit *visit, void *arg, struct err *err);
 
 /* ---- enrolment ---- */
 

@@ -95,13 +95,40 @@ static bool text_member(
 	return true;
 }
 
+bool package_policy(const struct package_description *d, size_t i,
+	uint64_t *seq, uint64_t *serial)
+{
+	const struct json *pair = json_at(json_get(d->all, "policies"), i);
+
+	return json_count(pair) == 2 && json_u64(json_at(pair, 0), seq) &&
+		json_u64(json_at(pair, 1), serial);
+}
+
+/* Ascending, and the heads are there. */
+static bool policies_fit(const struct package_description *d)
+{
+	const struct json *list = json_get(d->all, "policies");
+	uint64_t seq = 0, serial = 0, least = 0;
+
+	if (json_kind(list) != JSON_KIND_ARRAY)
+		return false;
+	for (size_t i = 0; i < json_count(list); i++) {
+		if (json_kind(json_at(list, i)) != JSON_KIND_ARRAY ||
+			!package_policy(d, i, &seq, &serial) || seq < least ||
+			seq >= d->to || serial == 0 || serial > d->serial)
+			return false;
+		least = seq < d->from ? d->from : seq + 1;
+	}
+	return true;
+}
+
 static bool set_members(const struct json *v, struct package_description *d)
 {
 	char root[BASE64_SIZE(DIGEST_SIZE)];
 	uint64_t version = 0;
 	size_t got = 0;
 
-	return json_kind(v) == JSON_KIND_OBJECT && json_count(v) == 11 &&
+	return json_kind(v) == JSON_KIND_OBJECT && json_count(v) == 12 &&
 		json_get_u64(v, "version", &version) &&
 		version == PACKAGE_VERSION &&
 		text_member(v, "domain", d->domain, sizeof(d->domain)) &&
@@ -115,8 +142,9 @@ static bool set_members(const struct json *v, struct package_description *d)
 		got == DIGEST_SIZE && json_get_u64(v, "from", &d->from) &&
 		json_get_u64(v, "to", &d->to) &&
 		json_get_u64(v, "size", &d->size) &&
-		json_get_u64(v, "serial", &d->serial) && d->from < d->to &&
-		d->to <= d->size && d->size <= PACKAGE_TREE_LIMIT &&
+		json_get_u64(v, "serial", &d->serial) && d->serial > 0 &&
+		d->from < d->to && d->to <= d->size &&
+		d->size <= PACKAGE_TREE_LIMIT &&
 		json_kind(json_get(v, "withheld")) == JSON_KIND_OBJECT &&
 		json_kind(json_get(v, "erased")) == JSON_KIND_OBJECT;
 }
@@ -131,13 +159,13 @@ enum err_code package_description_parse(const void *text, size_t len,
 	if ((rc = json_parse_canonical(
 		     text, len, PACKAGE_DESCRIPTION_LIMIT, &v, err)))
 		return err_while(err, ERR_INVALID, "package.json");
-	if (!set_members(v, &d)) {
+	d.all = v;
+	if (!set_members(v, &d) || !policies_fit(&d)) {
 		json_free(v);
 		return err_set(err, ERR_INVALID,
 			"package.json: a member is missing, unknown or"
 			" malformed");
 	}
-	d.all = v;
 	*out = d;
 	return ERR_OK;
 }

@@ -27,7 +27,7 @@ struct package_description {
 	char domain[DOMAIN_SIZE], holder[CODE_SIZE], origin[ORIGIN_SIZE];
 	struct digest root;
 	uint64_t from, to, size, serial;
-	struct json *all; /* for `erased` and `withheld` */
+	struct json *all; /* for `erased`, `policies` and `withheld` */
 };
 /* Pure. */
 enum err_code package_description_parse(const void *text, size_t len,
@@ -36,6 +36,11 @@ void package_description_fini(struct package_description *d);
 /* Does the description say that the part was destroyed? */
 bool package_erased(const struct package_description *d, const char *series,
 	enum label label, uint64_t seq);
+
+/* The i-th head that the log names: the place of its sys-policy record and its
+ * serial.  Only that of i = 0 may lie below `from`.  false = there is none. */
+bool package_policy(const struct package_description *d, size_t i,
+	uint64_t *seq, uint64_t *serial);
 
 /* data/log/vkeys: the log's, `log`, and those of the witnesses with lines in
  * the note, a line each. */

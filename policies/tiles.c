@@ -81,6 +81,14 @@ static enum err_code write_bundle(struct store *s, uint32_t log, uint64_t index,
 	return rc;
 }
 
+enum err_code tiles_write_bundle(struct store *s, const struct log_info *log,
+	uint64_t size, uint64_t seq, const char *dir, struct err *err)
+{
+	uint64_t i = seq / TILE_WIDTH;
+
+	return write_bundle(s, log->id, i, width_at(size, i), dir, err);
+}
+
 enum err_code tiles_write(struct store *s, const struct log_info *log,
 	uint64_t size, uint64_t from, uint64_t to, const char *dir,
 	struct err *err)
@@ -98,7 +106,7 @@ enum err_code tiles_write(struct store *s, const struct log_info *log,
 		}
 	}
 	for (uint64_t i = from / TILE_WIDTH; i * TILE_WIDTH < to; i++) {
-		rc = write_bundle(s, log->id, i, width_at(size, i), dir, err);
+		rc = tiles_write_bundle(s, log, size, i * TILE_WIDTH, dir, err);
 		if (rc)
 			return rc;
 	}

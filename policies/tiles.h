@@ -10,6 +10,9 @@
 enum err_code tiles_write(struct store *s, const struct log_info *log,
 	uint64_t size, uint64_t from, uint64_t to, const char *dir,
 	struct err *err);
+/* One bundle of it: that of entry `seq`. */
+enum err_code tiles_write_bundle(struct store *s, const struct log_info *log,
+	uint64_t size, uint64_t seq, const char *dir, struct err *err);
 /* Writes a fresh file, folders before it made where missing; not synced. */
 enum err_code tiles_put(const char *dir, const char *name, const void *data,
 	size_t len, struct err *err);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "policies/allowed.h"
 #include "policies/packagefile.h"
 #include "policies/tarscan.h"
 #include "policies/tiles.h"
@@ -44,10 +45,17 @@ struct checking {
 	const char *dir;
 	struct rules *rules;
 	bool rules_whole; /* of the head the package was made under */
+	struct allowed allowed;
+	uint64_t serial; /* of the head in force for the next entry; 0: none */
 	struct package_description desc;
 	struct checkpoint cp;
 	struct tiles tiles;
 	struct row *row; /* to - from */
+	/* The sys-policy record below `from`, where there is one. */
+	bool has_before;
+	uint64_t before_seq;
+	struct tiles before_tiles; /* where another bundle has it */
+	struct row before_row;
 	struct sheet *sheet;
 	size_t sheet_count;
 	struct json *withheld; /* counts by "SERIES.LABEL" */
@@ -174,36 +182,49 @@ static enum err_code check_description(struct checking *c, struct err *err)
 	return ERR_OK;
 }
 
-/* Head by head, so that a fault is told by its serial; what follows one is
- * judged by the last good rules. */
-static enum err_code check_governance(
-	struct checking *c, const struct digest *root, struct err *err)
+static enum err_code on_head(void *arg, struct rules *r, struct err *err)
+{
+	struct checking *c = arg;
+
+	rules_unref(c->rules);
+	c->rules = rules_ref(r);
+	return allowed_add(&c->allowed, r, err);
+}
+
+/* Head by head, so that a fault is told by its serial. */
+static enum err_code read_heads(struct checking *c, const struct digest *root,
+	struct err *why, struct err *err)
 {
 	char *dir = file_join(c->dir, "data/governance");
-	struct err why = {.code = ERR_OK};
-	enum err_code rc = ERR_OK;
-	char thing[THING_SIZE];
+	char thing[THING_SIZE], code[CODE_SIZE];
+	enum err_code rc;
 
 	if (!dir)
 		return err_nomem(err);
-	for (uint64_t s = 1; s <= c->desc.serial; s++) {
-		struct rules *rules = NULL;
-
-		rc = governance_rules_from_files(dir, root, s, &rules, &why);
-		if (rc) {
-			snprintf(
-				thing, sizeof(thing), "governance %" PRIu64, s);
-			if (!is_ours(rc))
-				tell(c, thing, why.text);
-			break;
-		}
-		rules_unref(c->rules);
-		c->rules = rules;
-		c->rules_whole = s == c->desc.serial;
-	}
+	if (!log_code(c->desc.origin, code))
+		return err_set(err, ERR_INTERNAL, "origin without a code");
+	allowed_begin(&c->allowed, code, c->desc.holder);
+	rc = governance_each_from_files(
+		dir, root, c->desc.serial, on_head, c, why);
 	free(dir);
 	if (is_ours(rc))
-		return err_set(err, rc, "%s", why.text);
+		return err_set(err, rc, "%s", why->text);
+	snprintf(thing, sizeof(thing), "governance %zu", c->allowed.count + 1);
+	if (rc)
+		tell(c, thing, why->text);
+	allowed_end(&c->allowed);
+	c->rules_whole = rc == ERR_OK;
+	return ERR_OK;
+}
+
+static enum err_code check_governance(
+	struct checking *c, const struct digest *root, struct err *err)
+{
+	struct err why = {.code = ERR_OK};
+	enum err_code rc;
+
+	if ((rc = read_heads(c, root, &why, err)))
+		return rc;
 	if (!c->rules)
 		return err_set(
 			err, ERR_CORRUPT, "no rules to judge by: %s", why.text);
@@ -309,13 +330,20 @@ static enum err_code check_checkpoint(struct checking *c, struct err *err)
 static enum err_code check_tree(struct checking *c, struct err *err)
 {
 	char *dir = file_join(c->dir, "data/log");
+	uint64_t seq = 0, serial;
 	enum err_code rc;
 
 	if (!dir)
 		return err_nomem(err);
+	c->has_before = package_policy(&c->desc, 0, &seq, &serial) &&
+		seq < c->desc.from;
+	c->before_seq = seq;
 	/* ERR_LIMIT for a checkpoint of a larger tree. */
 	rc = tiles_check(dir, c->desc.size, c->desc.from, c->desc.to,
 		&c->desc.root, tell, c, &c->tiles, err);
+	if (rc == ERR_OK && c->has_before && seq < c->tiles.from)
+		rc = tiles_check(dir, c->desc.size, seq, seq + 1, &c->desc.root,
+			tell, c, &c->before_tiles, err);
 	free(dir);
 	return rc;
 }
@@ -323,9 +351,22 @@ static enum err_code check_tree(struct checking *c, struct err *err)
 static const struct tiles_entry *entry_of(
 	const struct checking *c, uint64_t seq)
 {
-	const struct tiles_entry *e = &c->tiles.entry[seq - c->tiles.from];
+	const struct tiles *t =
+		seq < c->tiles.from ? &c->before_tiles : &c->tiles;
+	const struct tiles_entry *e = &t->entry[seq - t->from];
 
 	return e->text ? e : NULL;
+}
+
+/* Of an entry whose parts may be in the package; else NULL. */
+static struct row *row_of(struct checking *c, const char *series, uint64_t seq)
+{
+	if (seq >= c->desc.from && seq < c->desc.to)
+		return &c->row[seq - c->desc.from];
+	if (c->has_before && seq == c->before_seq &&
+		!strcmp(series, "sys-policy"))
+		return &c->before_row;
+	return NULL;
 }
 
 /* ---- records ---- */
@@ -351,12 +392,11 @@ static bool take_line(
 	struct row *row;
 	uint64_t seq;
 
-	if (!package_line_parse(line, len, &seq, &part) || seq < c->desc.from ||
-		seq >= c->desc.to)
+	if (!package_line_parse(line, len, &seq, &part) ||
+		!(row = row_of(c, s->series, seq)))
 		return false;
 	if (!(text = entry_of(c, seq)))
 		return true;
-	row = &c->row[seq - c->desc.from];
 	if (row->have & LABEL_BIT(s->label) ||
 		entry_parse(text->text, text->len, &e, NULL) ||
 		strcmp(e.series, s->series) ||
@@ -490,6 +530,13 @@ static void count_withheld(
 	c->report.withheld++;
 }
 
+static void tell_missing(
+	struct checking *c, uint64_t seq, const char *series, enum label label)
+{
+	count_missing(c, series, label);
+	tell_record(c, seq, "part %s is missing or altered", label_name(label));
+}
+
 /* One label of one entry: there, withheld, destroyed, or a fault. */
 static void check_label(struct checking *c, uint64_t seq, const struct entry *e,
 	enum label label, bool clear)
@@ -511,34 +558,45 @@ static void check_label(struct checking *c, uint64_t seq, const struct entry *e,
 		count_withheld(c, e->series, label);
 		return;
 	}
-	count_missing(c, e->series, label);
-	tell_record(c, seq, "part %s is missing or altered", label_name(label));
+	/* A head that cannot be read may have narrowed who sees it. */
+	if (c->rules_whole)
+		tell_missing(c, seq, e->series, label);
 }
 
-/* sys-policy names a head that has to be among those in the package. */
-static void check_policy(struct checking *c, uint64_t seq)
+static void check_parts(struct checking *c, uint64_t seq, const struct entry *e)
 {
-	const struct row *row = &c->row[seq - c->desc.from];
-	const struct part *p = &row->part[LABEL_INTERNAL];
-	struct json *v = NULL;
-	uint64_t serial;
+	uint64_t serial = c->serial ? c->serial : c->desc.serial;
+	uint8_t have = c->row[seq - c->desc.from].have;
+	const struct allowed_series *s;
 
-	if (!(row->have & LABEL_BIT(LABEL_INTERNAL)))
+	if (serial > c->allowed.count)
 		return;
-	if (json_parse(p->json, p->len, PART_SIZE_LIMIT, &v, NULL) ||
-		!json_get_u64(v, "serial", &serial) || serial == 0 ||
-		serial > c->desc.serial)
-		tell_record(c, seq, "cites a head that is not in the package");
-	json_free(v);
+	if (!(s = allowed_find(&c->allowed, serial, e->series))) {
+		if (have)
+			tell_record(c, seq,
+				"has parts of a series that head %" PRIu64
+				" does not know",
+				serial);
+		return;
+	}
+	if (e->sd_count != (size_t)__builtin_popcount(s->labels)) {
+		tell_record(c, seq,
+			"has %zu parts, its series has %d in head %" PRIu64,
+			e->sd_count, __builtin_popcount(s->labels), serial);
+		return;
+	}
+	for (unsigned l = 0; l < LABEL_COUNT; l++) {
+		if (s->labels & LABEL_BIT(l))
+			check_label(c, seq, e, (enum label)l,
+				s->shown & LABEL_BIT(l));
+	}
 }
 
 static void check_entry(
 	struct checking *c, uint64_t seq, const struct tiles_entry *text)
 {
 	char code[CODE_SIZE];
-	const struct series *s;
 	struct entry e;
-	uint8_t clear;
 
 	if (entry_parse(text->text, text->len, &e, NULL) ||
 		!log_code(c->desc.origin, code) ||
@@ -548,21 +606,96 @@ static void check_entry(
 		return;
 	}
 	c->report.records++;
-	if (!(s = rules_series(c->rules, e.series)))
-		return;
-	if (e.sd_count != (size_t)__builtin_popcount(s->labels)) {
-		tell_record(c, seq, "has %zu parts, its series has %d",
-			e.sd_count, __builtin_popcount(s->labels));
-		return;
+	check_parts(c, seq, &e);
+}
+
+/* ---- which head is in force ---- */
+
+static bool is_policy(const struct tiles_entry *text)
+{
+	static const char key[] = "\"series\":\"sys-policy\"";
+	struct entry e;
+
+	return memmem(text->text, text->len, key, sizeof(key) - 1) &&
+		entry_parse(text->text, text->len, &e, NULL) == ERR_OK;
+}
+
+/* The head that a sys-policy record names, one of those in the package. */
+static bool names_head(
+	const struct checking *c, const struct row *row, uint64_t *serial)
+{
+	const struct part *p = &row->part[LABEL_INTERNAL];
+	struct json *v = NULL;
+	bool names;
+
+	names = json_parse(p->json, p->len, PART_SIZE_LIMIT, &v, NULL) ==
+			ERR_OK &&
+		json_get_u64(v, "serial", serial) && *serial > 0 &&
+		*serial <= c->desc.serial;
+	json_free(v);
+	return names;
+}
+
+/* From the entry at `seq` on.  What its record says counts; where that is
+ * damaged, what package.json says, so that the entries behind it are not told
+ * as well. */
+static void follow_policy(struct checking *c, uint64_t seq, uint64_t listed)
+{
+	static const char other[] = "names other heads than its records";
+	const struct row *row = row_of(c, "sys-policy", seq);
+	const struct tiles_entry *text = entry_of(c, seq);
+	bool is = text && is_policy(text);
+	uint64_t serial = 0;
+
+	if (is && row->have & LABEL_BIT(LABEL_INTERNAL)) {
+		if (!names_head(c, row, &serial)) {
+			tell_record(c, seq,
+				"cites a head that is not in the package");
+			return;
+		}
+		if (serial != listed)
+			tell(c, "package", other);
+		c->serial = serial;
+	} else if (listed && text && !is) {
+		tell(c, "package", other);
+	} else if (listed) {
+		c->serial = listed;
 	}
-	clear = entry_clearance(c->rules, &e, code, c->desc.holder);
-	for (unsigned l = 0; l < LABEL_COUNT; l++) {
-		if (s->labels & LABEL_BIT(l))
-			check_label(c, seq, &e, (enum label)l,
-				clear & LABEL_BIT(l));
+}
+
+/* Where the range begins.  What is listed as the record there and is none
+ * leaves a line that belongs to no record. */
+static void check_before(struct checking *c, uint64_t serial)
+{
+	const struct tiles_entry *text = entry_of(c, c->before_seq);
+
+	if (text && !is_policy(text))
+		count_missing(c, "sys-policy", LABEL_INTERNAL);
+	else if (text && !c->before_row.have)
+		tell_missing(c, c->before_seq, "sys-policy", LABEL_INTERNAL);
+	follow_policy(c, c->before_seq, serial);
+}
+
+static void check_entries(struct checking *c)
+{
+	uint64_t at = 0, serial = 0;
+	size_t i = 0;
+	bool more = package_policy(&c->desc, i, &at, &serial);
+
+	if (c->has_before) {
+		check_before(c, serial);
+		more = package_policy(&c->desc, ++i, &at, &serial);
 	}
-	if (!strcmp(e.series, "sys-policy"))
-		check_policy(c, seq);
+	for (uint64_t seq = c->desc.from; seq < c->desc.to; seq++) {
+		const struct tiles_entry *text = entry_of(c, seq);
+		bool here = more && at == seq;
+
+		if (text)
+			check_entry(c, seq, text);
+		follow_policy(c, seq, here ? serial : 0);
+		if (here)
+			more = package_policy(&c->desc, ++i, &at, &serial);
+	}
 }
 
 /* What the package says is withheld and destroyed is what we found so. */
@@ -586,12 +719,7 @@ static void check_records(struct checking *c)
 {
 	char thing[THING_SIZE], what[THING_SIZE];
 
-	for (uint64_t seq = c->desc.from; seq < c->desc.to; seq++) {
-		const struct tiles_entry *text = entry_of(c, seq);
-
-		if (text)
-			check_entry(c, seq, text);
-	}
+	check_entries(c);
 	/* A line that was damaged left a part missing, which is told above. */
 	for (size_t i = 0; i < c->sheet_count; i++) {
 		const struct sheet *s = &c->sheet[i];
@@ -787,6 +915,8 @@ static enum err_code check_attachments(struct checking *c, struct err *err)
 static enum err_code check_all(
 	struct checking *c, const struct digest *root, struct err *err)
 {
+	struct err why = {.code = ERR_OK};
+	char origin[ORIGIN_SIZE];
 	enum err_code rc;
 
 	rc = bag_check(c->dir, on_bag, c, err);
@@ -794,9 +924,13 @@ static enum err_code check_all(
 		return rc;
 	c->manifest_faults = c->report.faults;
 	if ((rc = check_description(c, err)) ||
-		(rc = check_governance(c, root, err)) ||
-		(rc = check_checkpoint(c, err)) || (rc = check_tree(c, err)) ||
-		(rc = read_sheets(c, err)))
+		(rc = check_governance(c, root, err)))
+		return rc;
+	memcpy(origin, c->desc.origin, sizeof(origin));
+	if ((rc = check_checkpoint(c, err)) ||
+		(strcmp(origin, c->desc.origin) &&
+			(rc = read_heads(c, root, &why, err))) ||
+		(rc = check_tree(c, err)) || (rc = read_sheets(c, err)))
 		return rc;
 	check_records(c);
 	if ((rc = check_attachments(c, err)))
@@ -813,6 +947,8 @@ static void checking_fini(struct checking *c)
 	free(c->sheet);
 	free(c->row);
 	tiles_free(&c->tiles);
+	tiles_free(&c->before_tiles);
+	allowed_free(&c->allowed);
 	package_description_fini(&c->desc);
 	json_free(c->withheld);
 	rules_unref(c->rules);

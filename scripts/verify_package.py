@@ -10,8 +10,9 @@ the layout; what is checked:
   the manifests of the bag, both ways · every governance head from the root
   fingerprint on: statements, trees, officers' signatures and their number ·
   the checkpoint's signature and cosignatures · tiles, entries and root ·
-  each part against its entry · that each entry shows the parts the holder may
-  hold and none above · attachments · that cited heads are there
+  each part against its entry · that each entry shows the parts that the head
+  in force for it and all later ones let the holder see, and none above ·
+  attachments · that cited heads are there
 
 Needs the Python standard library, openssl and ssh-keygen, and verify_log.py
 beside it.  Exit status: 0 all is well, 1 there are faults, 2 the call is wrong,
@@ -489,6 +490,12 @@ class Head:
                 labels &= s["clearance"][self.nodes[code]["rank"]]
         return labels
 
+    def slim(self):
+        """Of an older head only what clearance() asks stays."""
+        self.files = {}
+        self.nodes = {code: {"rank": n["rank"], "parent": n["parent"]}
+                      for code, n in self.nodes.items()}
+
     def key(self, code, which, name, kind):
         node = self.nodes.get(code)
         if not node or not node["keys"]:
@@ -568,6 +575,7 @@ class Governance:
     def __init__(self, folder, fingerprint):
         self.folder, self.fingerprint = folder, fingerprint
         self.head = None   # rules of the newest good head
+        self.heads = []    # of all of them
         self.serial = 0
         self.last = None   # SHA-256 of its statement
 
@@ -595,7 +603,10 @@ class Governance:
         except (KeyError, TypeError, AttributeError, ValueError) as e:
             raise Bad("a file that does not load: %s" % e)
         self.judge(head, statement, sigs)
+        if self.head:
+            self.head.slim()
         self.head, self.serial = head, self.serial + 1
+        self.heads.append(head)
         self.last = hashlib.sha256(statement).hexdigest()
 
     def judge(self, head, statement, sigs):
@@ -746,6 +757,8 @@ class Package:
         self.strays = {}    # (series, label): lines that supply no part
         self.withheld = {}  # counts by "SERIES.LABEL"
         self.objects = set()
+        self.may = {}       # series: per head, what the holder may see
+        self.before = None  # sequence of the sys-policy record below `from`
         self.out = {"records": 0, "parts": 0, "withheld": 0, "erased": 0,
                     "attachments": 0, "cosignatures": 0}
 
@@ -759,12 +772,13 @@ class Package:
         except OSError:
             raise NoPackage("there is no data/package.json")
         d = members(parse_canonical(data), (
-            "domain", "erased", "from", "holder", "origin", "root", "serial",
-            "size", "to", "version", "withheld"))
+            "domain", "erased", "from", "holder", "origin", "policies", "root",
+            "serial", "size", "to", "version", "withheld"))
         for name in ("from", "serial", "size", "to"):
             if type(d[name]) is not int or d[name] < 0:
                 raise Bad("%s is no number" % name)
-        if d["version"] != 1 or not is_code(d["holder"]) or \
+        if d["version"] != 1 or d["serial"] < 1 or \
+                not is_code(d["holder"]) or \
                 not d["from"] < d["to"] <= d["size"] <= TREE_LIMIT or \
                 not isinstance(d["erased"], dict) or \
                 not isinstance(d["withheld"], dict) or \
@@ -774,11 +788,27 @@ class Package:
                 not isinstance(d["root"], str) or not re.fullmatch(
                     "[a-z0-9.-]+/[0-9]{12}/[0-9a-f]{16}", d["origin"]):
             raise Bad("malformed")
+        self.read_policies(d)
         self.root = verify_log.b64(d["root"], 32)
         self.d = d
         self.code = d["origin"].split("/")[1]
         self.out.update({n: d[n] for n in
                          ("origin", "size", "from", "to", "holder", "root")})
+
+    @staticmethod
+    def read_policies(d):
+        """Where the log names heads: ascending pairs of sequence and serial,
+        only the first of them below `from`."""
+        least = 0
+        if not isinstance(d["policies"], list):
+            raise Bad("policies are no list")
+        for pair in d["policies"]:
+            if not isinstance(pair, list) or len(pair) != 2 or \
+                    any(type(n) is not int for n in pair) or \
+                    not least <= pair[0] < d["to"] or \
+                    not 1 <= pair[1] <= d["serial"]:
+                raise Bad("policies are malformed")
+            least = d["from"] if pair[0] < d["from"] else pair[0] + 1
 
     def check_governance(self):
         g = Governance(self.path("data", "governance"), self.fingerprint)
@@ -788,7 +818,7 @@ class Package:
             except Bad as e:
                 self.faults("governance %d" % (g.serial + 1), str(e))
                 break
-        self.rules = g.head
+        self.rules, self.heads = g.head, g.heads
         self.rules_whole = g.serial == self.d["serial"]
         if not g.head:
             return False
@@ -828,7 +858,10 @@ class Package:
             if not note.verdict(key):
                 raise Bad("cosignature by %s does not verify" % name)
             keys.append(key)
-            count += 1
+            # Custody is what a node above says, not the node's own witness
+            # or one beside it.
+            above, below = name.split("/")[1], log.name.split("/")[1]
+            count += above != below and within(below, above)
         if replaced and not count:
             raise Bad("is by a key that was replaced, and no node above "
                       "has countersigned it")
@@ -876,7 +909,8 @@ class Package:
         if not m:
             return False
         seq = int(m[3])
-        if not self.d["from"] <= seq < self.d["to"]:
+        if not self.d["from"] <= seq < self.d["to"] and \
+                (seq != self.before or series != "sys-policy"):
             return False
         if seq not in self.entries:
             return True
@@ -928,10 +962,56 @@ class Package:
             name = "%s.%s" % (series, label)
             self.withheld[name] = self.withheld.get(name, 0) + 1
             self.out["withheld"] += 1
-        else:
-            key = series, label
-            self.missing[key] = self.missing.get(key, 0) + 1
-            self.record_fault(seq, "part %s is missing or altered" % label)
+        elif self.rules_whole:
+            # A head that cannot be read may have narrowed who sees it.
+            self.tell_missing(seq, series, label)
+
+    def count_missing(self, series, label):
+        key = series, label
+        self.missing[key] = self.missing.get(key, 0) + 1
+
+    def tell_missing(self, seq, series, label):
+        self.count_missing(series, label)
+        self.record_fault(seq, "part %s is missing or altered" % label)
+
+    def shown(self, serial, name):
+        """The labels of a series that head `serial` and all later ones let the
+        holder see; the node that captured it sees all."""
+        if name not in self.may:
+            rows, since = [], None
+            for head in reversed(self.heads):
+                if name not in head.series:
+                    labels = since = set()
+                elif self.d["holder"] == self.code:
+                    labels = head.series[name]["labels"]
+                else:
+                    labels = head.clearance(name, self.code, self.d["holder"])
+                    labels &= labels if since is None else since
+                    since = labels
+                rows.append(labels)
+            self.may[name] = rows[::-1]
+        return self.may[name][serial - 1]
+
+    def check_parts(self, seq, entry):
+        serial = self.serial or self.d["serial"]
+        name = entry["series"]
+        if serial > len(self.heads):
+            return
+        series = self.heads[serial - 1].series.get(name)
+        if series is None:
+            if self.rows.get(seq):
+                self.record_fault(seq, "has parts of a series that head %d "
+                                  "does not know" % serial)
+            return
+        if len(entry["_sd"]) != len(series["labels"]):
+            self.record_fault(
+                seq, "has %d parts, its series has %d in head %d" % (
+                    len(entry["_sd"]), len(series["labels"]), serial))
+            return
+        shown = self.shown(serial, name)
+        for label in LABELS:
+            if label in series["labels"]:
+                self.check_label(seq, name, label, label in shown)
 
     def check_entry(self, seq, data):
         try:
@@ -943,30 +1023,58 @@ class Package:
             self.record_fault(seq, "is no entry of this log")
             return
         self.out["records"] += 1
-        name = entry["series"]
-        series = self.rules.series.get(name)
-        if series is None:
-            return
-        if len(entry["_sd"]) != len(series["labels"]):
-            self.record_fault(seq, "has %d parts, its series has %d" % (
-                len(entry["_sd"]), len(series["labels"])))
-            return
-        clear = self.rules.clearance(name, self.code, self.d["holder"])
-        for label in LABELS:
-            if label in series["labels"]:
-                self.check_label(seq, name, label, label in clear)
+        self.check_parts(seq, entry)
+
+    def is_policy(self, seq):
+        try:
+            return parse_entry(self.entries[seq])["series"] == "sys-policy"
+        except Bad:
+            return False
+
+    def follow_policy(self, seq, listed):
+        """The head in force behind `seq`.  What its record says counts; where
+        that is damaged, what package.json says, so that the entries behind it
+        are not told as well."""
+        here = seq in self.entries
+        policy = here and self.is_policy(seq)
         part = self.rows.get(seq, {}).get("internal")
-        if name == "sys-policy" and part is not None:
+        if policy and part is not None:
             serial = part.get("serial")
-            if not isinstance(serial, int) or \
+            if type(serial) is not int or \
                     not 1 <= serial <= self.d["serial"]:
                 self.record_fault(
                     seq, "cites a head that is not in the package")
+                return
+            if serial != listed:
+                self.faults("package", "names other heads than its records")
+            self.serial = serial
+        elif listed and here and not policy:
+            self.faults("package", "names other heads than its records")
+        elif listed:
+            self.serial = listed
 
-    def check_records(self):
+    def check_before(self, listed):
+        """Where the range begins."""
+        seq = self.before
+        if seq in self.entries:
+            if not self.is_policy(seq):
+                self.count_missing("sys-policy", "internal")
+            elif not self.rows.get(seq):
+                self.tell_missing(seq, "sys-policy", "internal")
+        self.follow_policy(seq, listed)
+
+    def check_entries(self):
+        self.serial = 0  # of the head in force for the next entry
+        listed = dict(self.d["policies"])
+        if self.before is not None:
+            self.check_before(listed[self.before])
         for seq in range(self.d["from"], self.d["to"]):
             if seq in self.entries:
                 self.check_entry(seq, self.entries[seq])
+            self.follow_policy(seq, listed.get(seq, 0))
+
+    def check_records(self):
+        self.check_entries()
         for (series, label), strays in self.strays.items():
             more = strays - self.missing.get((series, label), 0)
             if more > 0:
@@ -1012,7 +1120,8 @@ class Package:
     def check_attachments(self):
         whole = not self.real_faults()
         for seq in sorted(self.rows):
-            if b'"series":"sys-' in self.entries[seq]:
+            if seq == self.before or \
+                    b'"series":"sys-' in self.entries[seq]:
                 continue
             for label in LABELS:
                 part = self.rows[seq].get(label, {})
@@ -1027,6 +1136,22 @@ class Package:
             for name in sorted(set(os.listdir(folder)) - self.objects):
                 self.faults("attachment " + name, "belongs to no record")
 
+    def check_tree(self):
+        source = verify_log.Source(self.path("data", "log"))
+        tree = verify_log.Tree(source, self.d["size"], self.d["from"],
+                               self.d["to"], self.faults)
+        self.entries = tree.check(self.root)
+        first = self.d["policies"][0][0] if self.d["policies"] else None
+        if first is None or first >= self.d["from"]:
+            return
+        self.before = first
+        if first // verify_log.WIDTH not in range(
+                self.d["from"] // verify_log.WIDTH,
+                (self.d["to"] - 1) // verify_log.WIDTH + 1):
+            tree = verify_log.Tree(source, self.d["size"], first, first + 1,
+                                   self.faults)
+            self.entries.update(tree.check(self.root))
+
     def check(self):
         Bag(self.folder, self.faults).check()
         self.manifest_faults = len(self.faults.list)
@@ -1040,10 +1165,7 @@ class Package:
         self.check_checkpoint()
         if self.d["size"] > TREE_LIMIT:
             raise NoPackage("tree of %d entries" % self.d["size"])
-        source = verify_log.Source(self.path("data", "log"))
-        tree = verify_log.Tree(source, self.d["size"], self.d["from"],
-                               self.d["to"], self.faults)
-        self.entries = tree.check(self.root)
+        self.check_tree()
         self.read_records()
         self.check_records()
         self.check_attachments()
