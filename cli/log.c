@@ -13,8 +13,10 @@ static enum err_code key_of(struct node *n, const char *origin,
 	struct sign_public pub;
 	struct note_key key;
 	enum err_code rc = ERR_OK;
+	size_t all_but_epoch = (size_t)(strrchr(n->origin, '/') - n->origin);
 
-	if (!strcmp(origin, n->origin))
+	/* Earlier epochs of ours have the same key. */
+	if (!strncmp(origin, n->origin, all_but_epoch + 1))
 		pub = sign_key_public(n->log);
 	else
 		rc = rules_log_key(rules, origin, &pub, err);
