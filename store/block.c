@@ -5,6 +5,9 @@
 
 #include "store/inside.h"
 
+#define PARTS_BITS 6
+#define PARTS_SLOTS ((size_t)1 << PARTS_BITS)
+
 static enum err_code at_place(
 	struct err *err, enum err_code rc, struct place at)
 {
@@ -261,9 +264,30 @@ struct rebuild {
 	uint64_t first;
 	struct entry_stub *stubs;
 	struct buf texts;
-	struct block *parts[LABEL_COUNT]; /* the last one used of each label */
-	struct place parts_at[LABEL_COUNT];
+	/* Blocks of parts in use, each at the slot of its place: rows of a
+	 * block of entries lie in some dozens, by turns. */
+	struct block *parts[PARTS_SLOTS];
+	struct place parts_at[PARTS_SLOTS];
 };
+
+/* As written, not where it may have been moved to. */
+static enum err_code parts_of(struct rebuild *r, struct place at,
+	const struct block **out, struct err *err)
+{
+	size_t slot = (size_t)((at.offset * UINT64_C(0x9e3779b97f4a7c15)) >>
+		(64 - PARTS_BITS));
+	enum err_code rc;
+
+	if (!r->parts[slot] || !place_equal(at, r->parts_at[slot])) {
+		block_unpin(r->parts[slot]);
+		r->parts[slot] = NULL;
+		if ((rc = block_parts(r->v, at, &r->parts[slot], err)))
+			return rc;
+		r->parts_at[slot] = at;
+	}
+	*out = r->parts[slot];
+	return ERR_OK;
+}
 
 static enum err_code part_digest_at(struct rebuild *r,
 	const struct block_entry *e, uint8_t label, uint64_t seq,
@@ -271,20 +295,15 @@ static enum err_code part_digest_at(struct rebuild *r,
 {
 	struct place at = block_of_part(r->directory, r->log, e, label, seq);
 	const struct part_row *row;
+	const struct block *parts;
 	enum err_code rc;
 
 	if (!at.segment)
 		return err_set(err, ERR_CORRUPT, "the %s part is missing",
 			label_name(label));
-	if (!r->parts[label] || !place_equal(at, r->parts_at[label])) {
-		block_unpin(r->parts[label]);
-		r->parts[label] = NULL;
-		rc = block_parts(r->v, at, &r->parts[label], err);
-		if (rc)
-			return rc;
-		r->parts_at[label] = at;
-	}
-	if (!(row = part_find(r->parts[label], seq)))
+	if ((rc = parts_of(r, at, &parts, err)))
+		return rc;
+	if (!(row = part_find(parts, seq)))
 		return err_set(err, ERR_CORRUPT, "the %s part is missing",
 			label_name(label));
 	if (row->erased) {
@@ -407,8 +426,8 @@ static enum err_code parse_entries(const struct view *v, struct block *b,
 	b->plain = r.texts;
 	r.texts = BUF_EMPTY;
 out:
-	for (int l = 0; l < LABEL_COUNT; l++)
-		block_unpin(r.parts[l]);
+	for (size_t i = 0; i < PARTS_SLOTS; i++)
+		block_unpin(r.parts[i]);
 	block_unpin(directory);
 	free(r.stubs);
 	buf_free(&r.texts);

@@ -59,10 +59,10 @@ static bool packed_parse(struct bytes value, struct packed *out)
 
 static uint32_t packed_print(const struct packed *p, size_t i)
 {
-	struct cursor c =
-		cursor_over(p->at + i * (PRINT_BYTES + p->width), PRINT_BYTES);
+	const uint8_t *at = p->at + i * (PRINT_BYTES + p->width);
 
-	return cursor_u32(&c);
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+		(uint32_t)at[2] << 8 | at[3];
 }
 
 static uint64_t packed_arrival(const struct packed *p, size_t i)
@@ -282,5 +282,45 @@ enum err_code finder_find(struct index_txn *t, enum index_db db,
 		rc = find_in(&run, first, print, visit, arg, err);
 		if (rc != ERR_NOT_FOUND)
 			return rc;
+	}
+}
+
+static bool run_has(
+	const struct packed *run, uint64_t first, const struct finder_entry *e)
+{
+	uint64_t step = e->arrival - first;
+
+	if (e->arrival < first || (run->width < 8 && step >> (8 * run->width)))
+		return false;
+	for (size_t i = lower_bound(run, e->print);
+		i < run->count && packed_print(run, i) == e->print; i++)
+		if (packed_arrival(run, i) == step)
+			return true;
+	return false;
+}
+
+/* Each stands in one run: entries are added once. */
+enum err_code finder_count(struct index_txn *t, enum index_db db,
+	const struct finder_entry *entries, size_t count, size_t *found,
+	struct err *err)
+{
+	struct key k = run_key(0, 0);
+
+	for (*found = 0;;) {
+		struct bytes at;
+		struct bytes value;
+		struct packed run;
+		uint8_t level;
+		uint64_t first;
+		enum err_code rc =
+			index_ceil(t, db, key_bytes(&k), &at, &value, err);
+
+		if (rc == ERR_NOT_FOUND)
+			return ERR_OK;
+		if (rc || (rc = run_of(at, value, &level, &first, &run, err)))
+			return rc;
+		for (size_t i = 0; i < count; i++)
+			*found += run_has(&run, first, &entries[i]);
+		k = run_key(level, first + 1);
 	}
 }

@@ -21,6 +21,10 @@ enum err_code finder_add(struct index_txn *t, enum index_db db,
  * than ERR_NOT_FOUND ends it.  ERR_NOT_FOUND when none did. */
 typedef enum err_code finder_visit(
 	void *arg, uint64_t arrival, struct err *err);
+/* How many of the very entries are there. */
+enum err_code finder_count(struct index_txn *t, enum index_db db,
+	const struct finder_entry *entries, size_t count, size_t *found,
+	struct err *err);
 enum err_code finder_find(struct index_txn *t, enum index_db db,
 	const struct digest *d, finder_visit *visit, void *arg,
 	struct err *err);

@@ -103,10 +103,10 @@ static void check_location(struct task *t, const struct view *v)
 			"");
 }
 
-/* Records of the block that arrived with its group are known by their ids; one
- * fault tells of all. */
-static enum err_code check_ids(struct task *t, const struct view *v,
-	const struct block *b, struct err *err)
+/* Records of the block that arrived with its group, up to `count`. */
+static enum err_code arrived_rows(struct task *t, const struct view *v,
+	const struct block *b, struct id_row *rows, size_t *count,
+	struct err *err)
 {
 	struct block *commit;
 	uint64_t arrival;
@@ -115,7 +115,7 @@ static enum err_code check_ids(struct task *t, const struct view *v,
 	if ((rc = block_directory(v, t->commit, &commit, err)))
 		return rc;
 	arrival = commit->directory.arrival;
-	for (size_t i = 0; i < commit->directory.run_count && !rc; i++) {
+	for (size_t i = 0; i < commit->directory.run_count; i++) {
 		const struct arrival_run *run = &commit->directory.runs[i];
 
 		for (size_t k = 0; k < b->count && !rc; k++) {
@@ -124,20 +124,39 @@ static enum err_code check_ids(struct task *t, const struct view *v,
 			struct entry e;
 
 			if (run->log != t->item.log || seq < run->first ||
-				seq - run->first >= run->count)
+				seq - run->first >= run->count ||
+				(rc = entry_parse(
+					 row->text, row->len, &e, err)) ||
+				*count == b->count)
 				continue;
-			rc = entry_parse(row->text, row->len, &e, err);
-			if (!rc &&
-				!ids_known(v->txn, e.uuid,
-					arrival + (seq - run->first)))
-				rc = err_set(err, ERR_CORRUPT,
-					"the index does not know entry %" PRIu64
-					" of log %" PRIu32 " by its id",
-					seq, run->log);
+			rows[*count].arrival = arrival + (seq - run->first);
+			memcpy(rows[(*count)++].uuid, e.uuid, UUID_SIZE);
 		}
 		arrival += run->count;
 	}
 	block_unpin(commit);
+	return rc;
+}
+
+/* They are known to the index by their ids; one fault tells of all. */
+static enum err_code check_ids(struct task *t, const struct view *v,
+	const struct block *b, struct err *err)
+{
+	struct id_row *rows = calloc(b->count + 1, sizeof(*rows));
+	size_t count = 0;
+	bool all = true;
+	enum err_code rc;
+
+	if (!rows)
+		return err_nomem(err);
+	if (!(rc = arrived_rows(t, v, b, rows, &count, err)))
+		rc = ids_known(v->txn, rows, count, &all, err);
+	if (!rc && !all)
+		rc = err_set(err, ERR_CORRUPT,
+			"the index does not know all entries of log %" PRIu32
+			" from %" PRIu64 " to %" PRIu64 " by their ids",
+			t->item.log, t->item.first, t->item.last);
+	free(rows);
 	return rc;
 }
 

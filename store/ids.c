@@ -94,6 +94,18 @@ static struct digest print_of(const uint8_t uuid[UUID_SIZE])
 	return digest_of(uuid, UUID_SIZE);
 }
 
+static struct finder_entry *entries_of(const struct id_row *rows, size_t count)
+{
+	struct finder_entry *entries = calloc(count + 1, sizeof(*entries));
+
+	for (size_t i = 0; entries && i < count; i++) {
+		struct digest d = print_of(rows[i].uuid);
+
+		entries[i] = finder_entry_of(&d, rows[i].arrival);
+	}
+	return entries;
+}
+
 enum err_code ids_flush(struct ids *s, struct index_txn *t, struct err *err)
 {
 	struct finder_entry *entries;
@@ -101,14 +113,8 @@ enum err_code ids_flush(struct ids *s, struct index_txn *t, struct err *err)
 
 	if (!s->count)
 		return ERR_OK;
-	if (!(entries = calloc(s->count, sizeof(*entries))))
+	if (!(entries = entries_of(s->rows + 1, s->count)))
 		return err_nomem(err);
-	for (size_t i = 0; i < s->count; i++) {
-		const struct id_row *row = &s->rows[i + 1];
-		struct digest d = print_of(row->uuid);
-
-		entries[i] = finder_entry_of(&d, row->arrival);
-	}
 	rc = finder_add(t, DB_ID, entries, s->count, err);
 	free(entries);
 	ids_free(s);
@@ -171,18 +177,17 @@ enum err_code ids_each(struct index_txn *t, const uint8_t uuid[UUID_SIZE],
 	return rc;
 }
 
-static enum err_code is_arrival(void *arg, uint64_t arrival, struct err *err)
+enum err_code ids_known(struct index_txn *t, const struct id_row *rows,
+	size_t count, bool *all, struct err *err)
 {
-	const uint64_t *sought = arg;
+	struct finder_entry *entries = entries_of(rows, count);
+	size_t found = 0;
+	enum err_code rc;
 
-	(void)err;
-	return arrival == *sought ? ERR_OK : ERR_NOT_FOUND;
-}
-
-bool ids_known(
-	struct index_txn *t, const uint8_t uuid[UUID_SIZE], uint64_t arrival)
-{
-	struct digest d = print_of(uuid);
-
-	return finder_find(t, DB_ID, &d, is_arrival, &arrival, NULL) == ERR_OK;
+	if (!entries)
+		return err_nomem(err);
+	rc = finder_count(t, DB_ID, entries, count, &found, err);
+	free(entries);
+	*all = found == count;
+	return rc;
 }

@@ -39,5 +39,6 @@ void ids_free(struct ids *s); /* leaves it empty */
 typedef enum err_code id_visit(void *arg, uint64_t arrival, struct err *err);
 enum err_code ids_each(struct index_txn *t, const uint8_t uuid[UUID_SIZE],
 	id_visit *visit, void *arg, struct err *err);
-bool ids_known(
-	struct index_txn *t, const uint8_t uuid[UUID_SIZE], uint64_t arrival);
+/* Whether all of them are known; the rows' ids and arrivals are looked at. */
+enum err_code ids_known(struct index_txn *t, const struct id_row *rows,
+	size_t count, bool *all, struct err *err);

@@ -122,9 +122,12 @@ static void ids_come_in_order_of_arrival(void **state)
 	struct index *ix = open_index(state);
 	struct index_txn *t = begin(ix);
 	struct ids ids = {0};
+	struct id_row known[2] = {
+		{.uuid = {7}, .arrival = 8}, {.uuid = {49}, .arrival = 8000}};
 	struct seen seen = {0};
 	uint64_t arrival = 1;
 	uint32_t at;
+	bool all = false;
 
 	for (size_t group = 0; group < 40; group++) {
 		for (size_t i = 0; i < 200; i++, arrival++) {
@@ -147,8 +150,13 @@ static void ids_come_in_order_of_arrival(void **state)
 		ids_each(t, (const uint8_t[UUID_SIZE]){7}, see, &seen, NULL),
 		ERR_OK);
 	assert_int_equal(seen.count, 160);
-	assert_true(ids_known(t, (const uint8_t[UUID_SIZE]){7}, 8));
-	assert_false(ids_known(t, (const uint8_t[UUID_SIZE]){7}, 9));
+	assert_int_equal(ids_known(t, known, 2, &all, NULL), ERR_OK);
+	assert_true(all);
+	known[1].arrival++;
+	assert_int_equal(ids_known(t, known, 2, &all, NULL), ERR_OK);
+	assert_false(all);
+	assert_int_equal(ids_known(t, known, 1, &all, NULL), ERR_OK);
+	assert_true(all);
 	index_abort(t);
 	assert_int_equal(index_close(ix, false, NULL), ERR_OK);
 }
