@@ -205,7 +205,7 @@ struct refusal {
 static void what_is_wrong_is_told_with_its_path(void **state)
 {
 	static const struct refusal cases[] = {
-		{"{\"series\"", ERR_INVALID, "document: line 1"},
+		{"{\"series\"", ERR_INVALID, "document: column 9: text ends"},
 		{"{\"series\":\"a\",\"series\":\"a\"}", ERR_INVALID,
 			"duplicate name"},
 		{"[]", ERR_INVALID, "document: not an object"},
