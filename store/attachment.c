@@ -426,6 +426,10 @@ static enum err_code publish(struct attachment_writer *w,
 		goto out;
 	}
 	crash_point("attachment.renamed");
+	/* Where discard() finds it. */
+	free(w->path);
+	w->path = path;
+	path = NULL;
 	rc = file_sync_dir(folder, err);
 out:
 	free(folder);
@@ -486,6 +490,71 @@ void attachment_pause(struct attachment_writer *w)
 	writer_free(w);
 }
 
+static enum err_code key_in_folder(
+	const char *folder, uint64_t key_id, bool *used, struct err *err)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *d;
+
+	if (!dir)
+		return err_sys(err, "open %s", folder);
+	while (!*used && (d = readdir(dir))) {
+		int fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_CLOEXEC);
+		uint64_t id;
+
+		if (fd >= 0 && header_read(fd, d->d_name, &id, NULL) == ERR_OK)
+			*used = id == key_id;
+		if (fd >= 0)
+			close(fd);
+	}
+	closedir(dir);
+	return ERR_OK;
+}
+
+/* Is there a file in place under this key? */
+static enum err_code key_in_place(
+	const char *data, uint64_t key_id, bool *used, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	*used = false;
+	for (unsigned i = 0; i < 256 && !*used && rc == ERR_OK; i++) {
+		struct digest object = {.b = {(uint8_t)i}};
+		char *folder = place_of(data, &object, true);
+
+		if (!folder)
+			return err_nomem(err);
+		if (file_exists(folder))
+			rc = key_in_folder(folder, key_id, used, err);
+		free(folder);
+	}
+	return rc;
+}
+
+/* The key goes first: without its file nobody would know it.  But a power cut
+ * may leave a file under both of its names, and then the other one counts. */
+static enum err_code sweep_file(const char *data, struct keyring *k, int dir,
+	const char *name, struct err *err)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	enum err_code rc = ERR_OK;
+	uint64_t key_id;
+	bool used = false;
+
+	if (fd < 0)
+		return err_sys(err, "open %s", name);
+	if (header_read(fd, name, &key_id, NULL) == ERR_OK) {
+		rc = key_in_place(data, key_id, &used, err);
+		if (rc == ERR_OK && !used)
+			rc = keyring_drop(k, &key_id, 1, err);
+	}
+	close(fd);
+	crash_point("attachment.swept");
+	if (rc == ERR_OK && unlinkat(dir, name, 0) != 0)
+		rc = err_sys(err, "remove %s", name);
+	return rc;
+}
+
 enum err_code attachment_sweep(
 	const char *data, struct keyring *k, struct err *err)
 {
@@ -498,24 +567,11 @@ enum err_code attachment_sweep(
 		rc = err_sys(err, "open %s", folder ? folder : data);
 		goto out;
 	}
-	while (rc == ERR_OK && (d = readdir(dir))) {
-		uint64_t key_id;
-		int fd;
-
-		if (strncmp(d->d_name, UNNAMED, strlen(UNNAMED)) != 0)
-			continue;
-		fd = openat(dirfd(dir), d->d_name, O_RDONLY | O_CLOEXEC);
-		/* The key first: without its file nobody would know it. */
-		if (fd < 0)
-			rc = err_sys(err, "open %s/%s", folder, d->d_name);
-		else if (header_read(fd, d->d_name, &key_id, NULL) == ERR_OK)
-			rc = keyring_drop(k, &key_id, 1, err);
-		crash_point("attachment.swept");
-		if (rc == ERR_OK && unlinkat(dirfd(dir), d->d_name, 0) != 0)
-			rc = err_sys(err, "remove %s/%s", folder, d->d_name);
-		if (fd >= 0)
-			close(fd);
-	}
+	while (rc == ERR_OK && (d = readdir(dir)))
+		if (strncmp(d->d_name, UNNAMED, strlen(UNNAMED)) == 0)
+			rc = sweep_file(data, k, dirfd(dir), d->d_name, err);
+	if (rc)
+		rc = err_while(err, rc, "sweep %s", folder);
 out:
 	if (dir)
 		closedir(dir);

@@ -393,6 +393,28 @@ static void what_a_crash_left_is_swept(void **state)
 	teardown(&f);
 }
 
+/* What a power cut may leave of a move from one folder to another. */
+static void a_file_under_both_names_is_kept(void **state)
+{
+	struct fixture f = setup(state);
+	struct attachment_made made = make(state, &f, f.len, f.len);
+	char name[DIGEST_HEX_SIZE], path[128];
+	const char *const left = "attachments/incoming/new-0011223344556677";
+	char *there, *again;
+
+	digest_hex(&made.object, name);
+	snprintf(path, sizeof(path), "attachments/%.2s/%s", name, name);
+	there = strdup(scratch_path(state, path));
+	again = strdup(scratch_path(state, left));
+	assert_int_equal(link(there, again), 0);
+	assert_int_equal(attachment_sweep(*state, f.keyring, NULL), ERR_OK);
+	assert_false(file_exists(again));
+	assert_int_equal(check(state, &f, &made.object, f.len), ERR_OK);
+	free(there);
+	free(again);
+	teardown(&f);
+}
+
 #define WITH_SCRATCH(test)                                                     \
 	cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
@@ -410,6 +432,7 @@ int main(void)
 		WITH_SCRATCH(a_removed_one_is_gone_with_its_key),
 		WITH_SCRATCH(an_abandoned_one_leaves_neither_file_nor_key),
 		WITH_SCRATCH(what_a_crash_left_is_swept),
+		WITH_SCRATCH(a_file_under_both_names_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
