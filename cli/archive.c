@@ -123,6 +123,8 @@ static enum err_code run_create(
 		(rc = args_number(a, "to", TREE_SIZE_LIMIT, &opt.to, err)) ||
 		(rc = open_check(c, err)))
 		return rc;
+	if (args_get(a, "epoch"))
+		opt.epoch = args_get(a, "epoch");
 	if (file_exists(path) && !args_has(a, "force")) {
 		cli_safe(c, _("The file that is there was not touched."));
 		cli_next(c, _("name another file, or add --force"));
@@ -134,6 +136,7 @@ static enum err_code run_create(
 
 static const struct option_spec options[] = {
 	{"origin", 0, "CODE|ORIGIN", N_("whose log (this node's)")},
+	{"epoch", 0, "EPOCH", N_("which of its logs (the newest)")},
 	{"from", 0, "A", N_("from this entry on")},
 	{"to", 0, "B", N_("up to the entry before this one")},
 	{"output", 'o', "FILE.tar", N_("the package")},

@@ -170,6 +170,19 @@ const struct command command_node_pending = {
 	.run = run_pending,
 };
 
+/* A node that lost its disk, or somebody who says so. */
+static void tell_other_keys(struct cli *c, const struct args *a)
+{
+	char gov[QUOTED_SIZE];
+
+	cli_safe(c,
+		_("Nothing was changed. If the machine was replaced, compare "
+		  "its check number on the phone, and let its keys take the "
+		  "place of the old ones."));
+	cli_next(c, "cundang node admit --replace %s FILE...",
+		out_quoted(a->word[0], gov));
+}
+
 static enum err_code run_admit(
 	struct cli *c, const struct args *a, struct err *err)
 {
@@ -186,8 +199,13 @@ static enum err_code run_admit(
 	for (size_t i = 0; rc == ERR_OK && i < count; i++)
 		rc = read_request(a->word[i + 1], &r[i], check, err);
 	if (rc || (rc = governance_open(a->word[0], &g, err)) ||
-		(rc = governance_admit(g, r, count, &s, err)))
+		(rc = governance_admit_as(g, r, count,
+			 args_has(a, "replace") ? ADMIT_REPLACE : ADMIT_NEW, &s,
+			 err))) {
+		if (rc == ERR_EXISTS)
+			tell_other_keys(c, a);
 		goto out;
+	}
 	if (!c->json) {
 		printf(ngettext("%zu node is in head %" PRIu64
 				", which officers sign now:\n",
@@ -212,10 +230,16 @@ out:
 	return rc;
 }
 
+static const struct option_spec admit_options[] = {
+	{"replace", 0, NULL,
+		N_("let these keys take the place of those that a node has")},
+	{NULL, 0, NULL, NULL},
+};
 const struct command command_node_admit = {
 	.name = "node admit",
 	.words = "GOV FILE...",
 	.summary = N_("propose rules in which these nodes have their keys"),
+	.options = admit_options,
 	.least = 2,
 	.most = WORDS_ANY,
 	.run = run_admit,

@@ -83,6 +83,8 @@ static enum err_code from_store(struct cli *c, struct json *v, struct err *err)
 		!json_set(v, "peers", json_new_array()) || !add_rules(v, n) ||
 		!json_set(v, "logs", json_copy(logs)))
 		rc = err_nomem(err);
+	else
+		rc = epoch_status(n, v, err);
 out:
 	json_free(logs);
 	node_close(n);
@@ -269,4 +271,61 @@ void peer_print(const struct json *state, const struct json *peer)
 	putchar('\n');
 	if (*fix && !json_bool(json_get(peer, "complete")))
 		printf("  %s %s\n", _("next:"), fix);
+}
+
+static bool reason_is(const struct json *epoch, enum epoch_reason r)
+{
+	return !strcmp(text_of(epoch, "reason"), epoch_reason_name(r));
+}
+
+/* What became of the log before. */
+static void print_before(const struct json *epoch)
+{
+	const char *before = text_of(epoch, "origin");
+	char common[COUNT_TEXT_SIZE], entered[COUNT_TEXT_SIZE];
+
+	out_column("", 10);
+	if (json_bool(json_get(epoch, "settled")))
+		printf(_("Both have %s entries of %s; records that only this "
+			 "node had, entered again: %s.\n"),
+			out_count(json_count_of(epoch, "common"), common),
+			before,
+			out_count(json_count_of(epoch, "entered"), entered));
+	else if (reason_is(epoch, EPOCH_COPIED))
+		printf(_("What was copied stays in %s, and nothing is lost.\n"),
+			before);
+	else
+		printf(_("What only this node has of %s is entered again once "
+			 "the node above has told what it has.\n"),
+			before);
+}
+
+void epoch_print(const struct json *state)
+{
+	const struct json *epoch = json_get(state, "epoch");
+	char n[COUNT_TEXT_SIZE];
+
+	if (!epoch)
+		return;
+	out_column(_("epoch"), 10);
+	if (reason_is(epoch, EPOCH_LOST)) {
+		printf(_("The node above has %s entries of %s, which are not "
+			 "here any more.\n"),
+			out_count(json_count_of(epoch, "last"), n),
+			text_of(epoch, "origin"));
+		out_column("", 10);
+		puts(_("They are kept there; this node goes on in a log of its "
+		       "own."));
+		return;
+	}
+	if (reason_is(epoch, EPOCH_COPIED))
+		printf(_("This directory is a copy of another one, so a new "
+			 "log goes on since %.10s.\n"),
+			text_of(epoch, "since"));
+	else
+		printf(_("This node's data came from an older copy than what "
+			 "the node above has, so a new log goes on since "
+			 "%.10s.\n"),
+			text_of(epoch, "since"));
+	print_before(epoch);
 }

@@ -23,5 +23,8 @@ bool state_is_root(const struct rules *rules, const char *code);
  * ("" for nothing). */
 const char *peer_reason(const struct json *peer, const char **next);
 /* Prints a peer in one line for people, and what to do below it. */
+/* Why the own log is not the first of this node, in two sentences; nothing
+ * where it is. */
+void epoch_print(const struct json *state);
 void peer_print(const struct json *state, const struct json *peer);
 uint64_t json_count_of(const struct json *v, const char *name);

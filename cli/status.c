@@ -83,6 +83,32 @@ static void print_waiting(const struct json *v)
 	}
 }
 
+static void print_forks(const struct json *v, const char *data)
+{
+	const struct json *forks = json_get(v, "forks");
+
+	for (size_t i = 0; i < json_count(forks); i++) {
+		const struct json *f = json_at(forks, i);
+		const char *now = json_get_string(f, "now");
+
+		out_column(_("fork"), 10);
+		printf(_("%s contradicts itself since %s: both notes are in "
+			 "%s/%s.\n"),
+			json_get_string(f, "origin"),
+			json_get_string(f, "date"), data,
+			json_get_string(f, "file"));
+		out_column("", 10);
+		if (now && *now)
+			printf(_("What is here of it stays; its node goes on "
+				 "as "
+				 "%s and sends again what only it has.\n"),
+				now);
+		else
+			puts(_("What is here of it stays; its node begins a "
+			       "new log when it connects."));
+	}
+}
+
 static void print_peers(const struct json *v, bool children)
 {
 	const struct json *peers = json_get(v, "peers");
@@ -114,6 +140,8 @@ static enum err_code run_status(
 	} else {
 		print_own(v);
 		print_waiting(v);
+		epoch_print(v);
+		print_forks(v, c->data);
 		print_peers(v, args_has(a, "children"));
 		print_lacks(c, v);
 		json_free(v);

@@ -89,6 +89,8 @@ static enum err_code why_peer(struct cli *c, const char *code, struct err *err)
 		rc = out_json(json_copy(peer), err);
 	} else {
 		peer_print(state, peer);
+		if (peer_is(peer, "parent"))
+			epoch_print(state);
 	}
 	json_free(state);
 	control_close(control);

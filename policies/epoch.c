@@ -363,3 +363,95 @@ enum err_code forks_list(const char *data, struct fork out[FORKS_LIMIT],
 		*count = kept;
 	return rc;
 }
+
+/* ---- both, for status ---- */
+
+static bool set_number(struct json *o, const char *name, uint64_t v)
+{
+	return json_set(o, name, json_new_u64(v));
+}
+
+static struct json *story_json(const struct epoch_story *t)
+{
+	struct json *o = json_new_object();
+
+	if (o && set_text(o, "reason", reasons[t->reason]) &&
+		set_text(o, "since", t->since) &&
+		set_text(o, "origin", t->origin) &&
+		set_number(o, "last", t->last) &&
+		json_set(o, "settled", json_new_bool(t->settled)) &&
+		set_number(o, "common", t->common) &&
+		set_number(o, "entered", t->entered))
+		return o;
+	json_free(o);
+	return NULL;
+}
+
+/* The newest other log of the code of `fork`. */
+struct newer {
+	const struct fork *fork;
+	char origin[ORIGIN_SIZE];
+};
+
+static enum err_code see_newer(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct newer *n = arg;
+	size_t len = strlen(n->fork->origin) - 16;
+
+	(void)err;
+	if (!strncmp(log->origin, n->fork->origin, len) &&
+		strcmp(log->origin, n->fork->origin))
+		memcpy(n->origin, log->origin, sizeof(n->origin));
+	return ERR_OK;
+}
+
+static enum err_code add_fork(struct node *n, struct json *list,
+	const struct fork *f, struct err *err)
+{
+	struct newer newer = {.fork = f};
+	struct json *o;
+	enum err_code rc;
+
+	if ((rc = store_log_each(n->store, see_newer, &newer, err)))
+		return rc;
+	o = json_new_object();
+	if (o && set_text(o, "origin", f->origin) &&
+		set_text(o, "date", f->date) && set_text(o, "file", f->file) &&
+		set_text(o, "now", newer.origin))
+		return json_append(list, o) ? ERR_OK : err_nomem(err);
+	json_free(o);
+	return err_nomem(err);
+}
+
+static enum err_code set_forks(
+	struct node *n, struct json *status, struct err *err)
+{
+	struct fork *forks = calloc(FORKS_LIMIT, sizeof(*forks));
+	struct json *list = json_new_array();
+	enum err_code rc = forks && list ? ERR_OK : err_nomem(err);
+	size_t count = 0;
+
+	if (rc == ERR_OK)
+		rc = forks_list(n->data, forks, &count, err);
+	for (size_t i = 0; rc == ERR_OK && i < count; i++)
+		rc = add_fork(n, list, &forks[i], err);
+	free(forks);
+	if (rc) {
+		json_free(list);
+		return rc;
+	}
+	return json_set(status, "forks", list) ? ERR_OK : err_nomem(err);
+}
+
+enum err_code epoch_status(struct node *n, struct json *status, struct err *err)
+{
+	struct epoch_story story;
+	enum err_code rc;
+
+	if ((rc = epoch_tell(n, &story, err)))
+		return rc;
+	if (story.any && !json_set(status, "epoch", story_json(&story)))
+		return err_nomem(err);
+	return set_forks(n, status, err);
+}

@@ -73,6 +73,11 @@ enum err_code forks_list(const char *data, struct fork out[FORKS_LIMIT],
 /* The file of a fork found on `date` (YYYY-MM-DD). */
 void fork_file(const char *origin, const char *date, struct fork *out);
 
+/* Sets `epoch` (only where there is a story) and `forks` in a status object:
+ * docs/http.md section 1.1. */
+enum err_code epoch_status(
+	struct node *n, struct json *status, struct err *err);
+
 /* ---- the marker of a directory (policies/instance.c) ---- */
 
 enum instance { INSTANCE_SAME, INSTANCE_NONE, INSTANCE_OTHER };

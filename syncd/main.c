@@ -137,6 +137,9 @@ static enum err_code serve(struct service *s, struct err *err)
 		return rc;
 	if ((rc = control_new(d, &d->control, err)))
 		return rc;
+	if (d->node->copied)
+		log_warn("node: DATA is a copy of another directory: a new "
+			 "epoch begins");
 	log_info(LINE_READY ": %s", d->node->origin);
 	notify_systemd("READY=1");
 	loop_run(d->loop);

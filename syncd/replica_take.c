@@ -14,18 +14,15 @@
 static enum err_code keep_evidence(struct node *n, const char *origin,
 	const struct buf *evidence, struct err *err)
 {
-	char name[ORIGIN_SIZE + 32], time[TIME_TEXT_SIZE];
+	char time[TIME_TEXT_SIZE];
 	char *dir = NULL, *path = NULL;
+	struct fork fork;
 	enum err_code rc;
 
 	time_format(time_now(), time);
-	snprintf(name, sizeof(name), "%s.%.10s.txt", origin, time);
-	for (char *p = name; *p; p++) {
-		if (*p == '/')
-			*p = '-';
-	}
-	if (!(dir = file_join(n->data, "forks")) ||
-		!(path = file_join(dir, name))) {
+	fork_file(origin, time, &fork);
+	if (!(path = file_join(n->data, fork.file)) ||
+		!(dir = strndup(path, (size_t)(strrchr(path, '/') - path)))) {
 		rc = err_nomem(err);
 		goto out;
 	}

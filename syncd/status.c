@@ -128,5 +128,5 @@ enum err_code status_finish(
 		!set_number(status, "arrivals", store_arrivals(n->store)) ||
 		!set_number(status, "wanted", store_wanted_count(n->store)))
 		return err_nomem(err);
-	return ERR_OK;
+	return epoch_status(n, status, err);
 }
