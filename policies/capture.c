@@ -665,6 +665,7 @@ enum err_code system_record(struct batch *b, struct node *n, const char *series,
 	r.entry = (const char *)text.data;
 	r.entry_len = text.len;
 	r.leaf = tree_leaf(text.data, text.len);
+	batch_use_reserve(b);
 	rc = system_append(b, n, &e, &r, out, err);
 out:
 	json_free(fields);

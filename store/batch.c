@@ -101,6 +101,11 @@ void batch_abort(struct batch *b)
 	free(b);
 }
 
+void batch_use_reserve(struct batch *b)
+{
+	b->use_reserve = true;
+}
+
 /* ---- what views ask ---- */
 
 static struct batch_log *loaded(const struct batch *b, uint32_t id)

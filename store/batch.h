@@ -37,6 +37,7 @@ struct batch_log {
 
 struct batch {
 	struct store *s;
+	bool use_reserve;
 	struct view view;      /* its txn is the writer's */
 	enum err_code spoiled; /* a step was left half done */
 	struct batch_log **logs;

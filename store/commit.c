@@ -766,7 +766,7 @@ static enum err_code write_group(
 		end = g->start + g->bytes.len;
 		if ((rc = put_position(b, end, err)) ||
 			(rc = segment_append(s->segments, g->start, &g->bytes,
-				 &s->broken, err)))
+				 &s->torn, &s->broken, err)))
 			goto out;
 		crash_point("batch.synced");
 	}
@@ -774,8 +774,10 @@ static enum err_code write_group(
 	b->view.txn = NULL;
 	if (rc && g->directory.items) {
 		/* What is not acknowledged had better not be there. */
-		if (segment_cut(s->segments, g->start, NULL))
-			s->broken = true;
+		if (segment_cut(s->segments, g->start, NULL)) {
+			s->torn = true;
+			rc = err_while(err, ERR_IO, "cannot be taken back");
+		}
 		goto out;
 	}
 	s->end = g->start + g->bytes.len;
@@ -817,6 +819,16 @@ out:
 	return rc;
 }
 
+/* Records do not take the room that is kept for erasing. */
+static enum err_code claim_room(struct batch *b, struct err *err)
+{
+	if (b->use_reserve || b->mark_count) {
+		reserve_release(b->s, RESERVE_IF_SCARCE);
+		return ERR_OK;
+	}
+	return b->pending_count ? reserve_take(b->s, err) : ERR_OK;
+}
+
 /* What was erased is destroyed after its group is durable.  A failure then is
  * none of the batch's: who was told of one would put it again. */
 enum err_code batch_commit(
@@ -824,14 +836,16 @@ enum err_code batch_commit(
 {
 	struct store *s = b->s;
 	bool erased = b->mark_count > 0;
-	enum err_code rc = commit(b, sign, arg, err);
+	enum err_code rc = claim_room(b, err);
 
-	if (!rc)
+	if (!rc && !(rc = commit(b, sign, arg, err)))
 		b->taken_count = 0;
 	batch_abort(b);
-	if (rc)
-		return rc;
-	s->drops |= erased;
-	(void)store_finish_erasing(s, NULL);
-	return ERR_OK;
+	if (!rc) {
+		s->drops |= erased;
+		(void)store_finish_erasing(s, NULL);
+	}
+	/* Where there is none, the next batch of records says so. */
+	(void)reserve_take(s, NULL);
+	return rc;
 }

@@ -425,6 +425,8 @@ static enum err_code punch(struct store *s, struct drops *d, struct err *err)
 				d->blocks[i + 1].segment != segment))
 			rc = segment_sync(s->segments, segment, err);
 	}
+	for (size_t i = 0; i < d->block_count && !rc; i++)
+		segment_give_back(s->segments, d->blocks[i]);
 	return rc;
 }
 
@@ -511,6 +513,7 @@ enum err_code store_finish_erasing(struct store *s, struct err *err)
 	if (!s->drops)
 		return ERR_OK;
 	cache_clear(s->cache);
+	reserve_release(s, RESERVE_IF_SCARCE);
 	if ((rc = read_drops(s, &d, err)) || (rc = object_keys(s, &d, err)))
 		goto out;
 	crash_point("erase.committed");
@@ -531,5 +534,6 @@ out:
 	free(d.blocks);
 	free(d.keys);
 	free(d.objects);
+	(void)reserve_take(s, NULL);
 	return rc ? err_while(err, rc, "finish an erasure") : ERR_OK;
 }

@@ -33,7 +33,19 @@ struct store {
 	uint64_t spare[SPARE_KEYS]; /* keys that no block uses yet */
 	size_t spare_count;
 	uint64_t readers_checked_ms;
+	int reserve;   /* the file, or -1 */
+	bool reserved; /* it has its whole size */
 };
+
+/* ---- room for a full disk (reserve.c) ---- */
+
+enum reserve_when { RESERVE_IF_SCARCE, RESERVE_ALWAYS };
+void reserve_open(struct store *s);
+/* Gives the room to whoever writes next. */
+void reserve_release(struct store *s, enum reserve_when when);
+/* ERR_FULL when there is no room for it. */
+enum err_code reserve_take(struct store *s, struct err *err);
+void reserve_close(struct store *s);
 
 /* ---- keys and values of the index ---- */
 

@@ -163,24 +163,27 @@ static enum err_code judge_tail(
 static enum err_code scan_segment(
 	struct replay *r, uint32_t number, uint64_t from, struct err *err)
 {
+	bool newest = number == segments_count(r->s->segments);
+	uint64_t to = 0;
 	uint64_t end;
 	enum err_code rc;
 
+	/* Behind the groups of an older one may stand what was refused. */
+	if (!newest && (rc = segment_end(r->s->segments, number, &to, err)))
+		return rc;
 	r->start = from ? from : SEGMENT_HEAD_SIZE;
 	r->items = 0;
 	r->heads_crc = 0;
 	r->ended = false;
 	r->group_moves = r->move_count;
 	rc = segment_each(
-		r->s->segments, number, r->start, 0, on_scan, r, &end, err);
+		r->s->segments, number, r->start, to, on_scan, r, &end, err);
 	if (rc)
 		return rc;
 	r->move_count = r->group_moves;
-	if (number == segments_count(r->s->segments))
+	if (newest)
 		return judge_tail(r, number, err);
-	if ((rc = segment_end(r->s->segments, number, &end, err)))
-		return rc;
-	return r->start == end ? ERR_OK : damaged(number, r->start, err);
+	return r->start == to ? ERR_OK : damaged(number, r->start, err);
 }
 
 static enum err_code scan(struct replay *r, struct place from, struct err *err)

@@ -132,6 +132,15 @@ static enum err_code drop_unborn(struct segments *g, struct err *err)
 	return rc;
 }
 
+/* A killed writer may have left what only the kernel has.  From now on it is
+ * told to others, so it has to be on the disk first. */
+static enum err_code settle(struct segments *g, struct err *err)
+{
+	enum err_code rc = file_sync_dir(g->dir, err);
+
+	return rc || !g->count ? rc : segment_sync(g, g->count, err);
+}
+
 enum err_code segments_open(const char *data, enum segments_mode mode,
 	struct segments **out, struct err *err)
 {
@@ -149,7 +158,9 @@ enum err_code segments_open(const char *data, enum segments_mode mode,
 	if ((mode == SEGMENTS_CREATE && (rc = file_make_dirs(g->dir, err))) ||
 		(rc = count_files(g, err)))
 		goto out;
-	if (mode != SEGMENTS_READ && g->count && (rc = drop_unborn(g, err)))
+	if (mode != SEGMENTS_READ &&
+		((g->count && (rc = drop_unborn(g, err))) ||
+			(rc = settle(g, err))))
 		goto out;
 	if (g->count) {
 		if ((rc = read_head(g, 1, &head, err)))
@@ -437,8 +448,9 @@ static enum err_code open_newest(struct segments *g, struct err *err)
 }
 
 enum err_code segment_append(struct segments *g, uint64_t offset,
-	const struct buf *group, bool *broken, struct err *err)
+	const struct buf *group, bool *torn, bool *broken, struct err *err)
 {
+	bool unknown = false;
 	enum err_code rc;
 
 	if ((rc = open_newest(g, err)))
@@ -447,12 +459,16 @@ enum err_code segment_append(struct segments *g, uint64_t offset,
 	if (!rc) {
 		crash_point("batch.appended");
 		/* After a failed sync the kernel may have dropped the pages:
-		 * nobody knows what is on the disk. */
+		 * nobody knows what is on the disk, but in front of it all
+		 * is. */
 		if ((rc = file_sync_data(g->newest, g->dir, err)))
-			*broken = true;
+			unknown = true;
 	}
-	if (rc && ftruncate(g->newest, (off_t)offset) < 0)
-		*broken = true;
+	if (rc && ftruncate(g->newest, (off_t)offset) < 0) {
+		*torn = true;
+		*broken = unknown;
+	}
+	*torn |= unknown;
 	if (rc)
 		rc = err_while(err, rc, "segment %08" PRIu32, g->count);
 	return rc;
@@ -502,6 +518,20 @@ enum err_code segment_punch(
 out:
 	close(fd);
 	return at_place(err, rc, at);
+}
+
+void segment_give_back(struct segments *g, struct place at)
+{
+	struct item it;
+	int fd = -1;
+
+	if (open_file(g, at.segment, O_RDWR, &fd, NULL))
+		return;
+	if (!head_from(fd, at.offset, &it, NULL))
+		(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			(off_t)(at.offset + item_head_size(&it)),
+			it.payload_len);
+	close(fd);
 }
 
 enum err_code segment_sync(struct segments *g, uint32_t number, struct err *err)

@@ -54,16 +54,20 @@ enum err_code segment_commits_behind(struct segments *g, uint32_t number,
 enum err_code segment_create(
 	struct segments *g, uint64_t prev_end, struct err *err);
 /* Writes `group` at `offset` of the newest segment and syncs.  On failure the
- * file is cut back to `offset`; when even that fails, *broken is set: nothing
- * may be written before the store was opened anew. */
+ * file is cut back to `offset`; *torn is set when bytes may stand behind it:
+ * the next group goes into a new segment; *broken when they may come to life
+ * before that: nothing may be written before the store was opened anew. */
 enum err_code segment_append(struct segments *g, uint64_t offset,
-	const struct buf *group, bool *broken, struct err *err);
+	const struct buf *group, bool *torn, bool *broken, struct err *err);
 /* Takes back what segment_append() wrote. */
 enum err_code segment_cut(struct segments *g, uint64_t offset, struct err *err);
 /* Overwrites the payload of the item with nothing; sync by
  * segment_sync(). */
 enum err_code segment_punch(
 	struct segments *g, struct place at, struct err *err);
+/* Gives the room of a payload that was overwritten, and synced, back to the
+ * file system, where that can be done. */
+void segment_give_back(struct segments *g, struct place at);
 /* Overwrites what a crash left behind the groups, and cuts it off. */
 enum err_code segment_cut_tail(
 	struct segments *g, uint32_t number, uint64_t end, struct err *err);

@@ -215,8 +215,11 @@ static enum err_code open_writer(struct store *s, struct err *err)
 	enum err_code rc;
 
 	if ((create && (rc = file_make_dirs(s->data, err))) ||
-		(rc = lock_store(s, err)) ||
-		(rc = keyring_open(s->data, create, false, &s->keyring, err)) ||
+		(rc = lock_store(s, err)))
+		return rc;
+	reserve_open(s);
+	reserve_release(s, RESERVE_IF_SCARCE);
+	if ((rc = keyring_open(s->data, create, false, &s->keyring, err)) ||
 		(rc = segments_open(s->data,
 			 create ? SEGMENTS_CREATE : SEGMENTS_WRITE,
 			 &s->segments, err)) ||
@@ -229,6 +232,7 @@ static enum err_code open_writer(struct store *s, struct err *err)
 	s->readers_checked_ms = time_mono_ms();
 	/* A full disk must not keep a store from being opened. */
 	rc = store_finish_erasing(s, err);
+	(void)reserve_take(s, NULL);
 	return rc == ERR_FULL ? ERR_OK : rc;
 }
 
@@ -257,6 +261,7 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 	if (!s)
 		return err_nomem(err);
 	s->lock = -1;
+	s->reserve = -1;
 	s->mode = opt->mode;
 	s->opt = *opt;
 	s->segment_limit = opt->segment_size ? opt->segment_size : SEGMENT_SIZE;
@@ -279,6 +284,18 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 	return ERR_OK;
 }
 
+static enum err_code mark_clean(struct store *s)
+{
+	enum err_code rc = write_in(s, CLEAN_FILE, &BUF_EMPTY, NULL);
+
+	if (rc == ERR_FULL && s->reserved) {
+		reserve_release(s, RESERVE_ALWAYS);
+		rc = write_in(s, CLEAN_FILE, &BUF_EMPTY, NULL);
+		(void)reserve_take(s, NULL);
+	}
+	return rc;
+}
+
 void store_close(struct store *s)
 {
 	bool writer;
@@ -291,7 +308,8 @@ void store_close(struct store *s)
 	crash_point("index.closed");
 	/* Without the mark the index is only checked more closely. */
 	if (writer && !rc && !s->broken)
-		(void)write_in(s, CLEAN_FILE, &BUF_EMPTY, NULL);
+		(void)mark_clean(s);
+	reserve_close(s);
 	pool_free(s->pool);
 	cache_free(s->cache);
 	segments_close(s->segments);

@@ -161,11 +161,20 @@ uint64_t store_wanted_count(struct store *s);
 
 /* ---- writing ---- */
 
+/* Room that DATA/reserve holds, where the disk has 16 times as much; a
+ * sixteenth of a smaller one.  It is given up for erasing, for what the node
+ * itself records (batch_use_reserve) and for an orderly end, and taken again as
+ * soon as there is room: other batches with records fail with ERR_FULL until
+ * then. */
+#define STORE_RESERVE ((uint64_t)16 << 20)
+
 struct batch;
 
 /* Opens the one batch there can be. */
 enum err_code batch_begin(struct store *s, struct batch **out, struct err *err);
 void batch_abort(struct batch *b);
+/* The batch may be written where nothing but the reserve is left. */
+void batch_use_reserve(struct batch *b);
 
 /* Signs the own log's checkpoint at commit. */
 typedef enum err_code batch_sign(void *arg, const struct checkpoint *cp,

@@ -187,6 +187,17 @@ POSIX_ALLOCATE(posix_fallocate64)
 MAKE_TEMPORARY(mkostemp)
 MAKE_TEMPORARY(mkostemp64)
 
+/* Where room is only found for the bytes when they go to the disk. */
+int fdatasync(int fd)
+{
+	return refused_fd(fd) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+	return refused_fd(fd) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
 ssize_t write(int fd, const void *data, size_t len)
 {
 	return refused_fd(fd) ? -1 : syscall(SYS_write, fd, data, len);

@@ -2,8 +2,9 @@
  *
  * Linked into a test, it stands in front of the calls of the C library: open
  * with O_CREAT, mkostemp, mkdir, rename, link, write, pwrite, writev, pwritev,
- * fallocate, posix_fallocate and an ftruncate that grows.  Counted are those
- * that concern files below one folder.
+ * fallocate, posix_fallocate, an ftruncate that grows, and the syncs, where
+ * some file systems find out.  Counted are those that concern files below one
+ * folder.
  */
 #pragma once
 

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define BALLAST ((size_t)512 << 10)
 #define DISK "size=4m"
@@ -104,6 +105,14 @@ static uint64_t put_until_full(struct store *s)
 	return count;
 }
 
+static uint64_t size_of(void **state, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(scratch_path(state, name), &st), 0);
+	return (uint64_t)st.st_size;
+}
+
 static void assert_whole(struct store *s, uint64_t count)
 {
 	struct log_info log;
@@ -145,6 +154,65 @@ static void a_full_disk_stops_puts_and_nothing_else(void **state)
 	store_close(s);
 }
 
+static enum err_code try_erase(
+	struct store *s, uint32_t log, uint64_t seq, uint64_t count)
+{
+	enum err_code rc = ERR_OK;
+	struct batch *b;
+
+	OK(batch_begin(s, &b, &test_err));
+	for (uint64_t i = seq; i < seq + count && !rc; i++) {
+		struct erase_target t = {log, i, LABEL_PERSONAL};
+
+		rc = batch_erase(b, &t, 1, &test_err);
+	}
+	OK(rc);
+	rc = batch_commit(b, test_sign, NULL, &test_err);
+	return rc ? rc : store_finish_erasing(s, &test_err);
+}
+
+static uint64_t free_bytes(const char *path)
+{
+	struct statvfs st;
+
+	assert_int_equal(statvfs(path, &st), 0);
+	return (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+/* From the reserve, which is there again when there is room for it. */
+static void parts_are_erased_without_a_free_byte(void **state)
+{
+	struct fsck_result result;
+	struct log_info log;
+	struct store *s;
+	uint64_t count;
+
+	if (!mounts)
+		skip();
+	fill_file(scratch_path(state, "ballast"), BALLAST);
+	s = open_store(*state, STORE_WRITE, 200000);
+	count = put_until_full(s);
+	fill_file(scratch_path(state, "rest"), SIZE_MAX);
+	assert_int_equal(free_bytes(*state), 0);
+	OK(store_log_own(s, &log, &test_err));
+	for (uint64_t i = 0; i < 5; i++)
+		OK(try_erase(s, log.id, 2 * i, 2));
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	assert_int_equal(result.erased, 10);
+	/* What is left of the reserve is not for records. */
+	assert_code(try_put(s, count, 1), ERR_FULL);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, 200000);
+	assert_code(try_put(s, count, 1), ERR_FULL);
+	OK(try_erase(s, log.id, 20, 2));
+	assert_int_equal(unlink(scratch_path(state, "ballast")), 0);
+	OK(try_put(s, count, 10));
+	assert_int_equal(size_of(state, "reserve"), 256 << 10);
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	assert_int_equal(result.erased, 12);
+	store_close(s);
+}
+
 static void an_attachment_without_room_leaves_nothing(void **state)
 {
 	static const uint8_t bytes[8192] = {7};
@@ -179,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(a_full_disk_stops_puts_and_nothing_else),
+		test(parts_are_erased_without_a_free_byte),
 		test(an_attachment_without_room_leaves_nothing),
 	};
 

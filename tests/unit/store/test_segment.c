@@ -157,10 +157,11 @@ static void add_commit(struct buf *out, uint64_t start, uint64_t first)
 
 static size_t commits_behind(struct segments *g, struct buf *tail)
 {
-	bool broken = false;
+	bool torn = false, broken = false;
 	size_t count;
 
-	OK(segment_append(g, SEGMENT_HEAD_SIZE, tail, &broken, &test_err));
+	OK(segment_append(
+		g, SEGMENT_HEAD_SIZE, tail, &torn, &broken, &test_err));
 	OK(segment_commits_behind(g, 1, SEGMENT_HEAD_SIZE, &count, &test_err));
 	OK(segment_cut(g, SEGMENT_HEAD_SIZE, &test_err));
 	buf_clear(tail);
