@@ -80,22 +80,25 @@ static char *incoming_folder(const char *data)
 	return file_join(data, "attachments/incoming");
 }
 
-/* Makes the folder, durably: what is renamed into it must not vanish. */
+/* Makes the folder, durably: what is renamed into it must not vanish.  One that
+ * is there may have been made this very moment by another thread, so the folder
+ * above is synced in any case; that costs nothing where there is nothing new.
+ */
 static enum err_code make_folder(
 	const char *data, const char *folder, struct err *err)
 {
-	char *above;
-	enum err_code rc;
+	char *above = file_join(data, "attachments");
+	bool is_new = !file_exists(folder);
+	enum err_code rc = ERR_OK;
 
-	if (file_exists(folder))
-		return ERR_OK;
-	if (!(above = file_join(data, "attachments")))
+	if (!above)
 		return err_nomem(err);
-	if ((rc = file_make_dirs(folder, err)) ||
-		(rc = file_sync_dir(above, err)))
-		goto out;
-	rc = file_sync_dir(data, err);
-out:
+	if (is_new)
+		rc = file_make_dirs(folder, err);
+	if (rc == ERR_OK)
+		rc = file_sync_dir(above, err);
+	if (rc == ERR_OK && is_new)
+		rc = file_sync_dir(data, err);
 	free(above);
 	return rc;
 }

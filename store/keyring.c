@@ -436,14 +436,16 @@ out:
 }
 
 /* What a crash within file_replace() left may hold keys that are meant to be
- * gone. */
+ * gone; and what it put in place has to be there for good before anything is
+ * added to it. */
 static enum err_code sweep(const char *data, struct err *err)
 {
 	char *keys = file_join(data, "keys");
 	enum err_code rc = keys ? file_sweep(data, err) : err_nomem(err);
 
-	if (rc == ERR_OK)
-		rc = file_sweep(keys, err);
+	if (rc == ERR_OK && (rc = file_sweep(keys, err)) == ERR_OK &&
+		(rc = file_sync_dir(keys, err)) == ERR_OK)
+		rc = file_sync_dir(data, err);
 	free(keys);
 	return rc;
 }
