@@ -50,7 +50,7 @@ static bool index_there(const char *data)
 enum err_code open_failed(struct cli *c, enum err_code rc, struct err *err)
 {
 	if (rc == ERR_INVALID || rc == ERR_PROTOCOL)
-		rc = err_set(err, ERR_CORRUPT, "%s", err->text);
+		return err_set(err, ERR_CORRUPT, "%s", err->text);
 	if (!index_there(c->data)) {
 		cli_safe(c,
 			_("What was kept lies in the segments; the index is "

@@ -55,6 +55,17 @@ void out_plain(FILE *f, const char *s, size_t len)
 	}
 }
 
+/* Behind the next colon, a Chinese one too; NULL when there is none. */
+static const char *behind_colon(const char *text)
+{
+	static const char wide[] = "\xef\xbc\x9a";
+	const char *a = strstr(text, ": "), *b = strstr(text, wide);
+
+	if (a && (!b || a < b))
+		return a + 2;
+	return b ? b + sizeof(wide) - 1 : NULL;
+}
+
 /* The end of a text that the catalogue knows by itself: a reason that a lower
  * layer keeps as a constant, or one that a daemon in another language gave. */
 static const char *known_end(const char *text, size_t *at)
@@ -68,8 +79,7 @@ static const char *known_end(const char *text, size_t *at)
 			*at = (size_t)(end - text);
 			return said;
 		}
-		end = strstr(end, ": ");
-		end = end ? end + 2 : NULL;
+		end = behind_colon(end);
 	}
 	return NULL;
 }

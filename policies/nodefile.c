@@ -353,8 +353,6 @@ enum err_code node_init(
 	if (rc == ERR_FULL)
 		node_unmake(data);
 out:
-	if (rc)
-		rc = err_while(err, rc, "init");
 	governance_close(g);
 	return rc;
 }

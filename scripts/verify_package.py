@@ -25,6 +25,7 @@ import hmac
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -1242,6 +1243,8 @@ def verify_in(folder, path, fingerprint):
     if os.path.isdir(path):
         folder = path
     else:
+        folder = os.path.join(folder, "package")
+        os.mkdir(folder)
         try:
             scan(path)
             unpack(path, folder)
@@ -1253,11 +1256,34 @@ def verify_in(folder, path, fingerprint):
     return dict(package.out, faults=package.faults.list)
 
 
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Scratch:
+    """A folder for this user only that goes with us: signals wait while it is
+    made and removed."""
+
+    def __enter__(self):
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        self.folder = tempfile.mkdtemp(prefix="cundang-verify-")
+        tempfile.tempdir = self.folder
+        return self
+
+    def open(self):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        return self.folder
+
+    def __exit__(self, *exc):
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        shutil.rmtree(self.folder)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
 def verify(path, fingerprint):
     os.stat(path)
-    with tempfile.TemporaryDirectory(prefix="cundang-verify-") as folder:
+    with Scratch() as scratch:
         try:
-            out = verify_in(folder, path, fingerprint)
+            out = verify_in(scratch.open(), path, fingerprint)
         except NoPackage as e:
             out = dict(Package(path, fingerprint).out,
                        faults=[("package", str(e))])
@@ -1280,7 +1306,7 @@ def main():
     args = parser.parse_args()
     if not re.fullmatch("[0-9a-f]{64}", args.root):
         parser.error("--root wants 64 lower-case hex digits")
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOPS:
         signal.signal(number, stopped)
     try:
         out = verify(args.package, args.root)

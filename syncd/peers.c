@@ -401,6 +401,20 @@ static bool set_counts(
 		set_text(o, "waiting_for", st->waiting_for);
 }
 
+/* Cut at a whole character. */
+static void set_waiting_for(struct session_status *st, const char *text)
+{
+	size_t len = strlen(text), most = sizeof(st->waiting_for) - 1;
+
+	if (len > most) {
+		len = most;
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(st->waiting_for, text, len);
+	st->waiting_for[len] = '\0';
+}
+
 /* The parent goes by its code even while its key is unknown here. */
 static struct json *conn_json(
 	struct peers *p, const struct conn *c, const struct rules *rules)
@@ -412,6 +426,13 @@ static struct json *conn_json(
 	char since[TIME_TEXT_SIZE];
 
 	conn_status(c, &st);
+	/* Until the two have compared, a session counts nothing; and why the
+	 * last one failed tells more than what this one waits for. */
+	if (c->role == SESSION_CHILD && !c->said_open) {
+		st.backlog = dialer_backlog(p->dialer);
+		if (dialer_problem(p->dialer)[0])
+			set_waiting_for(&st, dialer_problem(p->dialer));
+	}
 	time_format(c->since, since);
 	if (o &&
 		set_head(o, rules, code,
@@ -432,8 +453,7 @@ static struct json *waiting_json(
 	struct session_status none = {0};
 	struct json *o = json_new_object();
 
-	snprintf(none.waiting_for, sizeof(none.waiting_for), "%s",
-		dialer_problem(dialer));
+	set_waiting_for(&none, dialer_problem(dialer));
 	if (o &&
 		set_head(o, rules, dialer_code(dialer), "parent",
 			dialer_address(dialer), "waiting") &&

@@ -90,7 +90,7 @@ struct session_status {
 	unsigned retry_s;
 	bool complete; /* roots of all logs match at both ends, nothing wanted
 			*/
-	char waiting_for[96]; /* the first thing in the way, for `why`; in an
+	char waiting_for[256]; /* the first thing in the way, for `why`; in an
 			       * end state the peer's or our reason */
 };
 void session_status(const struct session *s, struct session_status *out);

@@ -64,7 +64,7 @@ class Tools:
                 raise Failed("%s is not built" % path)
 
     def run(self, *args, check=True, stdin=None, env=None, text=True):
-        full = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
+        full = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
         full.pop("CUNDANG_DATA", None)
         p = subprocess.run([self.cundang, *map(str, args)], input=stdin, env=full,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=text)
@@ -216,7 +216,7 @@ class Node:
 
     def start(self, env=None):
         log = open(self.log, "ab")
-        full = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
+        full = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
         self.process = subprocess.Popen([self.domain.tools.cundangd, "-C", str(self.data)], stdout=log, stderr=log,
                                         stdin=subprocess.DEVNULL, env=full)
         log.close()
