@@ -33,6 +33,19 @@ static enum err_code run_at(struct index_txn *t, uint64_t arrival,
 	return rc ? rc : read_run(found, value, first, out, err);
 }
 
+static enum err_code run_behind(struct index_txn *t, uint64_t arrival,
+	uint64_t *first, struct arrival_run *out, struct err *err)
+{
+	struct key k = KEY_EMPTY;
+	struct bytes found;
+	struct bytes value;
+	enum err_code rc;
+
+	key_u64(&k, arrival);
+	rc = index_ceil(t, DB_ARRIVAL, key_bytes(&k), &found, &value, err);
+	return rc ? rc : read_run(found, value, first, out, err);
+}
+
 enum err_code arrival_newest(
 	struct index_txn *t, uint64_t *out, struct err *err)
 {
@@ -131,9 +144,14 @@ enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
 		if ((rc = view_open(s, &v, err)))
 			return rc;
 		rc = run_at(v.txn, after + 1, &first, &run, err);
-		view_close(&v);
+		/* Numbers went where blocks were lost: on behind them. */
 		if (rc == ERR_NOT_FOUND ||
-			(!rc && after + 1 - first >= run.count))
+			(!rc && after + 1 - first >= run.count)) {
+			rc = run_behind(v.txn, after + 1, &first, &run, err);
+			after = rc ? after : first - 1;
+		}
+		view_close(&v);
+		if (rc == ERR_NOT_FOUND)
 			return ERR_OK;
 		if (rc)
 			return rc;

@@ -40,6 +40,8 @@ static enum err_code batch_open(
 		return rc;
 	if ((rc = arrival_newest(b->view.txn, &newest, err)))
 		return rc;
+	if (b->s->extent_known && b->s->extent.arrivals > newest)
+		newest = b->s->extent.arrivals; /* numbers never mean two */
 	b->arrival = newest + 1;
 	return ERR_OK;
 }
@@ -58,6 +60,11 @@ enum err_code batch_begin(struct store *s, struct batch **out, struct err *err)
 		return err_set(err, ERR_IO,
 			"an earlier write failed: the store must be opened "
 			"anew");
+	if (index_bad(s->index))
+		return err_set(err, ERR_CORRUPT,
+			"%s/index is damaged: it is made anew when the node is "
+			"opened next",
+			s->data);
 	if (!(b = calloc(1, sizeof(*b))))
 		return err_nomem(err);
 	s->batching = true;
@@ -98,6 +105,7 @@ void batch_abort(struct batch *b)
 	free(b->taken);
 	free(b->doomed);
 	b->s->batching = false;
+	store_mark_bad(b->s);
 	free(b);
 }
 
@@ -245,6 +253,8 @@ static enum err_code new_log(struct batch *b, const char *origin,
 	if (!origin_valid(origin, strlen(origin)))
 		return err_set(
 			err, ERR_INVALID, "%.200s is not an origin", origin);
+	if (kind == LOG_OWN && (rc = damage_check_new(b->s, origin, err)))
+		return rc;
 	row.id = (uint32_t)index_count(b->view.txn, DB_LOG) + 1;
 	memcpy(row.origin, origin, strlen(origin) + 1);
 	if ((rc = log_put(b->view.txn, &row, err)) ||
@@ -498,6 +508,8 @@ static enum err_code check_proved(const struct batch *b,
 	else if (!(rc = block_entries(
 			   &b->view, at->block, at->commit, &block, err)))
 		leaf = &block->entries[0].leaf;
+	if (block && block->entries[0].damaged)
+		rc = entry_damaged(p->log, p->seq, &block->entries[0], err);
 	if (!rc && !digest_equal(leaf, &p->leaf))
 		rc = err_set(err, ERR_FORK,
 			"log %" PRIu32 ": entry %" PRIu64
@@ -524,6 +536,8 @@ enum err_code batch_append(struct batch *b, uint32_t log,
 		return err_set(err, ERR_USAGE,
 			"log %s takes single entries with proofs only",
 			l->row.origin);
+	if ((rc = damage_check_log(b->s, &l->row, err)))
+		return rc;
 	if (!grow(&l->turn, &l->turn_cap, l->turn_count, sizeof(*l->turn)))
 		return err_nomem(err);
 	if ((rc = take_record(b, log, l->row.edge.size, r, &e, err)))

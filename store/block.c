@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/inside.h"
+#include "store/batch.h"
 
 #define PARTS_BITS 6
 #define PARTS_SLOTS ((size_t)1 << PARTS_BITS)
@@ -110,6 +110,94 @@ static enum err_code wrong_kind(struct err *err, struct place at)
 		at);
 }
 
+/* ---- a group that lost its directory ---- */
+
+struct directory_again {
+	struct directory *d;
+	size_t block_cap, run_cap;
+};
+
+static enum err_code list_again(
+	void *arg, struct place at, const struct item *it, struct err *err)
+{
+	struct directory_again *a = arg;
+	struct directory *d = a->d;
+
+	if (it->kind == ITEM_ENTRIES || it->kind == ITEM_PROVED) {
+		if (!grow(&d->runs, &a->run_cap, d->run_count,
+			    sizeof(*d->runs)))
+			return err_nomem(err);
+		d->runs[d->run_count++] =
+			(struct arrival_run){it->log, it->first, it->count};
+	}
+	if (it->kind != ITEM_PARTS || it->origin.segment)
+		return ERR_OK;
+	if (!grow(&d->blocks, &a->block_cap, d->block_count,
+		    sizeof(*d->blocks)))
+		return err_nomem(err);
+	d->blocks[d->block_count] = (struct directory_block){.log = it->log,
+		.label = it->label,
+		.first = it->first,
+		.last = it->last,
+		.offset = at.offset};
+	memcpy(d->blocks[d->block_count++].name, it->name, sizeof(it->name));
+	return ERR_OK;
+}
+
+static void no_damage(
+	void *arg, struct place at, uint64_t len, const char *what)
+{
+	(void)arg;
+	(void)at;
+	(void)len;
+	(void)what;
+}
+
+/* The heads of the blocks tell what the directory told. */
+static enum err_code directory_again(
+	struct store *s, struct place at, struct directory *d, struct err *err)
+{
+	struct groups g = {.segments = s->segments, .damage = no_damage};
+	struct directory_again a = {.d = d};
+	const struct group_at *of = NULL;
+	enum err_code rc;
+
+	g.known = s->extent_known ? &s->extent : NULL;
+	if ((rc = groups_scan(&g, at.segment, 0, err)))
+		goto out;
+	for (size_t i = 0; i < g.count && !of; i++)
+		if (g.at[i].commit == at.offset && g.at[i].damaged)
+			of = &g.at[i];
+	if (!of)
+		rc = wrong_kind(err, at);
+	else
+		rc = segment_walk(s->segments, at.segment, of->start,
+			of->commit, list_again, NULL, &a, err);
+	directory_sort(d);
+out:
+	groups_free(&g);
+	return rc;
+}
+
+static enum err_code load_directory(
+	struct store *s, struct place at, struct block **out, struct err *err)
+{
+	enum err_code rc = load(s, at, BLOCK_DIRECTORY, out, err);
+
+	if (!rc && (*out)->head.kind == ITEM_COMMIT)
+		rc = at_place(err,
+			directory_parse((*out)->plain.data, (*out)->plain.len,
+				&(*out)->directory, err),
+			at);
+	else if (!rc)
+		rc = wrong_kind(err, at);
+	if (rc != ERR_CORRUPT)
+		return rc;
+	if (!*out && !(*out = block_new(BLOCK_DIRECTORY, at)))
+		return err_nomem(err);
+	return directory_again(s, at, &(*out)->directory, NULL) ? rc : ERR_OK;
+}
+
 enum err_code block_directory(const struct view *v, struct place at,
 	struct block **out, struct err *err)
 {
@@ -122,20 +210,13 @@ enum err_code block_directory(const struct view *v, struct place at,
 	}
 	block_unpin(b);
 	b = NULL;
-	if ((rc = load(v->s, at, BLOCK_DIRECTORY, &b, err)))
-		return rc;
-	rc = b->head.kind == ITEM_COMMIT
-		? at_place(err,
-			  directory_parse(b->plain.data, b->plain.len,
-				  &b->directory, err),
-			  at)
-		: wrong_kind(err, at);
-	if (rc) {
+	if ((rc = load_directory(v->s, at, &b, err))) {
 		block_unpin(b);
 		return rc;
 	}
 	b->bytes += b->directory.block_count * sizeof(*b->directory.blocks) +
-		b->directory.run_count * sizeof(*b->directory.runs);
+		b->directory.run_count * sizeof(*b->directory.runs) +
+		b->directory.hash_count * sizeof(*b->directory.hashes);
 	cache_put(v->s->cache, b);
 	*out = b;
 	return ERR_OK;
@@ -314,8 +395,43 @@ static enum err_code part_digest_at(struct rebuild *r,
 		row->part.seed, label, row->part.json, row->part.len, out, err);
 }
 
-static enum err_code rebuild_one(
-	struct rebuild *r, size_t i, struct block_entry *e, struct err *err)
+bool is_damage(enum err_code rc)
+{
+	return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND || rc == ERR_ERASED ||
+		rc == ERR_INVALID || rc == ERR_PROTOCOL || rc == ERR_LIMIT;
+}
+
+enum err_code entry_damaged(uint32_t log, uint64_t seq,
+	const struct block_entry *e, struct err *err)
+{
+	return err_set(err, ERR_CORRUPT,
+		"segment %08" PRIu32 " at %" PRIu64
+		": the block is damaged that entry %" PRIu64 " of log %" PRIu32
+		" needs",
+		e->damage.segment, e->damage.offset, seq, log);
+}
+
+/* Where the part's block is now; of what is no place, the entries' own. */
+static void set_damage(struct rebuild *r, struct block_entry *e, int label,
+	uint64_t seq, struct place entries)
+{
+	struct place at = {0, 0};
+
+	if (label >= 0)
+		at = block_of_part(
+			r->directory, r->log, e, (uint8_t)label, seq);
+	/* What stands for digests nobody knows still makes an entry. */
+	for (uint8_t l = 0; l < LABEL_COUNT; l++)
+		e->digest[l] = (struct digest){{l}};
+	e->damaged = true;
+	e->damage = entries;
+	if (at.segment && block_now(r->v, at, &e->damage, NULL))
+		e->damage = at;
+}
+
+/* An entry whose parts cannot be read does not take the others with it. */
+static enum err_code rebuild_one(struct rebuild *r, size_t i,
+	struct block_entry *e, struct place entries, struct err *err)
 {
 	const struct entry_stub *stub = &r->stubs[i];
 	size_t start = r->texts.len;
@@ -324,14 +440,20 @@ static enum err_code rebuild_one(
 	e->computed = stub->computed;
 	if (!series_in(stub->tail, stub->tail_len, &e->series, &e->series_len))
 		return err_set(err, ERR_CORRUPT, "the entry has no series");
-	for (uint8_t l = 0; l < LABEL_COUNT && !rc; l++)
-		if (stub->computed & LABEL_BIT(l))
-			rc = part_digest_at(
-				r, e, l, r->first + i, &e->digest[l], err);
-	if (!rc)
-		rc = entry_rebuild(stub, e->digest, &r->texts, &e->leaf, err);
+	for (uint8_t l = 0; l < LABEL_COUNT && !e->damaged; l++) {
+		if (!(stub->computed & LABEL_BIT(l)))
+			continue;
+		rc = part_digest_at(r, e, l, r->first + i, &e->digest[l], err);
+		if (is_damage(rc))
+			set_damage(r, e, l, r->first + i, entries);
+		else if (rc)
+			return rc;
+	}
+	rc = entry_rebuild(stub, e->digest, &r->texts, &e->leaf, err);
+	if (rc == ERR_CORRUPT && !e->damaged)
+		set_damage(r, e, -1, r->first + i, entries);
 	e->len = r->texts.len - start;
-	return rc;
+	return e->damaged && rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
 /* Texts move while they grow: pointers into them are set at the end. */
@@ -365,11 +487,13 @@ static enum err_code rebuild_all(struct rebuild *r, struct block *b,
 	if (!r->stubs || !b->entries)
 		return err_nomem(err);
 	rc = entries_block_read(plain, len, r->stubs, room, &b->count, err);
-	for (size_t i = 0; i < b->count && !rc; i++)
-		if ((rc = rebuild_one(r, i, &b->entries[i], err)))
+	for (size_t i = 0; i < b->count && !rc; i++) {
+		if ((rc = rebuild_one(r, i, &b->entries[i], b->at, err)))
 			rc = err_while(err, rc,
 				"log %" PRIu32 " entry %" PRIu64, r->log,
 				r->first + i);
+		b->damaged += b->entries[i].damaged;
+	}
 	if (!rc &&
 		(b->count != room || b->head.last - r->first + 1 != room ||
 			!set_texts(b, &r->texts)))
@@ -446,13 +570,20 @@ enum err_code block_entries(const struct view *v, struct place at,
 	}
 	block_unpin(b);
 	b = NULL;
+	if (commit.offset == PLACE_LOST)
+		return at_place(err,
+			err_set(err, ERR_CORRUPT,
+				"entries stood here, and no block can be read"),
+			at);
 	if ((rc = load(v->s, at, BLOCK_ENTRIES, &b, err)))
 		return rc;
 	if ((rc = at_place(err, parse_entries(v, b, commit, err), at))) {
 		block_unpin(b);
 		return rc;
 	}
-	cache_put(v->s->cache, b);
+	/* What looks damaged may be what an erasure beside us moved. */
+	if (!b->damaged)
+		cache_put(v->s->cache, b);
 	*out = b;
 	return ERR_OK;
 }

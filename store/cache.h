@@ -23,6 +23,10 @@ struct block_entry {
 	size_t series_len;
 	uint8_t computed; /* labels whose part stands in a parts block */
 	struct digest digest[LABEL_COUNT]; /* where computed */
+	/* The block at `damage` cannot be read: the text has wrong digests, and
+	 * the leaf is not known. */
+	bool damaged;
+	struct place damage;
 };
 
 /* Does not change once it is made; several threads may hold it. */
@@ -34,6 +38,7 @@ struct block {
 	struct item head;
 	struct buf plain; /* what the rows borrow */
 	size_t count;
+	size_t damaged; /* so many of the entries */
 	struct block_entry *entries;
 	struct part_row *parts;
 	struct directory directory;

@@ -550,6 +550,58 @@ static enum err_code add_notes(struct group *g, struct err *err)
 	return rc;
 }
 
+/* The first group of a segment that a log grows in tells its whole edge, the
+ * others what is new of it: after damage the edge is known again soon. */
+static bool edge_told(const struct store *s, uint32_t log)
+{
+	for (size_t i = 0; i < s->edged_count; i++)
+		if (s->edged[i] == log)
+			return true;
+	return false;
+}
+
+static enum err_code add_edges(struct group *g, struct err *err)
+{
+	struct directory *d = &g->directory;
+	struct batch *b = g->b;
+
+	d->edges = calloc(b->log_count + 1, sizeof(*d->edges));
+	d->hashes = calloc(b->log_count + 1, 64 * sizeof(*d->hashes));
+	if (!d->edges || !d->hashes)
+		return err_nomem(err);
+	for (size_t i = 0; i < b->log_count; i++) {
+		const struct batch_log *l = b->logs[i];
+		struct directory_edge *e = &d->edges[d->edge_count];
+		unsigned fresh;
+
+		if (!l->turn_count)
+			continue;
+		d->edge_count++;
+		e->log = l->row.id;
+		e->from = edge_told(b->s, e->log) ? l->first_new : 0;
+		e->to = l->row.edge.size;
+		e->at = d->hash_count;
+		fresh = edge_fresh(e->from, e->to);
+		memcpy(&d->hashes[e->at],
+			&l->row.edge.hash[tree_edge_count(e->to) - fresh],
+			fresh * sizeof(*d->hashes));
+		d->hash_count += fresh;
+	}
+	return ERR_OK;
+}
+
+/* Without memory for it the next group tells all once more. */
+static void note_edges(struct group *g)
+{
+	struct store *s = g->b->s;
+
+	for (size_t i = 0; i < g->directory.edge_count; i++)
+		if (!edge_told(s, g->directory.edges[i].log) &&
+			grow(&s->edged, &s->edged_cap, s->edged_count,
+				sizeof(*s->edged)))
+			s->edged[s->edged_count++] = g->directory.edges[i].log;
+}
+
 /* The commit item, which makes the group whole. */
 static enum err_code add_commit(
 	struct group *g, struct place *at, struct err *err)
@@ -562,6 +614,8 @@ static enum err_code add_commit(
 	g->directory.arrival = g->b->arrival;
 	g->directory.runs = g->b->runs;
 	g->directory.run_count = g->b->run_count;
+	if ((rc = add_edges(g, err)))
+		return rc;
 	directory_write(&g->directory, &payload);
 	it.count = g->directory.items;
 	it.plain_len = (uint32_t)payload.len;
@@ -639,6 +693,17 @@ static enum err_code put_rows(struct batch *b, struct err *err)
 		b->view.txn, DB_DIGEST, b->prints, b->print_count, err);
 }
 
+/* The index is about to cover the place where the log was cut. */
+static enum err_code mark_cut(struct batch *b, struct err *err)
+{
+	struct log_row row;
+	enum err_code rc = log_find(&b->view, b->s->cut.origin, &row, err);
+
+	return rc == ERR_NOT_FOUND ? ERR_OK
+		: rc		   ? rc
+		     : meta_put_u64(b->view.txn, "cut", row.id, err);
+}
+
 static enum err_code put_position(
 	struct batch *b, uint64_t end, struct err *err)
 {
@@ -653,6 +718,8 @@ static enum err_code put_position(
 			     key_bytes(&value), err))) ||
 		(rc = meta_put_u64(
 			 t, "segment", segments_count(b->s->segments), err)))
+		return rc;
+	if (b->s->cut.origin[0] && (rc = mark_cut(b, err)))
 		return rc;
 	return meta_put_u64(t, "offset", end, err);
 }
@@ -700,6 +767,7 @@ static enum err_code make_room(struct store *s, struct err *err)
 		return rc;
 	s->end = SEGMENT_HEAD_SIZE;
 	s->torn = false;
+	s->edged_count = 0;
 	return ERR_OK;
 }
 
@@ -781,6 +849,7 @@ static enum err_code write_group(
 		goto out;
 	}
 	s->end = g->start + g->bytes.len;
+	note_edges(g);
 	crash_point("batch.indexed");
 out:
 	free(places);
@@ -815,6 +884,8 @@ out:
 	free(order);
 	free(rows);
 	free(g.directory.blocks);
+	free(g.directory.edges);
+	free(g.directory.hashes);
 	buf_free(&g.bytes);
 	return rc;
 }
@@ -842,6 +913,7 @@ enum err_code batch_commit(
 		b->taken_count = 0;
 	batch_abort(b);
 	if (!rc) {
+		extent_follow(s);
 		s->drops |= erased;
 		(void)store_finish_erasing(s, NULL);
 	}

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "store/batch.h"
-#include "store/crc.h"
 
 #define TASKS_AT_ONCE ((size_t)512) /* blocks decoded before trees go on */
 #define WHERE_SIZE 192
@@ -17,10 +16,15 @@
 
 /* A log as its entries add up to. */
 struct tree {
-	struct tree_edge edge;
+	struct log_row row;	  /* its edge, and what of it is not known */
 	struct checkpoint *notes; /* sorted by size */
 	size_t note_count, note_cap;
 	size_t note_next;
+};
+
+struct leaf {
+	struct digest hash;
+	bool known;
 };
 
 struct task {
@@ -28,7 +32,7 @@ struct task {
 	struct place at;
 	struct place commit;
 	struct item item;
-	struct digest *leaves; /* of a block of entries that is well */
+	struct leaf *leaves; /* of a block of entries that can be read */
 	size_t leaf_count;
 };
 
@@ -43,12 +47,9 @@ struct fsck {
 	size_t tree_count;
 	struct task *tasks;
 	size_t task_count, task_cap;
-	/* The group under the eye. */
-	uint64_t start;
-	size_t first_task;
-	uint32_t items;
-	uint32_t heads_crc;
-	bool ended;
+	struct groups groups; /* of the segment under the eye */
+	struct place commit;  /* of the group */
+	bool lossy;	      /* something of a log cannot be read */
 };
 
 static void tell(struct fsck *f, const char *where, const char *fmt, ...)
@@ -115,7 +116,7 @@ static enum err_code arrived_rows(struct task *t, const struct view *v,
 	if ((rc = block_directory(v, t->commit, &commit, err)))
 		return rc;
 	arrival = commit->directory.arrival;
-	for (size_t i = 0; i < commit->directory.run_count; i++) {
+	for (size_t i = 0; arrival && i < commit->directory.run_count; i++) {
 		const struct arrival_run *run = &commit->directory.runs[i];
 
 		for (size_t k = 0; k < b->count && !rc; k++) {
@@ -136,6 +137,26 @@ static enum err_code arrived_rows(struct task *t, const struct view *v,
 	}
 	block_unpin(commit);
 	return rc;
+}
+
+/* The block of parts that they need tells of itself; one that does not hold
+ * what it should is told of here. */
+static void tell_damaged(struct task *t, const struct block *b)
+{
+	struct err told;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct block_entry *e = &b->entries[i];
+
+		if (!e->damaged)
+			continue;
+		(void)err_set(&told, ERR_CORRUPT,
+			"%zu entries of log %" PRIu32 " from %" PRIu64
+			" on need this block, which is damaged",
+			b->damaged, t->item.log, t->item.first + i);
+		tell_at(t->f, e->damage, "", told.text);
+		return;
+	}
 }
 
 /* They are known to the index by their ids; one fault tells of all. */
@@ -171,12 +192,14 @@ static void check_entries(struct task *t, const struct view *v)
 		return;
 	}
 	check_location(t, v);
+	tell_damaged(t, b);
 	if (check_ids(t, v, b, &err))
 		tell_at(t->f, t->at, "", err.text);
 	if (t->item.kind == ITEM_ENTRIES) {
 		t->leaves = calloc(b->count, sizeof(*t->leaves));
 		for (size_t i = 0; t->leaves && i < b->count; i++)
-			t->leaves[i] = b->entries[i].leaf;
+			t->leaves[i] = (struct leaf){
+				b->entries[i].leaf, !b->entries[i].damaged};
 		t->leaf_count = t->leaves ? b->count : 0;
 	}
 	block_unpin(b);
@@ -245,7 +268,7 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 	if (entry_locate_proved(v, log, seq, &at, NULL) &&
 		(rc = entry_locate(v, log, seq, &at, err)))
 		return rc;
-	if (!place_equal(at.commit, t->at))
+	if (at.commit.offset != PLACE_LOST && !place_equal(at.commit, t->at))
 		return err_set(err, ERR_CORRUPT,
 			"arrival %" PRIu64 " is not of its group in the index",
 			arrival);
@@ -325,12 +348,15 @@ static int compare_notes(const void *a, const void *b)
 
 static void check_notes(struct fsck *f, struct tree *t)
 {
-	while (t->note_next < t->note_count &&
-		t->notes[t->note_next].size <= t->edge.size) {
-		const struct checkpoint *cp = &t->notes[t->note_next++];
-		struct digest root = tree_root(&t->edge);
+	const struct tree_edge *e = &t->row.edge;
 
-		if (cp->size == t->edge.size && !digest_equal(&root, &cp->root))
+	while (t->note_next < t->note_count &&
+		t->notes[t->note_next].size <= e->size) {
+		const struct checkpoint *cp = &t->notes[t->note_next++];
+		struct digest root = tree_root(e);
+
+		if (cp->size == e->size && !t->row.lost &&
+			!digest_equal(&root, &cp->root))
 			tell(f, cp->origin,
 				"the first %" PRIu64
 				" entries do not have the root of their "
@@ -339,26 +365,83 @@ static void check_notes(struct fsck *f, struct tree *t)
 	}
 }
 
+/* Entries up to `to` are nowhere. */
+static void lose(
+	struct fsck *f, const struct task *t, struct tree *tree, uint64_t to)
+{
+	uint64_t from = tree->row.edge.size;
+	struct err told;
+
+	if (to <= from || to - from > LOST_LIMIT)
+		return;
+	(void)err_set(&told, ERR_CORRUPT,
+		"entries %" PRIu64 " to %" PRIu64 " of log %" PRIu32
+		" are lost before this block",
+		from, to - 1, tree->row.id);
+	tell_at(f, t->at, "", told.text);
+	if (leaves_lose(NULL, &tree->row, to - from, NULL))
+		tree->row.lost = UINT64_MAX; /* it does not fail */
+}
+
+static void grow_entries(
+	struct fsck *f, const struct task *t, struct tree *tree)
+{
+	struct log_row *row = &tree->row;
+
+	lose(f, t, tree, t->item.first);
+	if (row->edge.size != t->item.first) {
+		tell_at(f, t->at, "entries that stand here stood before", "");
+		return;
+	}
+	for (uint64_t i = 0; i <= t->item.last - t->item.first; i++) {
+		bool known = i < t->leaf_count && t->leaves[i].known;
+
+		if (leaf_append(
+			    NULL, row, known ? &t->leaves[i].hash : NULL, NULL))
+			return;
+		if (tree->note_next < tree->note_count)
+			check_notes(f, tree);
+	}
+}
+
+/* What the group tells of the edge mends what damage took. */
+static void grow_edges(struct fsck *f, const struct task *t)
+{
+	const struct directory *d;
+	struct block *b;
+	struct view v;
+
+	if (!f->lossy || view_open(f->s, &v, NULL))
+		return;
+	if (block_directory(&v, t->at, &b, NULL) == ERR_OK) {
+		d = &b->directory;
+		for (size_t i = 0; i < d->edge_count; i++) {
+			struct tree *tree = tree_of(f, d->edges[i].log);
+
+			if (!tree)
+				continue;
+			lose(f, t, tree, d->edges[i].to);
+			if (edge_restore(NULL, &tree->row, d, &d->edges[i],
+				    NULL) == ERR_OK)
+				check_notes(f, tree);
+		}
+		block_unpin(b);
+	}
+	view_close(&v);
+}
+
 static void grow_tree(struct fsck *f, const struct task *t)
 {
 	struct tree *tree = tree_of(f, t->item.log);
 
-	if (t->item.kind != ITEM_ENTRIES || !tree)
-		return;
-	if (tree->edge.size != t->item.first) {
-		if (t->leaf_count)
-			tell_at(f, t->at,
-				"entries are missing before this "
-				"block",
-				"");
-		/* From here on nothing can be computed for this log. */
-		tree->note_next = tree->note_count;
-		return;
-	}
-	for (size_t i = 0; i < t->leaf_count; i++) {
-		tree_append(&tree->edge, &t->leaves[i]);
-		if (tree->note_next < tree->note_count)
-			check_notes(f, tree);
+	if (t->item.kind == ITEM_COMMIT)
+		grow_edges(f, t);
+	if (t->item.kind == ITEM_ENTRIES && tree) {
+		f->lossy |= t->item.first != tree->row.edge.size ||
+			t->leaf_count != t->item.last - t->item.first + 1;
+		for (size_t i = 0; i < t->leaf_count; i++)
+			f->lossy |= !t->leaves[i].known;
+		grow_entries(f, t, tree);
 	}
 }
 
@@ -374,8 +457,10 @@ static void count_task(struct fsck *f, const struct task *t)
 		r->parts += t->item.count;
 }
 
-static void run_tasks(struct fsck *f, size_t count)
+static void run_tasks(struct fsck *f)
 {
+	size_t count = f->task_count;
+
 	if (!count)
 		return;
 	pool_each(f->pool, run_task, f->tasks, sizeof(*f->tasks), count);
@@ -384,95 +469,94 @@ static void run_tasks(struct fsck *f, size_t count)
 		count_task(f, &f->tasks[i]);
 		free(f->tasks[i].leaves);
 	}
-	memmove(f->tasks, f->tasks + count,
-		(f->task_count - count) * sizeof(*f->tasks));
-	f->task_count -= count;
-	f->first_task = f->task_count;
+	f->task_count = 0;
 }
 
 /* ---- segments ---- */
 
-static bool directory_fits(struct fsck *f, struct place at)
+static bool commit_reads(struct fsck *f, struct place at)
 {
 	struct directory d = {0};
 	struct buf payload = BUF_EMPTY;
 	struct item it;
-	bool fits;
+	bool reads;
 
-	fits = !segment_item(f->s->segments, at, &it, &payload, NULL) &&
-		!directory_parse(payload.data, payload.len, &d, NULL) &&
-		d.start == f->start && d.items == f->items &&
-		d.heads_crc == f->heads_crc;
+	reads = !segment_item(f->s->segments, at, &it, &payload, NULL) &&
+		!directory_parse(payload.data, payload.len, &d, NULL);
 	directory_free(&d);
 	buf_free(&payload);
-	return fits;
+	return reads;
 }
 
-static void end_group(struct fsck *f, struct place at, const struct item *it)
+static void on_damage(
+	void *arg, struct place at, uint64_t len, const char *what)
 {
-	if (!directory_fits(f, at)) {
-		f->ended = true;
-		return;
-	}
-	for (size_t i = f->first_task; i < f->task_count; i++)
-		f->tasks[i].commit = at;
-	f->first_task = f->task_count;
-	f->start = at.offset + item_size(it);
-	f->items = 0;
-	f->heads_crc = 0;
-	if (f->task_count >= TASKS_AT_ONCE)
-		run_tasks(f, f->task_count);
+	struct fsck *f = arg;
+
+	(void)len;
+	f->lossy = true;
+	tell_at(f, at, "", what);
 }
 
-static enum err_code on_item(
+static enum err_code add_task(
 	void *arg, struct place at, const struct item *it, struct err *err)
 {
 	struct fsck *f = arg;
-	uint8_t crc[4];
 
-	if (f->ended)
-		return ERR_OK;
 	if (!grow(&f->tasks, &f->task_cap, f->task_count, sizeof(*f->tasks)))
 		return err_nomem(err);
-	f->tasks[f->task_count++] =
-		(struct task){.f = f, .at = at, .item = *it};
-	if (it->kind == ITEM_COMMIT) {
-		end_group(f, at, it);
-		return ERR_OK;
-	}
-	for (int i = 0; i < 4; i++)
-		crc[i] = (uint8_t)(it->head_crc >> (24 - 8 * i));
-	f->heads_crc = crc32c(f->heads_crc, crc, 4);
-	f->items++;
+	f->tasks[f->task_count++] = (struct task){
+		.f = f, .at = at, .commit = f->commit, .item = *it};
 	return ERR_OK;
+}
+
+static enum err_code check_group(
+	struct fsck *f, const struct group_at *g, struct err *err)
+{
+	struct place commit = {g->segment, g->commit};
+	struct item it;
+	enum err_code rc;
+
+	f->commit = commit;
+	f->lossy |= g->damaged;
+	rc = segment_walk(f->s->segments, g->segment, g->start, g->commit,
+		add_task, NULL, f, err);
+	if (!rc && !segment_head_at(f->s->segments, commit, &it, NULL) &&
+		it.kind == ITEM_COMMIT && commit_reads(f, commit))
+		rc = add_task(f, commit, &it, err);
+	if (!rc && f->task_count >= TASKS_AT_ONCE)
+		run_tasks(f);
+	return rc;
 }
 
 /* Up to what the index covers: behind it a group may be on its way, or the
  * rest of one that a crash cut off. */
 static enum err_code check_segment(
-	struct fsck *f, uint32_t number, uint64_t end, struct err *err)
+	struct fsck *f, uint32_t number, struct place last, struct err *err)
 {
 	struct place at = {number, SEGMENT_HEAD_SIZE};
-	uint64_t seen;
+	struct err told;
 	enum err_code rc;
 
-	f->start = SEGMENT_HEAD_SIZE;
-	f->items = 0;
-	f->heads_crc = 0;
-	f->ended = false;
-	f->first_task = f->task_count;
 	f->result.segments++;
-	if (end <= SEGMENT_HEAD_SIZE)
-		return ERR_OK;
-	rc = segment_each(
-		f->s->segments, number, 0, end, on_item, f, &seen, err);
-	if (rc)
+	groups_clear(&f->groups);
+	if ((rc = groups_scan(&f->groups, number, 0, err)))
 		return rc;
-	f->task_count = f->first_task;
-	at.offset = f->start;
-	if (f->start != end)
-		tell_at(f, at, "no whole group from here on", "");
-	return ERR_OK;
+	for (size_t i = 0; i < f->groups.count && !rc; i++) {
+		const struct group_at *g = &f->groups.at[i];
+
+		if (number < last.segment || g->end <= last.offset)
+			rc = check_group(f, g, err);
+	}
+	if (!rc && number == last.segment && f->groups.end < last.offset) {
+		at.offset = f->groups.end;
+		(void)err_set(&told, ERR_CORRUPT,
+			"the index knows groups up to %" PRIu64
+			" and none can be read from here on",
+			last.offset);
+		on_damage(f, at, 0, told.text);
+	}
+	return rc;
 }
 
 static enum err_code covered(struct fsck *f, struct place *out, struct err *err)
@@ -488,6 +572,12 @@ static enum err_code covered(struct fsck *f, struct place *out, struct err *err)
 		out->segment = (uint32_t)segment;
 	f->result.erased = index_count(v.txn, DB_ERASED);
 	view_close(&v);
+	/* Where the index is made from what is left, this knows of the rest. */
+	if (f->s->extent_known &&
+		(f->s->extent.segment > out->segment ||
+			(f->s->extent.segment == out->segment &&
+				f->s->extent.end > out->offset)))
+		*out = (struct place){f->s->extent.segment, f->s->extent.end};
 	return rc;
 }
 
@@ -498,15 +588,10 @@ static enum err_code check_segments(
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= last.segment && !rc; n++) {
-		uint64_t end = last.offset;
-
 		if (opt->progress)
 			opt->progress(
 				opt->arg, "segments", n - 1, last.segment);
-		if (n < last.segment)
-			rc = segment_end(f->s->segments, n, &end, err);
-		if (!rc)
-			rc = check_segment(f, n, end, err);
+		rc = check_segment(f, n, last, err);
 		if (rc && is_fault(rc)) {
 			tell_at(f, (struct place){n, 0}, "",
 				err ? err->text : "cannot be read");
@@ -514,7 +599,7 @@ static enum err_code check_segments(
 		}
 	}
 	if (!rc)
-		run_tasks(f, f->task_count);
+		run_tasks(f);
 	return rc;
 }
 
@@ -528,11 +613,10 @@ static enum err_code load_log(
 	size_t cap = f->tree_count;
 	struct tree *t;
 
-	(void)log;
 	if (!grow(&f->trees, &cap, f->tree_count, sizeof(*f->trees)))
 		return err_nomem(err);
 	t = &f->trees[f->tree_count++];
-	*t = (struct tree){0};
+	*t = (struct tree){.row = {.id = log->id}};
 	return ERR_OK;
 }
 
@@ -567,7 +651,6 @@ static enum err_code on_note(
 static enum err_code load_notes(
 	struct fsck *f, struct place last, struct err *err)
 {
-	uint64_t end;
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= last.segment && !rc; n++) {
@@ -576,9 +659,9 @@ static enum err_code load_notes(
 		/* What cannot be told, or is damaged, is told of later. */
 		if (n < last.segment &&
 			segment_end(f->s->segments, n, &to, NULL))
-			continue;
-		rc = segment_each(
-			f->s->segments, n, 0, to, on_note, f, &end, err);
+			to = UINT64_MAX;
+		rc = segment_walk(
+			f->s->segments, n, 0, to, on_note, NULL, f, err);
 	}
 	for (size_t i = 0; i < f->tree_count; i++) {
 		struct tree *t = &f->trees[i];
@@ -596,22 +679,69 @@ static enum err_code check_log(
 {
 	struct fsck *f = arg;
 	struct tree *t = tree_of(f, log->id);
+	const struct tree_edge *e;
+	struct log_row row;
 	struct digest root;
+	struct view v;
+	enum err_code rc;
 
-	(void)err;
 	if (!t)
 		return ERR_OK; /* it began while we were looking */
-	root = tree_root(&t->edge);
-	if (t->edge.size > log->size ||
-		(t->edge.size == log->size && !digest_equal(&root, &log->root)))
+	if ((rc = view_open(f->s, &v, err)))
+		return rc;
+	rc = log_get(&v, log->id, &row, err);
+	view_close(&v);
+	if (rc)
+		return rc;
+	e = &t->row.edge;
+	root = tree_root(e);
+	if (row.lost || t->row.lost)
+		tell(f, log->origin,
+			"the end of its tree went with damaged blocks");
+	else if (e->size > log->size ||
+		(e->size == log->size && !digest_equal(&root, &log->root)))
 		tell(f, log->origin,
 			"the index tells another tree than the segments hold");
-	else if (t->edge.size < log->size && f->s->mode == STORE_WRITE)
+	if (e->size < log->size && f->s->mode == STORE_WRITE)
 		tell(f, log->origin,
 			"%" PRIu64 " entries in the index, %" PRIu64
 			" whole ones in the segments",
-			log->size, t->edge.size);
+			log->size, e->size);
 	return ERR_OK;
+}
+
+/* What opening found that no segment tells. */
+static enum err_code tell_opening(
+	void *arg, const char *where, const char *what, struct err *err)
+{
+	(void)err;
+	if (strncmp(where, "segments/", strlen("segments/")) != 0)
+		tell(arg, where, "%s", what);
+	return ERR_OK;
+}
+
+static enum err_code check_cut(struct fsck *f)
+{
+	struct log_cut cut;
+
+	if (store_log_cut(f->s, &cut))
+		tell(f, cut.origin,
+			"%" PRIu64 " entries were acknowledged; what is left "
+			"at the end is not all of them",
+			cut.had);
+	return ERR_OK;
+}
+
+static enum err_code check_tables(struct fsck *f, struct err *err)
+{
+	struct err told;
+	enum err_code rc = index_walk(f->s->index_dir, &told);
+
+	if (rc == ERR_CORRUPT)
+		tell(f, "index/data.mdb", "%s", told.text);
+	else if (rc && err)
+		*err = told;
+	return rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
 /* ---- attachments ---- */
@@ -773,14 +903,20 @@ enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
 	own.text[0] = '\0';
 	pthread_mutex_init(&f.lock, NULL);
 	cache_clear(s->cache);
-	if ((rc = pool_new(threads, TASKS_AT_ONCE, &f.pool, &own)) ||
+	f.groups = (struct groups){.segments = s->segments,
+		.known = s->extent_known ? &s->extent : NULL,
+		.damage = on_damage,
+		.arg = &f};
+	if ((rc = check_tables(&f, &own)) ||
+		(rc = store_damage_each(s, tell_opening, &f, &own)) ||
+		(rc = pool_new(threads, TASKS_AT_ONCE, &f.pool, &own)) ||
 		(rc = segments_recount(s->segments, &own)) ||
 		(rc = store_log_each(s, load_log, &f, &own)) ||
 		(rc = covered(&f, &last, &own)) ||
 		(rc = load_notes(&f, last, &own)) ||
 		(rc = check_segments(&f, last, &own)) ||
 		(rc = store_log_each(s, check_log, &f, &own)) ||
-		(rc = check_objects(&f, &own)) ||
+		(rc = check_cut(&f)) || (rc = check_objects(&f, &own)) ||
 		(rc = check_missing(&f, &own)))
 		goto out;
 	if (f.result.faults)
@@ -797,6 +933,7 @@ out:
 		free(f.trees[i].notes);
 	free(f.trees);
 	free(f.tasks);
+	groups_free(&f.groups);
 	pthread_mutex_destroy(&f.lock);
 	return rc;
 }

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MAP_SIZE (sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)1 << 30)
@@ -27,6 +30,7 @@ struct index {
 	pthread_mutex_t lock;
 	size_t live;
 	bool given_up;
+	bool bad; /* LMDB found pages that are none of its own */
 };
 
 struct index_txn {
@@ -36,12 +40,17 @@ struct index_txn {
 	MDB_cursor *cursor[DB_COUNT]; /* opened when first needed */
 };
 
+static bool is_bad(int code)
+{
+	return code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
+		code == MDB_VERSION_MISMATCH || code == MDB_INVALID;
+}
+
 static enum err_code lmdb_err(struct err *err, int code, const char *doing)
 {
 	enum err_code rc = ERR_INTERNAL;
 
-	if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
-		code == MDB_VERSION_MISMATCH || code == MDB_INVALID)
+	if (is_bad(code))
 		rc = ERR_CORRUPT;
 	else if (code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT)
 		rc = ERR_FULL;
@@ -54,6 +63,19 @@ static enum err_code lmdb_err(struct err *err, int code, const char *doing)
 	else if (code > 0)
 		rc = ERR_IO;
 	return err_set(err, rc, "index: %s: %s", doing, mdb_strerror(code));
+}
+
+static enum err_code txn_err(
+	struct index_txn *t, struct err *err, int code, const char *doing)
+{
+	if (is_bad(code))
+		__atomic_store_n(&t->ix->bad, true, __ATOMIC_RELEASE);
+	return lmdb_err(err, code, doing);
+}
+
+bool index_bad(const struct index *ix)
+{
+	return __atomic_load_n(&ix->bad, __ATOMIC_ACQUIRE);
 }
 
 static enum err_code open_dbs(
@@ -106,7 +128,7 @@ static void index_free(struct index *ix)
 	free(ix);
 }
 
-enum err_code index_open(const char *data, bool create, bool read_only,
+enum err_code index_open(const char *dir, bool create, bool read_only,
 	struct index **out, struct err *err)
 {
 	struct index *ix = calloc(1, sizeof(*ix));
@@ -116,7 +138,7 @@ enum err_code index_open(const char *data, bool create, bool read_only,
 		return err_nomem(err);
 	pthread_mutex_init(&ix->lock, NULL);
 	ix->read_only = read_only;
-	if (!(ix->dir = file_join(data, "index")))
+	if (!(ix->dir = strdup(dir)))
 		rc = err_nomem(err);
 	else if (create)
 		rc = file_make_dirs(ix->dir, err);
@@ -140,21 +162,108 @@ enum err_code index_close(struct index *ix, bool sync, struct err *err)
 	return rc;
 }
 
-enum err_code index_delete(const char *data, struct err *err)
+enum err_code index_moved(struct index *ix, const char *dir, struct err *err)
 {
-	static const char *const files[] = {"index/data.mdb", "index/lock.mdb"};
+	char *copy = strdup(dir);
+
+	if (!copy)
+		return err_nomem(err);
+	pthread_mutex_lock(&ix->lock);
+	free(ix->dir);
+	ix->dir = copy;
+	pthread_mutex_unlock(&ix->lock);
+	return ERR_OK;
+}
+
+enum err_code index_delete(const char *dir, struct err *err)
+{
+	static const char *const files[] = {
+		"data.mdb", "lock.mdb", "boot", "clean", "bad"};
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; i < ARRAY_LEN(files) && !rc; i++) {
-		char *path = file_join(data, files[i]);
+		char *path = file_join(dir, files[i]);
 
 		if (!path)
 			return err_nomem(err);
-		if (unlink(path) < 0 && errno != ENOENT)
+		if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
 			rc = err_sys(err, "remove %s", path);
 		free(path);
 	}
+	if (!rc && rmdir(dir) < 0 && errno != ENOENT)
+		rc = err_sys(err, "remove %s", dir);
 	return rc;
+}
+
+/* ---- is it sound? ---- */
+
+static int walk_table(MDB_txn *txn, const char *name)
+{
+	MDB_cursor *c = NULL;
+	MDB_val k, v;
+	MDB_dbi dbi;
+	uint8_t sum = 0;
+	int code;
+
+	if ((code = mdb_dbi_open(txn, name, 0, &dbi)) ||
+		(code = mdb_cursor_open(txn, dbi, &c)))
+		return code;
+	while (!(code = mdb_cursor_get(c, &k, &v, MDB_NEXT)))
+		for (size_t i = 0; i < v.mv_size; i += 64)
+			sum ^= ((const uint8_t *)v.mv_data)[i];
+	mdb_cursor_close(c);
+	(void)sum;
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+/* The number of the first table that does not read, DB_COUNT for the file
+ * itself, -1 for none. */
+static int walk_tables(const char *dir)
+{
+	MDB_env *env = NULL;
+	MDB_txn *txn = NULL;
+	int bad = DB_COUNT;
+
+	if (mdb_env_create(&env) || mdb_env_set_mapsize(env, MAP_SIZE) ||
+		mdb_env_set_maxdbs(env, DB_COUNT) ||
+		mdb_env_open(env, dir, MDB_RDONLY | MDB_NOLOCK, 0600) ||
+		mdb_txn_begin(env, NULL, MDB_RDONLY, &txn))
+		return bad;
+	for (bad = 0; bad < DB_COUNT && !walk_table(txn, names[bad]); bad++)
+		;
+	return bad == DB_COUNT ? -1 : bad;
+}
+
+/* LMDB believes what its pages say and may fall over one that is damaged: it
+ * does so in a process of its own. */
+enum err_code index_walk(const char *dir, struct err *err)
+{
+	pid_t pid = fork();
+	int status;
+	int bad;
+
+	if (pid < 0)
+		return err_sys(err, "fork");
+	if (pid == 0) {
+		struct rlimit none = {0, 0};
+
+		setrlimit(RLIMIT_CORE, &none);
+		for (int i = 0; i < 3; i++)
+			close(i);
+		signal(SIGSEGV, SIG_DFL);
+		signal(SIGBUS, SIG_DFL);
+		signal(SIGABRT, SIG_DFL);
+		bad = walk_tables(dir);
+		_exit(bad < 0 ? 0 : bad + 1);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(err, "wait");
+	bad = WIFEXITED(status) ? WEXITSTATUS(status) : DB_COUNT + 1;
+	if (!bad)
+		return ERR_OK;
+	return err_set(err, ERR_CORRUPT, "%s/data.mdb: table %s cannot be read",
+		dir, bad > DB_COUNT ? "?" : names[bad - 1]);
 }
 
 void index_check_readers(struct index *ix)
@@ -241,8 +350,10 @@ enum err_code index_begin(
 		if (code != MDB_PANIC)
 			break;
 	}
+	if (!rc)
+		rc = txn_err(t, err, code, "begin");
 	free(t);
-	return rc ? rc : lmdb_err(err, code, "begin");
+	return rc;
 }
 
 /* The transaction is over. */
@@ -282,14 +393,16 @@ static bool no_room(MDB_env *env)
 
 enum err_code index_commit(struct index_txn *t, struct err *err)
 {
+	enum err_code rc;
 	int code;
 
 	close_cursors(t);
 	code = mdb_txn_commit(t->txn);
 	if (code == EIO && no_room(t->ix->env))
 		code = ENOSPC;
+	rc = code ? txn_err(t, err, code, "commit") : ERR_OK;
 	txn_end(t);
-	return code ? lmdb_err(err, code, "commit") : ERR_OK;
+	return rc;
 }
 
 static MDB_val val(struct bytes b)
@@ -307,7 +420,7 @@ enum err_code index_get(struct index_txn *t, enum index_db db, struct bytes key,
 	if (code == MDB_NOTFOUND)
 		return ERR_NOT_FOUND;
 	if (code)
-		return lmdb_err(err, code, names[db]);
+		return txn_err(t, err, code, names[db]);
 	if (value)
 		*value = (struct bytes){v.mv_data, v.mv_size};
 	return ERR_OK;
@@ -336,7 +449,7 @@ enum err_code index_put(struct index_txn *t, enum index_db db, struct bytes key,
 	if (!code &&
 		(code = mdb_cursor_put(c, &k, &v, MDB_APPEND)) == MDB_KEYEXIST)
 		code = mdb_cursor_put(c, &k, &v, 0);
-	return code ? lmdb_err(err, code, names[db]) : ERR_OK;
+	return code ? txn_err(t, err, code, names[db]) : ERR_OK;
 }
 
 enum err_code index_del(struct index_txn *t, enum index_db db, struct bytes key,
@@ -345,17 +458,18 @@ enum err_code index_del(struct index_txn *t, enum index_db db, struct bytes key,
 	MDB_val k = val(key);
 	int code = mdb_del(t->txn, t->ix->dbi[db], &k, NULL);
 
-	return code && code != MDB_NOTFOUND ? lmdb_err(err, code, names[db])
+	return code && code != MDB_NOTFOUND ? txn_err(t, err, code, names[db])
 					    : ERR_OK;
 }
 
-static enum err_code found_at(int code, enum index_db db, MDB_val k, MDB_val v,
-	struct bytes *found, struct bytes *value, struct err *err)
+static enum err_code found_at(struct index_txn *t, int code, enum index_db db,
+	MDB_val k, MDB_val v, struct bytes *found, struct bytes *value,
+	struct err *err)
 {
 	if (code == MDB_NOTFOUND)
 		return ERR_NOT_FOUND;
 	if (code)
-		return lmdb_err(err, code, names[db]);
+		return txn_err(t, err, code, names[db]);
 	if (found)
 		*found = (struct bytes){k.mv_data, k.mv_size};
 	if (value)
@@ -374,7 +488,7 @@ enum err_code index_ceil(struct index_txn *t, enum index_db db,
 
 	if (!code)
 		code = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-	return found_at(code, db, k, v, found, value, err);
+	return found_at(t, code, db, k, v, found, value, err);
 }
 
 enum err_code index_floor(struct index_txn *t, enum index_db db,
@@ -394,7 +508,7 @@ enum err_code index_floor(struct index_txn *t, enum index_db db,
 		(k.mv_size != key.len ||
 			memcmp(k.mv_data, key.data, key.len) != 0))
 		code = mdb_cursor_get(c, &k, &v, MDB_PREV);
-	return found_at(code, db, k, v, found, value, err);
+	return found_at(t, code, db, k, v, found, value, err);
 }
 
 uint64_t index_count(struct index_txn *t, enum index_db db)

@@ -35,14 +35,20 @@ enum index_db {
 	DB_COUNT,
 };
 
-/* In DATA/index.  ERR_NOT_FOUND when it is not there and not `create`;
+/* In the folder `dir`.  ERR_NOT_FOUND when it is not there and not `create`;
  * ERR_CORRUPT when LMDB says so. */
-enum err_code index_open(const char *data, bool create, bool read_only,
+enum err_code index_open(const char *dir, bool create, bool read_only,
 	struct index **out, struct err *err);
 /* `sync`: what was committed reaches the disk first. */
 enum err_code index_close(struct index *ix, bool sync, struct err *err);
-/* Deletes the files. */
-enum err_code index_delete(const char *data, struct err *err);
+/* Its folder has another name now. */
+enum err_code index_moved(struct index *ix, const char *dir, struct err *err);
+/* Deletes the folder with the files that belong to an index. */
+enum err_code index_delete(const char *dir, struct err *err);
+/* Reads every table from end to end, in a process of its own.  ERR_CORRUPT. */
+enum err_code index_walk(const char *dir, struct err *err);
+/* Damage was met since it was opened. */
+bool index_bad(const struct index *ix);
 /* Frees the slots of readers that died. */
 void index_check_readers(struct index *ix);
 

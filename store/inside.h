@@ -3,10 +3,10 @@
 #pragma once
 
 #include "store/cache.h"
+#include "store/groups.h"
 #include "store/ids.h"
 #include "store/index.h"
 #include "store/keyring.h"
-#include "store/segment.h"
 #include "store/store.h"
 
 #define STORE_EPOCH_SIZE HEX_SIZE(STORE_ID_SIZE)
@@ -33,8 +33,26 @@ struct store {
 	uint64_t spare[SPARE_KEYS]; /* keys that no block uses yet */
 	size_t spare_count;
 	uint64_t readers_checked_ms;
+	/* Damage. */
+	struct extent extent;
+	bool extent_known;	/* there was one when the store was opened */
+	bool extent_bad;	/* it could not be read */
+	struct damage *damages; /* what was found at opening */
+	size_t damage_count, damage_cap;
+	struct log_cut cut; /* origin "" when the own log is whole */
+	/* Logs whose whole edge the newest segment tells. */
+	bool marked_bad; /* DATA/index/bad is there */
+	bool scratch;	 /* the index is for this process only */
+	char *index_dir;
+	uint32_t *edged;
+	size_t edged_count, edged_cap;
 	int reserve;   /* the file, or -1 */
 	bool reserved; /* it has its whole size */
+};
+
+struct damage {
+	char where[64];
+	char what[ERR_TEXT_SIZE];
 };
 
 /* ---- room for a full disk (reserve.c) ---- */
@@ -97,6 +115,8 @@ struct log_row {
 	uint64_t size[3]; /* of the notes, by enum which_note */
 	bool has[3];
 	struct digest pending_root; /* where has[NOTE_PENDING] */
+	/* Levels of the edge whose hashes went with damaged blocks. */
+	uint64_t lost;
 };
 enum err_code log_get(const struct view *v, uint32_t id, struct log_row *out,
 	struct err *err);
@@ -120,10 +140,20 @@ bool note_cosigned(const struct note *n, const char *origin);
  * records that came singly need not decode a block for each. */
 #define LEAVES_KEPT_BELOW 64
 
-/* Appends the leaf to the row's edge, and the hash of each subtree it
- * completes at levels 8, 16, ... to the index. */
+/* So many entries may be missing before a block; more is no truth. */
+#define LOST_LIMIT ((uint64_t)1 << 30)
+
+/* Appends the leaf (NULL: nobody knows it any more) to the row's edge, and the
+ * hash of each subtree it completes at levels 8, 16, ... to the index. */
 enum err_code leaf_append(struct index_txn *t, struct log_row *row,
 	const struct digest *leaf, struct err *err);
+/* The same for `count` leaves that nobody knows any more. */
+enum err_code leaves_lose(struct index_txn *t, struct log_row *row,
+	uint64_t count, struct err *err);
+/* What a group says of the edge it left, at the size that the row has. */
+enum err_code edge_restore(struct index_txn *t, struct log_row *row,
+	const struct directory *d, const struct directory_edge *e,
+	struct err *err);
 enum err_code view_leaves(const struct view *v, uint32_t log, uint64_t from,
 	size_t count, struct digest *out, struct err *err);
 /* A tree_read; arg is a struct tree_view. */
@@ -136,6 +166,9 @@ enum err_code view_tree_read(void *arg, unsigned level, uint64_t index,
 
 /* ---- blocks (block.c) ---- */
 
+/* An entry that is damaged, in words. */
+enum err_code entry_damaged(uint32_t log, uint64_t seq,
+	const struct block_entry *e, struct err *err);
 /* All give a pinned block. */
 enum err_code block_directory(const struct view *v, struct place at,
 	struct block **out, struct err *err);
@@ -157,6 +190,9 @@ struct place block_of_part(const struct block *directory, uint32_t log,
 const struct part_row *part_find(const struct block *parts, uint64_t seq);
 
 /* ---- records (read.c) ---- */
+
+/* In place of the commit item: the block is gone with its head. */
+#define PLACE_LOST UINT64_MAX
 
 struct entry_place {
 	struct place block;
@@ -218,5 +254,26 @@ bool batch_arrival(
 
 /* ---- replay (replay.c) ---- */
 
-/* Brings the index up to the segments; finds where the groups end. */
+/* Brings the index up to the segments; finds where the groups end.  Goes on
+ * past damage, and tells of it. */
 enum err_code store_replay(struct store *s, struct err *err);
+
+/* ---- damage (damage.c) ---- */
+
+/* Notes it for store_damage_each(). */
+void damage_tell(struct store *s, const char *where, const char *what);
+void damage_tell_at(struct store *s, struct place at, const char *what);
+/* Is it the bytes, not the machine? */
+bool is_damage(enum err_code rc);
+/* Finds what DATA/extent knows and the store does not have any more. */
+enum err_code damage_look(struct store *s, struct err *err);
+/* Why the log may not be written; ERR_OK when it may. */
+enum err_code damage_check_log(
+	struct store *s, const struct log_row *row, struct err *err);
+/* A new log of our own must not take the name of the one that was cut. */
+enum err_code damage_check_new(
+	struct store *s, const char *origin, struct err *err);
+/* An index that was met damaged is not trusted again. */
+void store_mark_bad(struct store *s);
+/* DATA/extent follows what is durable. */
+void extent_follow(struct store *s);

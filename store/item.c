@@ -173,6 +173,31 @@ enum err_code item_parse(
 	return ERR_OK;
 }
 
+unsigned edge_fresh(uint64_t from, uint64_t to)
+{
+	uint64_t differ = from ^ to;
+
+	if (from && differ)
+		to &= UINT64_MAX >> __builtin_clzll(differ);
+	return (unsigned)__builtin_popcountll(to);
+}
+
+static void edges_write(const struct directory *d, struct buf *out)
+{
+	if (!d->edge_count)
+		return; /* so it was before there were edges */
+	buf_u32(out, (uint32_t)d->edge_count);
+	for (size_t i = 0; i < d->edge_count; i++) {
+		const struct directory_edge *e = &d->edges[i];
+
+		buf_u32(out, e->log);
+		buf_u64(out, e->from);
+		buf_u64(out, e->to);
+		buf_add(out, &d->hashes[e->at],
+			edge_fresh(e->from, e->to) * sizeof(*d->hashes));
+	}
+}
+
 void directory_write(const struct directory *d, struct buf *out)
 {
 	buf_u64(out, d->start);
@@ -198,10 +223,12 @@ void directory_write(const struct directory *d, struct buf *out)
 		buf_u8(out, (uint8_t)len);
 		buf_add(out, b->name, len);
 	}
+	edges_write(d, out);
 }
 
 #define RUN_BYTES 16
 #define BLOCK_BYTES 30 /* without the name */
+#define EDGE_BYTES 20  /* without the hashes */
 
 static int name_compare(
 	const char *a, size_t a_len, const char *b, size_t b_len)
@@ -225,6 +252,21 @@ static int block_compare(const struct directory_block *b, uint32_t log,
 	if (b->label != label)
 		return b->label < label ? -1 : 1;
 	return (b->first > first) - (b->first < first);
+}
+
+static int compare_blocks(const void *a, const void *b)
+{
+	const struct directory_block *y = b;
+
+	return block_compare(
+		a, y->log, y->name, strlen(y->name), y->label, y->first);
+}
+
+void directory_sort(struct directory *d)
+{
+	if (d->block_count)
+		qsort(d->blocks, d->block_count, sizeof(*d->blocks),
+			compare_blocks);
 }
 
 static void read_block(struct cursor *c, struct directory_block *b)
@@ -258,6 +300,37 @@ static bool blocks_sorted(const struct directory *d)
 	return true;
 }
 
+static enum err_code read_edges(
+	struct cursor *c, struct directory *d, struct err *err)
+{
+	d->edge_count = cursor_u32(c);
+	if (!cursor_ok(c) || !d->edge_count ||
+		d->edge_count > c->left / EDGE_BYTES)
+		return err_set(err, ERR_CORRUPT,
+			"commit item does not hold the edges it says");
+	d->edges = calloc(d->edge_count, sizeof(*d->edges));
+	d->hashes = calloc(c->left / DIGEST_SIZE + 1, sizeof(*d->hashes));
+	if (!d->edges || !d->hashes)
+		return err_nomem(err);
+	for (size_t i = 0; i < d->edge_count && cursor_ok(c); i++) {
+		struct directory_edge *e = &d->edges[i];
+		size_t more;
+
+		e->log = cursor_u32(c);
+		e->from = cursor_u64(c);
+		e->to = cursor_u64(c);
+		e->at = d->hash_count;
+		more = edge_fresh(e->from, e->to) * sizeof(*d->hashes);
+		if (e->from >= e->to || more > c->left) {
+			c->failed = true;
+			break;
+		}
+		cursor_copy(c, d->hashes[e->at].b, more);
+		d->hash_count += more / sizeof(*d->hashes);
+	}
+	return ERR_OK;
+}
+
 enum err_code directory_parse(
 	const void *data, size_t len, struct directory *out, struct err *err)
 {
@@ -289,6 +362,8 @@ enum err_code directory_parse(
 	}
 	for (size_t i = 0; i < d.block_count && cursor_ok(&c); i++)
 		read_block(&c, &d.blocks[i]);
+	if (cursor_ok(&c) && c.left && (rc = read_edges(&c, &d, err)))
+		goto out;
 	if (!cursor_done(&c) || !blocks_sorted(&d))
 		rc = err_set(err, ERR_CORRUPT,
 			"commit item of %zu bytes is malformed", len);
@@ -304,6 +379,8 @@ void directory_free(struct directory *d)
 {
 	free(d->runs);
 	free(d->blocks);
+	free(d->edges);
+	free(d->hashes);
 	*d = (struct directory){0};
 }
 

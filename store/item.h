@@ -95,6 +95,15 @@ struct directory_block {
 	uint64_t first, last;
 	uint64_t offset;
 };
+/* What a log's right edge has become: the hashes behind those that it had at
+ * size `from` already, all of them for 0. */
+struct directory_edge {
+	uint32_t log;
+	uint64_t from, to; /* sizes of the log before and after the group */
+	size_t at;	   /* the first of them in `hashes` */
+};
+/* How many there are: those of the subtrees that `from` does not have. */
+unsigned edge_fresh(uint64_t from, uint64_t to);
 /* The payload of a commit item. */
 struct directory {
 	uint64_t start;	    /* of the group's first item */
@@ -105,7 +114,13 @@ struct directory {
 	struct arrival_run *runs;
 	size_t block_count;
 	struct directory_block *blocks; /* sorted by directory_compare */
+	size_t edge_count;
+	struct directory_edge *edges;
+	size_t hash_count;
+	struct digest *hashes; /* of the edges */
 };
+/* Brings blocks into their order. */
+void directory_sort(struct directory *d);
 void directory_write(const struct directory *d, struct buf *out);
 /* Allocates runs and blocks.  ERR_CORRUPT. */
 enum err_code directory_parse(

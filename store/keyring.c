@@ -578,6 +578,24 @@ enum err_code keyring_add(
 	return rc ? err_while(err, rc, "add keys") : ERR_OK;
 }
 
+uint64_t keyring_next(struct keyring *k)
+{
+	uint64_t next;
+
+	pthread_mutex_lock(&k->lock);
+	next = k->next_id;
+	pthread_mutex_unlock(&k->lock);
+	return next;
+}
+
+void keyring_skip(struct keyring *k, uint64_t next)
+{
+	pthread_mutex_lock(&k->lock);
+	if (next > k->next_id)
+		k->next_id = next;
+	pthread_mutex_unlock(&k->lock);
+}
+
 static int compare_ids(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

@@ -29,6 +29,10 @@ enum err_code keyring_get(struct keyring *k, uint64_t id,
 /* Durable when it returns; crash points between the steps. */
 enum err_code keyring_drop(
 	struct keyring *k, const uint64_t *ids, size_t count, struct err *err);
+/* The id of the key that is added next. */
+uint64_t keyring_next(struct keyring *k);
+/* No key gets an id below `next`: such ids are lost, not free. */
+void keyring_skip(struct keyring *k, uint64_t next);
 /* Every id, for scanners. */
 typedef enum err_code keyring_visit(void *arg, uint64_t id, struct err *err);
 enum err_code keyring_each(

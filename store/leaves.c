@@ -19,21 +19,29 @@ static struct key key_of_node(uint32_t log, unsigned level, uint64_t index)
 
 /* The edge already has what is needed: after size became a multiple of
  * 2^level, the root of the last subtree of that level is there unless it was
- * joined into a larger one, and then it can be made from the edge before. */
-enum err_code leaf_append(struct index_txn *t, struct log_row *row,
+ * joined into a larger one, and then it can be made from the edge before.
+ * Without a leaf, what it would be part of is lost. */
+static enum err_code append(struct index_txn *t, struct log_row *row,
 	const struct digest *leaf, struct err *err)
 {
 	struct tree_edge *e = &row->edge;
 	unsigned at = tree_edge_count(e->size);
+	struct digest d = leaf ? *leaf : (struct digest){{0}};
 	uint64_t size = e->size;
-	struct digest d = *leaf;
+	bool known = leaf != NULL;
+	unsigned level;
 
-	for (unsigned level = 1; size & 1; size >>= 1, level++) {
+	for (level = 1; size & 1; size >>= 1, level++) {
+		uint64_t bit = (uint64_t)1 << (level - 1);
 		struct key k;
 		enum err_code rc;
 
-		d = tree_node(&e->hash[--at], &d);
-		if (level % LEVEL_STEP)
+		known = known && !(row->lost & bit);
+		row->lost &= ~bit;
+		at--;
+		if (known)
+			d = tree_node(&e->hash[at], &d);
+		if (level % LEVEL_STEP || !known || !t)
 			continue;
 		k = key_of_node(row->id, level, e->size >> level);
 		rc = index_put(t, DB_TREE, key_bytes(&k),
@@ -41,8 +49,55 @@ enum err_code leaf_append(struct index_txn *t, struct log_row *row,
 		if (rc)
 			return rc;
 	}
-	e->hash[at] = d;
+	if (!known)
+		row->lost |= (uint64_t)1 << (level - 1);
+	e->hash[at] = known ? d : (struct digest){{0}};
 	e->size++;
+	return ERR_OK;
+}
+
+enum err_code leaf_append(struct index_txn *t, struct log_row *row,
+	const struct digest *leaf, struct err *err)
+{
+	return append(t, row, leaf, err);
+}
+
+enum err_code leaves_lose(struct index_txn *t, struct log_row *row,
+	uint64_t count, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	while (count-- && !rc)
+		rc = append(t, row, NULL, err);
+	return rc;
+}
+
+enum err_code edge_restore(struct index_txn *t, struct log_row *row,
+	const struct directory *d, const struct directory_edge *e,
+	struct err *err)
+{
+	unsigned fresh = edge_fresh(e->from, e->to);
+	unsigned at = tree_edge_count(e->to);
+	uint64_t size = e->to;
+
+	if (row->edge.size != e->to)
+		return ERR_OK;
+	for (; fresh; size &= size - 1) {
+		unsigned level = (unsigned)__builtin_ctzll(size);
+		const struct digest *hash = &d->hashes[e->at + --fresh];
+		struct key k;
+		enum err_code rc;
+
+		row->edge.hash[--at] = *hash;
+		row->lost &= ~((uint64_t)1 << level);
+		if (!level || level % LEVEL_STEP || !t)
+			continue;
+		k = key_of_node(row->id, level, (size >> level) - 1);
+		rc = index_put(t, DB_TREE, key_bytes(&k),
+			(struct bytes){hash->b, DIGEST_SIZE}, err);
+		if (rc)
+			return rc;
+	}
 	return ERR_OK;
 }
 
@@ -74,12 +129,19 @@ static enum err_code leaves_of_block(const struct view *v, uint32_t log,
 		(rc = block_entries(v, at.block, at.commit, &b, err)))
 		return rc;
 	skip = (size_t)(seq - at.first);
-	for (*got = 0; skip + *got < b->count && *got < count; ++*got)
-		out[*got] = b->entries[skip + *got].leaf;
+	for (*got = 0; skip + *got < b->count && *got < count; ++*got) {
+		const struct block_entry *e = &b->entries[skip + *got];
+
+		if (e->damaged) {
+			rc = entry_damaged(log, seq + *got, e, err);
+			break;
+		}
+		out[*got] = e->leaf;
+	}
 	block_unpin(b);
-	if (!*got)
+	if (!rc && !*got)
 		return row_corrupt(err, "entries");
-	return ERR_OK;
+	return rc;
 }
 
 enum err_code view_leaves(const struct view *v, uint32_t log, uint64_t from,
@@ -142,7 +204,11 @@ enum err_code view_tree_read(void *arg, unsigned level, uint64_t index,
 			rc = get_hash(
 				tree->view->txn, DB_TREE, &k, &hash[i], err);
 			if (rc == ERR_NOT_FOUND)
-				rc = row_corrupt(err, "tree hashes");
+				rc = err_set(err, ERR_CORRUPT,
+					"log %" PRIu32
+					": hashes of its tree went with "
+					"damaged blocks",
+					tree->log);
 		}
 	}
 	if (!rc)

@@ -36,6 +36,7 @@ static bool row_read(struct bytes value, struct log_row *r)
 		r->size[i] = cursor_u64(&c);
 	}
 	cursor_copy(&c, r->pending_root.b, DIGEST_SIZE);
+	r->lost = cursor_u64(&c);
 	return cursor_done(&c);
 }
 
@@ -104,6 +105,7 @@ enum err_code log_put(
 		buf_u64(&b, row->size[i]);
 	}
 	buf_add(&b, row->pending_root.b, DIGEST_SIZE);
+	buf_u64(&b, row->lost);
 	if ((rc = buf_ok(&b, err)) ||
 		(rc = index_put(t, DB_LOG, key_bytes(&k),
 			 (struct bytes){b.data, b.len}, err)))

@@ -182,6 +182,8 @@ static enum err_code read_entry(
 	const struct block_entry *e = &r->entries->entries[seq - r->at.first];
 	enum err_code rc = ERR_OK;
 
+	if (e->damaged)
+		return entry_damaged(r->log, seq, e, err);
 	out->entry = e->text;
 	out->entry_len = e->len;
 	out->leaf = e->leaf;
@@ -385,6 +387,8 @@ static enum err_code match(
 	size_t count;
 	enum err_code rc;
 
+	if (e->damaged)
+		return ERR_NOT_FOUND;
 	if (digest_equal(&e->leaf, f->digest)) {
 		f->found.kind = FOUND_ENTRY;
 		return ERR_OK;

@@ -4,220 +4,136 @@
 #include <string.h>
 
 #include "store/batch.h"
-#include "store/crc.h"
 
 #define GROUPS_AT_ONCE 256 /* groups in one transaction of the index */
-
-struct group_at {
-	uint32_t segment;
-	uint64_t start;
-	uint64_t commit; /* offset of the commit item */
-	uint64_t end;
-};
-
-struct move {
-	struct place origin;
-	struct place now;
-};
 
 struct replay {
 	struct store *s;
 	struct view view;
-	struct group_at *groups;
-	size_t group_count, group_cap;
-	struct move *moves; /* of whole groups */
-	size_t move_count, move_cap;
-	/* The group being scanned. */
-	uint64_t start;
-	uint32_t items;
-	uint32_t heads_crc;
-	size_t group_moves; /* moves before it */
-	bool ended;	    /* what follows is no group */
+	struct groups groups;
+	uint64_t arrival; /* what the next record is expected to have */
+	struct place gap; /* the newest place that could not be read */
 };
 
-/* ---- which groups are whole ---- */
+/* ---- which groups there are ---- */
 
-static bool directory_fits(struct replay *r, struct place at, struct err *err)
-{
-	struct directory d = {0};
-	struct buf payload = BUF_EMPTY;
-	struct item it;
-	bool fits;
-
-	fits = !segment_item(r->s->segments, at, &it, &payload, err) &&
-		!directory_parse(payload.data, payload.len, &d, err) &&
-		d.start == r->start && d.items == r->items &&
-		d.heads_crc == r->heads_crc;
-	directory_free(&d);
-	buf_free(&payload);
-	return fits;
-}
-
-static enum err_code end_group(struct replay *r, struct place at,
-	const struct item *it, struct err *err)
-{
-	if (!directory_fits(r, at, NULL)) {
-		r->ended = true;
-		return ERR_OK;
-	}
-	if (!grow(&r->groups, &r->group_cap, r->group_count,
-		    sizeof(*r->groups)))
-		return err_nomem(err);
-	r->groups[r->group_count++] = (struct group_at){
-		at.segment, r->start, at.offset, at.offset + item_size(it)};
-	r->start = at.offset + item_size(it);
-	r->items = 0;
-	r->heads_crc = 0;
-	r->group_moves = r->move_count;
-	return ERR_OK;
-}
-
-static enum err_code on_scan(
-	void *arg, struct place at, const struct item *it, struct err *err)
+static void on_damage(
+	void *arg, struct place at, uint64_t len, const char *what)
 {
 	struct replay *r = arg;
-	uint8_t crc[4];
 
-	if (r->ended)
-		return ERR_OK;
-	if (it->kind == ITEM_COMMIT)
-		return end_group(r, at, it, err);
-	for (int i = 0; i < 4; i++)
-		crc[i] = (uint8_t)(it->head_crc >> (24 - 8 * i));
-	r->heads_crc = crc32c(r->heads_crc, crc, 4);
-	r->items++;
-	if (!it->origin.segment)
-		return ERR_OK;
-	if (!grow(&r->moves, &r->move_cap, r->move_count, sizeof(*r->moves)))
-		return err_nomem(err);
-	r->moves[r->move_count++] = (struct move){it->origin, at};
-	return ERR_OK;
+	(void)len;
+	damage_tell_at(r->s, at, what);
+	if (!r->gap.segment)
+		r->gap = at;
 }
 
-static enum err_code on_payload(
-	void *arg, struct place at, const struct item *it, struct err *err)
+/* What the index has and the segments have not is not forgotten for that: it
+ * goes on behind it, in another segment. */
+static void short_of(struct store *s, struct place from, uint64_t size)
 {
-	struct store *s = arg;
-	struct buf payload = BUF_EMPTY;
-	struct item again;
-	enum err_code rc = segment_item(s->segments, at, &again, &payload, err);
+	struct err told;
 
-	(void)it;
-	buf_free(&payload);
-	return rc;
-}
-
-/* Only the newest group can have been cut off by a power failure: all others
- * were synced before the next one was written. */
-static enum err_code check_newest(
-	struct replay *r, uint32_t number, struct err *err)
-{
-	struct group_at *g;
-	uint64_t end;
-
-	if (!r->group_count || r->groups[r->group_count - 1].segment != number)
-		return ERR_OK;
-	g = &r->groups[r->group_count - 1];
-	if (!segment_each(r->s->segments, number, g->start, g->end, on_payload,
-		    r->s, &end, err))
-		return ERR_OK;
-	r->start = g->start;
-	r->group_count--;
-	while (r->move_count &&
-		r->moves[r->move_count - 1].now.segment == number &&
-		r->moves[r->move_count - 1].now.offset >= g->start)
-		r->move_count--;
-	return ERR_OK;
-}
-
-static enum err_code damaged(uint32_t number, uint64_t at, struct err *err)
-{
-	return err_set(err, ERR_CORRUPT,
-		"segment %08" PRIu32 " at %" PRIu64
-		": no whole group, and others stand behind it",
-		number, at);
-}
-
-/* The tail of the newest segment: a group that was never acknowledged, or
- * damage?  Two commit items behind the end are of two groups, and the first of
- * them was synced before the second was written. */
-static enum err_code judge_tail(
-	struct replay *r, uint32_t number, struct err *err)
-{
-	struct store *s = r->s;
-	uint64_t size;
-	size_t commits;
-	enum err_code rc;
-
-	if ((rc = check_newest(r, number, err)) ||
-		(rc = segment_size(s->segments, number, &size, err)))
-		return rc;
-	s->end = r->start;
-	s->torn = size > r->start;
-	if (!s->torn)
-		return ERR_OK;
-	rc = segment_commits_behind(s->segments, number, s->end, &commits, err);
-	return rc || commits < 2 ? rc : damaged(number, s->end, err);
-}
-
-static enum err_code scan_segment(
-	struct replay *r, uint32_t number, uint64_t from, struct err *err)
-{
-	bool newest = number == segments_count(r->s->segments);
-	uint64_t to = 0;
-	uint64_t end;
-	enum err_code rc;
-
-	/* Behind the groups of an older one may stand what was refused. */
-	if (!newest && (rc = segment_end(r->s->segments, number, &to, err)))
-		return rc;
-	r->start = from ? from : SEGMENT_HEAD_SIZE;
-	r->items = 0;
-	r->heads_crc = 0;
-	r->ended = false;
-	r->group_moves = r->move_count;
-	rc = segment_each(
-		r->s->segments, number, r->start, to, on_scan, r, &end, err);
-	if (rc)
-		return rc;
-	r->move_count = r->group_moves;
-	if (newest)
-		return judge_tail(r, number, err);
-	return r->start == to ? ERR_OK : damaged(number, r->start, err);
+	(void)err_set(&told, ERR_CORRUPT,
+		"%" PRIu64 " bytes are left of %" PRIu64, size, from.offset);
+	damage_tell_at(s, (struct place){from.segment, size}, told.text);
+	s->end = from.offset;
+	s->torn = true;
 }
 
 static enum err_code scan(struct replay *r, struct place from, struct err *err)
 {
-	uint32_t count = segments_count(r->s->segments);
-	uint64_t size;
+	struct store *s = r->s;
+	uint32_t count = segments_count(s->segments);
+	uint64_t size = 0;
 	enum err_code rc;
 
 	if (!count && !from.segment)
 		return ERR_OK;
-	if (!from.segment)
-		from = (struct place){1, SEGMENT_HEAD_SIZE};
-	if (from.segment > count)
-		return err_set(err, ERR_CORRUPT,
-			"the index knows segment %08" PRIu32
-			", the newest here is %08" PRIu32,
-			from.segment, count);
-	if ((rc = segment_size(r->s->segments, from.segment, &size, err)))
-		return rc;
-	if (from.offset > size)
-		return err_set(err, ERR_CORRUPT,
-			"segment %08" PRIu32 " has %" PRIu64
-			" bytes, the index knows %" PRIu64,
-			from.segment, size, from.offset);
+	if (from.segment) {
+		segments_raise(s->segments, from.segment);
+		count = segments_count(s->segments);
+		rc = segment_size(s->segments, from.segment, &size, err);
+		if (rc && rc != ERR_NOT_FOUND)
+			return rc;
+		if (from.offset > size) {
+			short_of(s, from, size);
+			from = (struct place){from.segment + 1, 0};
+		}
+	} else {
+		from = (struct place){1, 0};
+	}
 	for (uint32_t n = from.segment; n <= count; n++) {
-		rc = scan_segment(
-			r, n, n == from.segment ? from.offset : 0, err);
+		rc = groups_scan(&r->groups, n,
+			n == from.segment ? from.offset : 0, err);
 		if (rc)
 			return rc;
+		s->end = r->groups.end;
+		s->torn = r->groups.torn;
 	}
 	return ERR_OK;
 }
 
 /* ---- groups into the index ---- */
+
+/* The origin of a log whose item is damaged, from a checkpoint of it. */
+struct origin_search {
+	struct segments *segments;
+	uint32_t log;
+	struct log_row *row;
+};
+
+static enum err_code on_note(
+	void *arg, struct place at, const struct item *it, struct err *err)
+{
+	struct origin_search *o = arg;
+	struct buf note = BUF_EMPTY;
+	struct checkpoint cp;
+	struct item again;
+
+	(void)err;
+	if (it->kind == ITEM_NOTE && it->log == o->log && !o->row->origin[0] &&
+		!segment_item(o->segments, at, &again, &note, NULL) &&
+		!note_checkpoint(
+			(struct bytes){note.data, note.len}, &cp, NULL))
+		memcpy(o->row->origin, cp.origin, sizeof(cp.origin));
+	buf_free(&note);
+	return ERR_OK;
+}
+
+static enum err_code log_again(struct replay *r, uint32_t log,
+	enum log_kind kind, struct log_row *row, struct err *err)
+{
+	struct origin_search o = {r->s->segments, log, row};
+	uint32_t count = segments_count(r->s->segments);
+	enum err_code rc = ERR_OK;
+
+	*row = (struct log_row){.id = log, .kind = kind};
+	for (uint32_t n = 1; n <= count && !rc && !row->origin[0]; n++)
+		rc = segment_walk(r->s->segments, n, 0, UINT64_MAX, on_note,
+			NULL, &o, err);
+	if (!rc && !row->origin[0])
+		rc = err_set(err, ERR_CORRUPT,
+			"what log %" PRIu32 " is called is lost", log);
+	if (!rc && !(rc = log_put(r->view.txn, row, err)) && kind == LOG_OWN)
+		rc = meta_put_u64(r->view.txn, "own", log, err);
+	return rc;
+}
+
+/* The row, also where the item that names the log is lost. */
+static enum err_code log_row_of(
+	struct replay *r, uint32_t log, struct log_row *row, struct err *err)
+{
+	const char *own = r->s->extent_known ? r->s->extent.own : "";
+	enum err_code rc = log_get(&r->view, log, row, err);
+
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	if ((rc = log_again(r, log, LOG_FULL, row, err)) ||
+		strcmp(row->origin, own) != 0)
+		return rc;
+	return log_again(r, log, LOG_OWN, row, err);
+}
 
 static enum err_code replay_log(
 	struct replay *r, struct place at, struct err *err)
@@ -227,8 +143,15 @@ static enum err_code replay_log(
 	struct item it;
 	enum err_code rc;
 
-	if ((rc = segment_item(r->s->segments, at, &it, &origin, err)))
+	if ((rc = segment_item(r->s->segments, at, &it, &origin, err))) {
+		if (rc == ERR_CORRUPT && it.log && it.flags <= LOG_SPARSE &&
+			!log_again(r, it.log, it.flags, &row, NULL))
+			damage_tell_at(r->s, at, err->text);
+		else
+			goto out;
+		rc = ERR_OK;
 		goto out;
+	}
 	if (it.flags > LOG_SPARSE || origin.len >= ORIGIN_SIZE) {
 		rc = err_set(err, ERR_CORRUPT, "log item is malformed");
 		goto out;
@@ -248,6 +171,33 @@ out:
 	return rc;
 }
 
+/* Entries up to `to` are nowhere: reading them names the place where blocks
+ * were lost. */
+static enum err_code lose_entries(struct replay *r, struct log_row *row,
+	uint64_t to, struct place near, struct err *err)
+{
+	struct entry_place at = {.block = r->gap.segment ? r->gap : near,
+		.commit = {0, PLACE_LOST}};
+	struct err told;
+	enum err_code rc;
+
+	if (to <= row->edge.size)
+		return ERR_OK;
+	if (to - row->edge.size > LOST_LIMIT)
+		return err_set(err, ERR_CORRUPT,
+			"log %s: block from %" PRIu64 " behind %" PRIu64
+			" entries",
+			row->origin, to, row->edge.size);
+	(void)err_set(&told, ERR_CORRUPT,
+		"log %s: entries %" PRIu64 " to %" PRIu64 " are lost",
+		row->origin, row->edge.size, to - 1);
+	damage_tell_at(r->s, at.block, told.text);
+	if ((rc = entry_place_put(r->view.txn, DB_ENTRIES, row->id,
+		     row->edge.size, &at, err)))
+		return rc;
+	return leaves_lose(r->view.txn, row, to - row->edge.size, err);
+}
+
 static enum err_code replay_leaves(struct replay *r, const struct item *it,
 	const struct block *b, struct log_row *row, struct err *err)
 {
@@ -258,6 +208,10 @@ static enum err_code replay_leaves(struct replay *r, const struct item *it,
 		struct key k = key_of_seq(row->id, it->first + i);
 		struct digest leaf = b->entries[i].leaf;
 
+		if (b->entries[i].damaged) {
+			rc = leaves_lose(t, row, 1, err);
+			continue;
+		}
 		rc = leaf_append(t, row, &leaf, err);
 		if (!rc && it->count < LEAVES_KEPT_BELOW)
 			rc = index_put(t, DB_LEAF, key_bytes(&k),
@@ -266,29 +220,82 @@ static enum err_code replay_leaves(struct replay *r, const struct item *it,
 	return rc;
 }
 
+/* Damage of each block once, and how many entries need it. */
+static void tell_entries(
+	struct replay *r, const struct log_row *row, const struct block *b)
+{
+	struct err told;
+
+	for (size_t i = 0; i < b->count; i++) {
+		if (!b->entries[i].damaged)
+			continue;
+		(void)err_set(&told, ERR_CORRUPT,
+			"log %s: %zu entries from %" PRIu64 " on need this "
+			"block, which is damaged",
+			row->origin, b->damaged, b->head.first + i);
+		damage_tell_at(r->s, b->entries[i].damage, told.text);
+		return;
+	}
+}
+
 static enum err_code replay_entries(struct replay *r, const struct item *it,
 	const struct entry_place *at, struct err *err)
 {
+	struct index_txn *t = r->view.txn;
 	struct block *b = NULL;
 	struct log_row row;
 	enum err_code rc;
 
-	if ((rc = log_get(&r->view, it->log, &row, err)))
+	if ((rc = log_row_of(r, it->log, &row, err)))
 		return rc;
-	if (row.edge.size != it->first)
+	if (row.edge.size > it->first)
 		return err_set(err, ERR_CORRUPT,
 			"log %s: block from %" PRIu64 " behind %" PRIu64
 			" entries",
 			row.origin, it->first, row.edge.size);
-	if ((rc = block_entries(&r->view, at->block, at->commit, &b, err)) ||
-		(rc = replay_leaves(r, it, b, &row, err)) ||
+	if ((rc = lose_entries(r, &row, it->first, at->block, err)) ||
 		(rc = entry_place_put(
-			 r->view.txn, DB_ENTRIES, it->log, it->first, at, err)))
+			 t, DB_ENTRIES, it->log, it->first, at, err)))
 		goto out;
-	rc = log_put(r->view.txn, &row, err);
+	rc = block_entries(&r->view, at->block, at->commit, &b, err);
+	if (!rc) {
+		tell_entries(r, &row, b);
+		rc = replay_leaves(r, it, b, &row, err);
+	} else if (is_damage(rc)) {
+		damage_tell_at(r->s, at->block, err->text);
+		rc = leaves_lose(t, &row, it->last - it->first + 1, err);
+	}
+	if (!rc)
+		rc = log_put(t, &row, err);
 out:
 	block_unpin(b);
 	return rc;
+}
+
+/* What the group says of the edges mends what damage took from them. */
+static enum err_code replay_edges(
+	struct replay *r, struct place commit, struct err *err)
+{
+	const struct directory *d;
+	struct block *b = NULL;
+	enum err_code rc = block_directory(&r->view, commit, &b, err);
+
+	if (rc)
+		return is_damage(rc) ? ERR_OK : rc;
+	d = &b->directory;
+	for (size_t i = 0; i < d->edge_count && !rc; i++) {
+		const struct directory_edge *e = &d->edges[i];
+		struct log_row row;
+
+		rc = log_row_of(r, e->log, &row, err);
+		if (rc || (!row.lost && row.edge.size >= e->to))
+			continue;
+		if (!(rc = lose_entries(r, &row, e->to, commit, err)) &&
+			!(rc = edge_restore(r->view.txn, &row, d, e, err)))
+			rc = log_put(r->view.txn, &row, err);
+	}
+	block_unpin(b);
+	return is_damage(rc) ? ERR_OK : rc;
 }
 
 static enum err_code replay_note(
@@ -301,7 +308,7 @@ static enum err_code replay_note(
 	enum err_code rc;
 
 	if ((rc = segment_item(r->s->segments, at, &it, &note, err)) ||
-		(rc = log_get(&r->view, it.log, &row, err)) ||
+		(rc = log_row_of(r, it.log, &row, err)) ||
 		(rc = note_checkpoint(
 			 (struct bytes){note.data, note.len}, &cp, err)))
 		goto out;
@@ -348,7 +355,7 @@ struct group_replay {
 	struct place commit;
 };
 
-static enum err_code on_item(
+static enum err_code replay_item(
 	void *arg, struct place at, const struct item *it, struct err *err)
 {
 	struct group_replay *g = arg;
@@ -378,6 +385,19 @@ static enum err_code on_item(
 		break;
 	}
 	return rc;
+}
+
+/* One item that cannot be read keeps none of the others out. */
+static enum err_code on_item(
+	void *arg, struct place at, const struct item *it, struct err *err)
+{
+	struct group_replay *g = arg;
+	enum err_code rc = replay_item(arg, at, it, err);
+
+	if (!is_damage(rc))
+		return rc;
+	damage_tell_at(g->r->s, at, err->text);
+	return ERR_OK;
 }
 
 struct prints {
@@ -410,6 +430,13 @@ static enum err_code replay_arrival(struct replay *r, uint32_t log,
 		goto out;
 	}
 	be = &b->entries[seq - at.first];
+	/* Its id is known, its digests are not. */
+	if (be->damaged) {
+		if (!entry_parse(be->text, be->len, &e, NULL))
+			rc = arrival_index(r->view.txn, &prints->ids, &e, log,
+				seq, arrival, err);
+		goto out;
+	}
 	if ((rc = entry_parse(be->text, be->len, &e, err)) ||
 		(rc = arrival_index(r->view.txn, &prints->ids, &e, log, seq,
 			 arrival, err)))
@@ -427,26 +454,61 @@ out:
 	return rc;
 }
 
+/* Where the next group that tells it begins to count. */
+static uint64_t arrival_limit(struct replay *r, size_t group)
+{
+	for (size_t i = group + 1; i < r->groups.count; i++) {
+		const struct group_at *g = &r->groups.at[i];
+		struct place at = {g->segment, g->commit};
+		uint64_t arrival = UINT64_MAX;
+		struct block *b;
+
+		if (g->damaged || block_directory(&r->view, at, &b, NULL))
+			continue;
+		arrival = b->directory.arrival;
+		block_unpin(b);
+		return arrival;
+	}
+	return UINT64_MAX;
+}
+
+static enum err_code replay_run(struct replay *r, const struct arrival_run *run,
+	struct prints *prints, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (uint32_t k = 0; k < run->count && !rc; k++) {
+		rc = replay_arrival(r, run->log, run->first + k, r->arrival + k,
+			prints, err);
+		if (is_damage(rc)) /* told of with its block */
+			rc = ERR_OK;
+	}
+	if (!rc)
+		rc = arrival_put(r->view.txn, r->arrival, run, err);
+	r->arrival += run->count;
+	return rc;
+}
+
 static enum err_code replay_arrivals(
-	struct replay *r, struct place commit, struct err *err)
+	struct replay *r, struct place commit, size_t group, struct err *err)
 {
 	struct prints prints = {0};
+	uint64_t limit = UINT64_MAX;
 	struct block *b = NULL;
-	uint64_t arrival;
 	enum err_code rc;
 
 	if ((rc = block_directory(&r->view, commit, &b, err)))
 		return rc;
-	arrival = b->directory.arrival;
+	if (b->directory.arrival)
+		r->arrival = b->directory.arrival;
+	else
+		limit = arrival_limit(r, group);
 	for (size_t i = 0; i < b->directory.run_count && !rc; i++) {
 		const struct arrival_run *run = &b->directory.runs[i];
 
-		for (uint32_t k = 0; k < run->count && !rc; k++)
-			rc = replay_arrival(r, run->log, run->first + k,
-				arrival + k, &prints, err);
-		if (!rc)
-			rc = arrival_put(r->view.txn, arrival, run, err);
-		arrival += run->count;
+		if (run->count > limit - r->arrival)
+			break;
+		rc = replay_run(r, run, &prints, err);
 	}
 	if (!rc && !(rc = ids_flush(&prints.ids, r->view.txn, err)))
 		rc = finder_add(
@@ -458,15 +520,21 @@ static enum err_code replay_arrivals(
 }
 
 static enum err_code replay_group(
-	struct replay *r, const struct group_at *at, struct err *err)
+	struct replay *r, size_t group, struct err *err)
 {
+	const struct group_at *at = &r->groups.at[group];
 	struct group_replay g = {r, {at->segment, at->commit}};
-	uint64_t end;
 	enum err_code rc;
 
-	if ((rc = segment_each(r->s->segments, at->segment, at->start,
-		     at->commit, on_item, &g, &end, err)) ||
-		(rc = replay_arrivals(r, g.commit, err)) ||
+	if ((rc = segment_walk(r->s->segments, at->segment, at->start,
+		     at->commit, on_item, NULL, &g, err)))
+		return rc;
+	rc = replay_arrivals(r, g.commit, group, err);
+	if (is_damage(rc)) {
+		damage_tell_at(r->s, g.commit, err->text);
+		rc = ERR_OK;
+	}
+	if (rc || (rc = replay_edges(r, g.commit, err)) ||
 		(rc = meta_put_u64(r->view.txn, "segment", at->segment, err)))
 		return rc;
 	return meta_put_u64(r->view.txn, "offset", at->end, err);
@@ -491,19 +559,25 @@ static enum err_code apply(struct replay *r, struct err *err)
 	enum err_code rc;
 
 	rc = index_del(r->view.txn, DB_META, (struct bytes){"spare", 5}, err);
-	for (size_t i = 0; i < r->move_count && !rc; i++)
-		rc = erase_moved(
-			&r->view, r->moves[i].origin, r->moves[i].now, err);
-	for (size_t i = 0; i < r->group_count && !rc; i++) {
+	for (size_t i = 0; i < r->groups.move_count && !rc; i++) {
+		const struct move *m = &r->groups.moves[i];
+
+		rc = erase_moved(&r->view, m->origin, m->now, err);
+		if (is_damage(rc)) {
+			damage_tell_at(r->s, m->origin, err->text);
+			rc = ERR_OK;
+		}
+	}
+	for (size_t i = 0; i < r->groups.count && !rc; i++) {
 		if (i % GROUPS_AT_ONCE == 0 && (rc = next_txn(r, err)))
 			break;
 		if (opt->progress)
-			opt->progress(opt->arg, "index", i, r->group_count);
-		rc = replay_group(r, &r->groups[i], err);
+			opt->progress(opt->arg, "index", i, r->groups.count);
+		rc = replay_group(r, i, err);
 		if (rc)
 			rc = err_while(err, rc,
 				"replay segment %08" PRIu32 " from %" PRIu64,
-				r->groups[i].segment, r->groups[i].start);
+				r->groups.at[i].segment, r->groups.at[i].start);
 	}
 	if (!rc && !(rc = refs_sweep(&r->view, err))) {
 		rc = index_commit(r->view.txn, err);
@@ -516,20 +590,28 @@ static enum err_code apply(struct replay *r, struct err *err)
 enum err_code store_replay(struct store *s, struct err *err)
 {
 	struct replay r = {.s = s, .view = {.s = s}};
+	struct err own; /* its text is needed even where the caller's is not */
 	struct place from;
 	uint64_t segment;
 	enum err_code rc;
 
-	if ((rc = next_txn(&r, err)) ||
-		(rc = meta_get_u64(r.view.txn, "segment", &segment, err)) ||
-		(rc = meta_get_u64(r.view.txn, "offset", &from.offset, err)))
+	r.groups = (struct groups){.segments = s->segments,
+		.known = s->extent_known ? &s->extent : NULL,
+		.damage = on_damage,
+		.arg = &r};
+	if ((rc = next_txn(&r, &own)) ||
+		(rc = meta_get_u64(r.view.txn, "segment", &segment, &own)) ||
+		(rc = meta_get_u64(r.view.txn, "offset", &from.offset, &own)) ||
+		(rc = arrival_newest(r.view.txn, &r.arrival, &own)))
 		goto out;
+	r.arrival++;
 	from.segment = (uint32_t)segment;
-	if (!(rc = scan(&r, from, err)) && r.group_count)
-		rc = apply(&r, err);
+	if (!(rc = scan(&r, from, &own)) && r.groups.count)
+		rc = apply(&r, &own);
 out:
 	index_abort(r.view.txn);
-	free(r.groups);
-	free(r.moves);
+	groups_free(&r.groups);
+	if (rc && err)
+		*err = own;
 	return rc;
 }

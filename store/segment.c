@@ -73,10 +73,21 @@ static enum err_code read_head(struct segments *g, uint32_t number,
 	return at_place(err, rc, (struct place){number, 0});
 }
 
+enum err_code segment_check_head(
+	struct segments *g, uint32_t number, struct err *err)
+{
+	struct segment_head head;
+	enum err_code rc = read_head(g, number, &head, err);
+
+	if (!rc && memcmp(head.store, g->store, STORE_ID_SIZE) != 0)
+		rc = err_set(err, ERR_CORRUPT,
+			"segment %08" PRIu32 " is of another store", number);
+	return rc;
+}
+
 static enum err_code count_files(struct segments *g, struct err *err)
 {
 	DIR *dir = opendir(g->dir);
-	uint32_t files = 0;
 	struct dirent *e;
 
 	if (!dir)
@@ -91,15 +102,10 @@ static enum err_code count_files(struct segments *g, struct err *err)
 			!number_parse(
 				name + skip, 8 - skip, UINT32_MAX - 1, &number))
 			continue;
-		files++;
 		if (number > g->count)
 			g->count = (uint32_t)number;
 	}
 	closedir(dir);
-	if (files != g->count)
-		return err_set(err, ERR_CORRUPT,
-			"%s: %" PRIu32 " segments, the newest is %" PRIu32,
-			g->dir, files, g->count);
 	return ERR_OK;
 }
 
@@ -138,14 +144,36 @@ static enum err_code settle(struct segments *g, struct err *err)
 {
 	enum err_code rc = file_sync_dir(g->dir, err);
 
-	return rc || !g->count ? rc : segment_sync(g, g->count, err);
+	if (rc || !g->count)
+		return rc;
+	rc = segment_sync(g, g->count, err);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* From whichever segment still tells it. */
+static enum err_code find_store_id(
+	struct segments *g, const struct extent *known, struct err *err)
+{
+	struct segment_head head;
+	enum err_code rc;
+
+	for (uint32_t n = 1; n <= g->count; n++) {
+		rc = read_head(g, n, &head, err);
+		if (!rc)
+			memcpy(g->store, head.store, STORE_ID_SIZE);
+		if (rc != ERR_CORRUPT && rc != ERR_NOT_FOUND)
+			return rc;
+	}
+	if (!known)
+		return random_bytes(g->store, STORE_ID_SIZE, err);
+	memcpy(g->store, known->store, STORE_ID_SIZE);
+	return ERR_OK;
 }
 
 enum err_code segments_open(const char *data, enum segments_mode mode,
-	struct segments **out, struct err *err)
+	const struct extent *known, struct segments **out, struct err *err)
 {
 	struct segments *g = calloc(1, sizeof(*g));
-	struct segment_head head;
 	enum err_code rc = ERR_OK;
 
 	if (!g)
@@ -158,17 +186,16 @@ enum err_code segments_open(const char *data, enum segments_mode mode,
 	if ((mode == SEGMENTS_CREATE && (rc = file_make_dirs(g->dir, err))) ||
 		(rc = count_files(g, err)))
 		goto out;
-	if (mode != SEGMENTS_READ &&
-		((g->count && (rc = drop_unborn(g, err))) ||
-			(rc = settle(g, err))))
+	if (mode != SEGMENTS_READ && g->count &&
+		(!known || known->segment < g->count) &&
+		(rc = drop_unborn(g, err)))
 		goto out;
-	if (g->count) {
-		if ((rc = read_head(g, 1, &head, err)))
-			goto out;
-		memcpy(g->store, head.store, STORE_ID_SIZE);
-	} else {
-		rc = random_bytes(g->store, STORE_ID_SIZE, err);
-	}
+	if (mode != SEGMENTS_READ && (rc = settle(g, err)))
+		goto out;
+	/* A number is not used twice, also where the file is gone. */
+	if (known && known->segment > g->count)
+		g->count = known->segment;
+	rc = find_store_id(g, known, err);
 out:
 	if (rc)
 		segments_close(g);
@@ -190,6 +217,12 @@ void segments_close(struct segments *g)
 uint32_t segments_count(const struct segments *g)
 {
 	return __atomic_load_n(&g->count, __ATOMIC_ACQUIRE);
+}
+
+void segments_raise(struct segments *g, uint32_t number)
+{
+	if (number > g->count)
+		__atomic_store_n(&g->count, number, __ATOMIC_RELEASE);
 }
 
 const uint8_t *segments_store_id(const struct segments *g)
@@ -266,6 +299,90 @@ enum err_code segment_item(struct segments *g, struct place at,
 	return at_place(err, rc, at);
 }
 
+#define SEEK_STEP ((size_t)1 << 20)
+
+/* The next offset from `from` on where an item stands that ends before `to`;
+ * `to` when there is none. */
+static enum err_code seek_item(
+	int fd, uint64_t from, uint64_t to, uint64_t *out, struct err *err)
+{
+	uint8_t *bytes = malloc(SEEK_STEP);
+	struct item it;
+	enum err_code rc = ERR_OK;
+
+	if (!bytes)
+		return err_nomem(err);
+	for (*out = to; from < to && *out == to;) {
+		size_t n =
+			to - from < SEEK_STEP ? (size_t)(to - from) : SEEK_STEP;
+		size_t i = 0;
+
+		if ((rc = file_read_at(fd, from, bytes, n, err)))
+			break;
+		for (; i < n && *out == to; i++)
+			if (bytes[i] == 'C' &&
+				(n - i >= ITEM_HEAD_LIMIT || from + n == to) &&
+				!item_parse(bytes + i, n - i, &it, NULL) &&
+				item_size(&it) <= to - from - i)
+				*out = from + i;
+		from += n == SEEK_STEP ? n - ITEM_HEAD_LIMIT : n;
+	}
+	free(bytes);
+	return rc;
+}
+
+static enum err_code walk_fd(int fd, struct place at, uint64_t to,
+	item_visit *visit, gap_visit *gap, void *arg, struct err *err)
+{
+	struct item it;
+	uint64_t next;
+	enum err_code rc = ERR_OK;
+
+	while (at.offset < to && !rc) {
+		next = at.offset;
+		if (!head_from(fd, at.offset, &it, NULL) &&
+			item_size(&it) <= to - at.offset) {
+			rc = visit(arg, at, &it, err);
+			at.offset += item_size(&it);
+			continue;
+		}
+		if ((rc = seek_item(fd, at.offset + 1, to, &next, err)))
+			break;
+		if (gap)
+			rc = gap(arg, at, next - at.offset, err);
+		at.offset = next;
+	}
+	return rc;
+}
+
+enum err_code segment_walk(struct segments *g, uint32_t number, uint64_t from,
+	uint64_t to, item_visit *visit, gap_visit *gap, void *arg,
+	struct err *err)
+{
+	struct place at = {number, from ? from : SEGMENT_HEAD_SIZE};
+	uint64_t size = 0;
+	enum err_code rc;
+	int fd = -1;
+
+	rc = segment_size(g, number, &size, err);
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	if (to < size)
+		size = to;
+	if (size > at.offset) {
+		if ((rc = open_file(g, number, O_RDONLY, &fd, err)))
+			return rc;
+		rc = walk_fd(fd, at, size, visit, gap, arg, err);
+		close(fd);
+		if (rc)
+			return rc;
+		at.offset = size;
+	}
+	/* What the file no longer has. */
+	return gap && to > at.offset ? gap(arg, at, to - at.offset, err)
+				     : ERR_OK;
+}
+
 enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
 	uint64_t to, item_visit *visit, void *arg, uint64_t *end,
 	struct err *err)
@@ -296,14 +413,25 @@ out:
 	return rc;
 }
 
+/* Nothing stands behind. */
+static bool ends_at(struct segments *g, uint32_t number, uint64_t offset)
+{
+	uint64_t size;
+
+	return !segment_size(g, number, &size, NULL) && size <= offset;
+}
+
 enum err_code segment_all(struct segments *g, uint32_t number, uint64_t end,
 	item_visit *visit, void *arg, struct err *err)
 {
-	uint64_t seen;
+	uint64_t seen = end;
 	enum err_code rc =
 		segment_each(g, number, 0, end, visit, arg, &seen, err);
 
-	if (!rc && seen != end)
+	/* A file that is gone hides nothing. */
+	if (rc == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (!rc && seen != end && !ends_at(g, number, seen))
 		rc = at_place(err,
 			err_set(err, ERR_CORRUPT,
 				"no item, and the groups end at %" PRIu64, end),
@@ -553,9 +681,10 @@ enum err_code segment_cut_tail(
 	enum err_code rc;
 	int fd = -1;
 
-	if ((rc = segment_size(g, number, &size, err)) || size <= end)
-		return rc;
-	if ((rc = open_file(g, number, O_RDWR, &fd, err)))
+	rc = segment_size(g, number, &size, err);
+	if (rc == ERR_NOT_FOUND || (!rc && size <= end))
+		return ERR_OK;
+	if (rc || (rc = open_file(g, number, O_RDWR, &fd, err)))
 		return rc;
 	if ((rc = write_zeros(fd, end, size - end, err)) ||
 		(rc = file_sync_data(fd, g->dir, err)))

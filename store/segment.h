@@ -2,24 +2,30 @@
  * store/. */
 #pragma once
 
-#include "store/item.h"
+#include "store/extent.h"
 
 #define SEGMENT_SIZE ((uint64_t)64 << 20) /* when the next one begins */
 
 struct segments;
 
-/* The segments in DATA/segments.  A writer removes the file of one that a crash
- * left without its head; SEGMENTS_CREATE also makes the folder. */
+/* The segments in DATA/segments, of which files may be missing.  A writer
+ * removes the file of one that a crash left without its head; SEGMENTS_CREATE
+ * also makes the folder.  `known` is what DATA/extent tells, or NULL. */
 enum segments_mode { SEGMENTS_READ, SEGMENTS_WRITE, SEGMENTS_CREATE };
 enum err_code segments_open(const char *data, enum segments_mode mode,
-	struct segments **out, struct err *err);
+	const struct extent *known, struct segments **out, struct err *err);
 void segments_close(struct segments *g);
 /* A reader looks how many there are by now. */
 enum err_code segments_recount(struct segments *g, struct err *err);
 uint32_t segments_count(const struct segments *g); /* the newest number */
+/* Segments up to `number` were there: no new one is called so. */
+void segments_raise(struct segments *g, uint32_t number);
 const uint8_t *segments_store_id(const struct segments *g);
 char *segment_path(const struct segments *g, uint32_t number); /* heap */
 
+/* ERR_CORRUPT when the segment has no head of this store. */
+enum err_code segment_check_head(
+	struct segments *g, uint32_t number, struct err *err);
 /* The item's head at a place. */
 enum err_code segment_head_at(
 	struct segments *g, struct place at, struct item *out, struct err *err);
@@ -34,6 +40,13 @@ typedef enum err_code item_visit(
 	void *arg, struct place at, const struct item *it, struct err *err);
 enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
 	uint64_t to, item_visit *visit, void *arg, uint64_t *end,
+	struct err *err);
+/* Each item from `from` to `to`, also behind damage; `gap` (may be NULL) is
+ * told of the bytes where none is, and of those that the file no longer has. */
+typedef enum err_code gap_visit(
+	void *arg, struct place at, uint64_t len, struct err *err);
+enum err_code segment_walk(struct segments *g, uint32_t number, uint64_t from,
+	uint64_t to, item_visit *visit, gap_visit *gap, void *arg,
 	struct err *err);
 /* As segment_each() over all groups of a segment, up to `end` where they are
  * known to end; ERR_CORRUPT where an item on the way cannot be read. */

@@ -25,8 +25,11 @@ struct store;
 enum store_mode { STORE_READ, STORE_WRITE };
 struct store_options {
 	enum store_mode mode;
-	bool create;	       /* with STORE_WRITE: make what is missing */
-	bool rebuild_index;    /* from the segments, even where it looks well */
+	bool create;	    /* with STORE_WRITE: make what is missing */
+	bool rebuild_index; /* from the segments, even where it looks well */
+	/* With STORE_READ: where no index can be used, one is made aside from
+	 * the segments, for this process only. */
+	bool scratch_index;
 	uint64_t segment_size; /* when a new segment begins; 0: 64 MiB */
 	/* Told while the index is rebuilt or fsck runs; may be NULL. */
 	void (*progress)(
@@ -40,6 +43,26 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 /* An orderly end: the index is synced and marked clean. */
 void store_close(struct store *s);
 const char *store_path(const struct store *s);
+
+/* What opening found damaged or gone: the file, under DATA, with the place in
+ * it, and what is wrong in words.  Nothing of it was deleted, and what is left
+ * can be read.  Damage that an earlier opening found is for store_fsck(). */
+typedef enum err_code store_damage_visit(
+	void *arg, const char *where, const char *what, struct err *err);
+enum err_code store_damage_each(
+	struct store *s, store_damage_visit *visit, void *arg, struct err *err);
+
+/* The own log lost entries at its end that were acknowledged: nothing is
+ * appended to it any more (ERR_CORRUPT), nor does a log begin under its origin.
+ * Writing goes on in an own log of another origin: a new epoch. */
+struct log_cut {
+	char origin[ORIGIN_SIZE];
+	uint64_t had;  /* entries */
+	uint64_t left; /* of them, from the first on, at least */
+};
+/* False when it is whole.  `out` may be NULL. */
+bool store_log_cut(const struct store *s, struct log_cut *out);
+
 struct keyring *store_keyring(struct store *s);
 
 /* ---- logs ---- */

@@ -194,6 +194,9 @@ static struct store *cut_off(const char *data, size_t flip)
 	buf_free(&bytes);
 	snprintf(path, sizeof(path), "%s/index/data.mdb", data);
 	unlink(path);
+	/* It was never acknowledged. */
+	snprintf(path, sizeof(path), "%s/extent", data);
+	unlink(path);
 	return open_store(data, STORE_WRITE, 0);
 }
 

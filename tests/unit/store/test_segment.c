@@ -115,30 +115,59 @@ static void a_directory_finds_the_block_of_a_part(void **state)
 	buf_free(&b);
 }
 
-static void a_missing_segment_is_told(void **state)
+static enum err_code no_item(
+	void *arg, struct place at, const struct item *it, struct err *err)
 {
-	struct segments *g;
+	(void)arg;
+	(void)at;
+	(void)it;
+	return err_set(err, ERR_INTERNAL, "an item");
+}
 
-	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
+static enum err_code count_gap(
+	void *arg, struct place at, uint64_t len, struct err *err)
+{
+	uint64_t *sum = arg;
+
+	(void)at;
+	(void)err;
+	*sum += len;
+	return ERR_OK;
+}
+
+static void a_missing_segment_is_a_gap(void **state)
+{
+	struct extent known = {.segment = 5, .end = 99};
+	struct segments *g;
+	uint64_t lost = 0;
+
+	OK(segments_open(*state, SEGMENTS_CREATE, NULL, &g, &test_err));
 	OK(segment_create(g, 0, &test_err));
 	OK(segment_create(g, SEGMENT_HEAD_SIZE, &test_err));
 	OK(segment_create(g, SEGMENT_HEAD_SIZE, &test_err));
 	segments_close(g);
 	unlink(scratch_path(state, "segments/00000002.seg"));
-	assert_int_equal(segments_open(*state, SEGMENTS_CREATE, &g, &test_err),
-		ERR_CORRUPT);
+	unlink(scratch_path(state, "segments/00000003.seg"));
+	OK(segments_open(*state, SEGMENTS_CREATE, &known, &g, &test_err));
+	assert_int_equal(segments_count(g), 5);
+	OK(segment_walk(
+		g, 5, 0, known.end, no_item, count_gap, &lost, &test_err));
+	assert_int_equal(lost, known.end - SEGMENT_HEAD_SIZE);
+	OK(segment_create(g, known.end, &test_err));
+	assert_int_equal(segments_count(g), 6);
+	segments_close(g);
 }
 
 static void a_segment_without_a_head_was_never_born(void **state)
 {
 	struct segments *g;
 
-	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
+	OK(segments_open(*state, SEGMENTS_CREATE, NULL, &g, &test_err));
 	OK(segment_create(g, 0, &test_err));
 	segments_close(g);
 	OK(file_replace(scratch_path(state, "segments/00000002.seg"), "CDSE", 4,
 		0600, &test_err));
-	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
+	OK(segments_open(*state, SEGMENTS_CREATE, NULL, &g, &test_err));
 	assert_int_equal(segments_count(g), 1);
 	segments_close(g);
 }
@@ -175,7 +204,7 @@ static void only_whole_commit_items_count_in_a_tail(void **state)
 	struct buf tail = BUF_EMPTY;
 	struct segments *g;
 
-	OK(segments_open(*state, SEGMENTS_CREATE, &g, &test_err));
+	OK(segments_open(*state, SEGMENTS_CREATE, NULL, &g, &test_err));
 	OK(segment_create(g, 0, &test_err));
 	buf_str(&tail, "torn");
 	add_commit(&tail, SEGMENT_HEAD_SIZE, 0);
@@ -202,7 +231,7 @@ int main(void)
 		test(crc32c_gives_the_published_values),
 		test(an_item_reads_as_it_was_written),
 		test(a_directory_finds_the_block_of_a_part),
-		test(a_missing_segment_is_told),
+		test(a_missing_segment_is_a_gap),
 		test(only_whole_commit_items_count_in_a_tail),
 		test(a_segment_without_a_head_was_never_born),
 	};

@@ -1,0 +1,74 @@
+/* test_extent.c - the file that knows how far the segments went. */
+#include "records.h"
+
+#include "store/extent.h"
+
+static struct extent sample(void)
+{
+	struct extent e = {.store = {1, 2, 3},
+		.segment = 7,
+		.end = 1234567,
+		.arrivals = 99,
+		.next_key = 17,
+		.own_size = 42};
+
+	strcpy(e.own, ORIGIN);
+	return e;
+}
+
+static void what_was_written_is_read_again(void **state)
+{
+	struct extent e = sample();
+	struct extent got;
+
+	assert_code(extent_read(*state, &got, &test_err), ERR_NOT_FOUND);
+	for (uint64_t i = 1; i < 6; i++) {
+		e.own_size = i;
+		OK(extent_write(*state, &e, &test_err));
+		OK(extent_read(*state, &got, &test_err));
+		assert_memory_equal(&got, &e, sizeof(e));
+		assert_int_equal(got.count, i);
+	}
+}
+
+static void a_torn_slot_leaves_the_one_before(void **state)
+{
+	const char *path = scratch_path(state, "extent");
+	struct extent e = sample();
+	struct buf all = BUF_EMPTY;
+	struct extent got;
+	size_t runs = 0;
+
+	OK(extent_write(*state, &e, &test_err));
+	OK(extent_write(*state, &e, &test_err));
+	OK(file_read(path, EXTENT_SIZE, &all, &test_err));
+	assert_int_equal(all.len, EXTENT_SIZE);
+	for (size_t at = 0; at < all.len; at += 7, runs++) {
+		all.data[at] ^= 4;
+		OK(file_replace(path, all.data, all.len, 0600, &test_err));
+		OK(extent_read(*state, &got, &test_err));
+		assert_int_equal(got.count, at < EXTENT_SLOT_SIZE ? 2 : 1);
+		all.data[at] ^= 4;
+	}
+	assert_true(runs > 100);
+	all.data[3] ^= 1;
+	all.data[EXTENT_SLOT_SIZE + 30] ^= 1;
+	OK(file_replace(path, all.data, all.len, 0600, &test_err));
+	assert_code(extent_read(*state, &got, &test_err), ERR_CORRUPT);
+	memset(all.data, 0, all.len);
+	OK(file_replace(path, all.data, all.len, 0600, &test_err));
+	assert_code(extent_read(*state, &got, &test_err), ERR_NOT_FOUND);
+	buf_free(&all);
+}
+
+#define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(what_was_written_is_read_again),
+		test(a_torn_slot_leaves_the_one_before),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
