@@ -197,6 +197,30 @@ void fixture_enrol(struct fixture *f)
 	fixture_adopt(f);
 }
 
+void fixture_change_rules(struct fixture *f, const char *edit)
+{
+	struct governance *g = NULL;
+	struct statement s;
+	char command[1024];
+	struct err err;
+
+	snprintf(command, sizeof(command),
+		"cd '%s' && export HOME=\"$PWD\" GIT_CONFIG_NOSYSTEM=1 "
+		"GIT_AUTHOR_NAME=officer GIT_AUTHOR_EMAIL=officer@localhost "
+		"GIT_COMMITTER_NAME=officer "
+		"GIT_COMMITTER_EMAIL=officer@localhost && exec >>log 2>&1 && "
+		"rm -rf work && git clone -q governance work && cd work && "
+		"%s && git commit -q -a -m edit && git push -q origin "
+		"HEAD:main",
+		f->dir, edit);
+	assert_int_equal(system(command), 0);
+	fixture_ok(governance_open(f->repository, &g, &err), &err);
+	fixture_ok(governance_publish(g, &s, &err), &err);
+	governance_close(g);
+	fixture_sign(f);
+	fixture_adopt(f);
+}
+
 void fixture_all(struct fixture *f)
 {
 	static const enum fixture_place all[] = {

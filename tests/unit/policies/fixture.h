@@ -44,6 +44,10 @@ void fixture_sign(struct fixture *f);
 /* Brings the officers' newest head to every node and has it adopted. */
 void fixture_adopt(struct fixture *f);
 
+/* An officer's edit with stock git (`edit` is a shell command in a clone),
+ * signed by both, adopted by every node. */
+void fixture_change_rules(struct fixture *f, const char *edit);
+
 /* A document of tests/data/records.ndjson about `p`: `i` chooses the line
  * (modulo their number), its id is left out so that a fresh one is made.  The
  * caller frees it. */

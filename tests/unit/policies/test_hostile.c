@@ -31,31 +31,6 @@ static int teardown(void **state)
 
 /* ---- rules that change ---- */
 
-/* An officer's edit with stock git, signed by both, adopted by every node. */
-static void change_rules(struct fixture *f, const char *edit)
-{
-	struct governance *g = NULL;
-	struct statement s;
-	char command[1024];
-	struct err err;
-
-	snprintf(command, sizeof(command),
-		"cd '%s' && export HOME=\"$PWD\" GIT_CONFIG_NOSYSTEM=1 "
-		"GIT_AUTHOR_NAME=officer GIT_AUTHOR_EMAIL=officer@localhost "
-		"GIT_COMMITTER_NAME=officer "
-		"GIT_COMMITTER_EMAIL=officer@localhost && exec >>log 2>&1 && "
-		"rm -rf work && git clone -q governance work && cd work && "
-		"%s && git commit -q -a -m edit && git push -q origin "
-		"HEAD:main",
-		f->dir, edit);
-	assert_int_equal(system(command), 0);
-	fixture_ok(governance_open(f->repository, &g, &err), &err);
-	fixture_ok(governance_publish(g, &s, &err), &err);
-	governance_close(g);
-	fixture_sign(f);
-	fixture_adopt(f);
-}
-
 #define MORE_LABELS                                                            \
 	"sed -i 's/^retention:/&\\n  - {label: public, period: Y}/; "          \
 	"s/^fields:/&\\n  - {path: remark, type: string, label: public}/' "    \
@@ -127,7 +102,7 @@ static void records_from_before_a_label_came_arrive(void **state)
 	struct fixture *f = *state;
 
 	put_households(f, 3);
-	change_rules(f, MORE_LABELS);
+	fixture_change_rules(f, MORE_LABELS);
 	put_households(f, 3);
 	arrives_everywhere(f);
 }
@@ -141,7 +116,7 @@ static void records_from_before_a_clearance_grew_arrive(void **state)
 	put_households(f, 3);
 	fixture_carry(f, VILLAGE, TOWNSHIP, f->node[VILLAGE]->origin);
 	before = fixture_log(f, VILLAGE).size - 1;
-	change_rules(f, WIDER);
+	fixture_change_rules(f, WIDER);
 	put_households(f, 3);
 	arrives_everywhere(f);
 	assert_false(parts_at(f, COUNTY, before) & sensitive);
@@ -187,7 +162,7 @@ static void what_old_rules_asked_for_is_still_missed(void **state)
 	struct err err;
 
 	put_households(f, 3);
-	change_rules(f, MORE_LABELS);
+	fixture_change_rules(f, MORE_LABELS);
 	/* What a county may hold is too little for a township. */
 	assert_int_equal(offer(f, COUNTY, &err), ERR_PROTOCOL);
 	assert_int_equal(log_at(f, TOWNSHIP, f->node[VILLAGE]->origin).size, 0);
