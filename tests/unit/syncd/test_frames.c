@@ -102,7 +102,7 @@ static void absurd_frames_are_refused_with_number_and_bound(void **state)
 	(void)state;
 	expect_refusal("\x02\x01\x00\x01\x00\x00\x00\x02", "version 2");
 	expect_refusal("\x01\x00\x00\x01\x00\x00\x00\x02", "kind 0");
-	expect_refusal("\x01\x11\x00\x01\x00\x00\x00\x02", "kind 17");
+	expect_refusal("\x01\xc8\x00\x01\x00\x00\x00\x02", "kind 200");
 	expect_refusal("\x01\x01\x01\x01\x00\x00\x00\x02", "lane 1");
 	expect_refusal("\x01\x01\x03\x01\x00\x00\x00\x02", "lane 3");
 	expect_refusal("\x01\x01\x00\x81\x00\x00\x00\x02", "0x81");
