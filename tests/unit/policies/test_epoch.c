@@ -256,6 +256,7 @@ static void revisions_go_on_across_epochs(void **state)
 	assert_int_equal(r[3].rev, 4);
 	put_revision(f, r[0].id, 3, &r[3]);
 	assert_true(r[3].repeated);
+	run_free(&one);
 	read_at(n, n->origin, r[3].seq, &one, &e);
 	assert_true(digest_equal(&e.prev, &three.record[0].leaf));
 	run_free(&one);
