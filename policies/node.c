@@ -369,7 +369,10 @@ static enum err_code open_instance(struct node *n, struct err *err)
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
 	crash_point("node.instance");
-	return instance_write(n->data, err);
+	rc = instance_write(n->data, err);
+	/* A directory without a marker opens on a full disk too; the next
+	 * opening makes it. */
+	return is == INSTANCE_NONE && rc == ERR_FULL ? ERR_OK : rc;
 }
 
 static enum err_code open_log(
