@@ -262,7 +262,7 @@ void peer_print(const struct json *state, const struct json *peer)
 	else if (json_get(peer, "backlog"))
 		printf(_("%s to go"), out_count(peer_backlog(state, peer), n));
 	if (!json_bool(json_get(peer, "complete")) && *reason) {
-		fputs(_(", "), stdout);
+		fputs(_("; "), stdout);
 		out_reason(stdout, reason);
 	}
 	if (json_get(peer, "next_try_s") &&

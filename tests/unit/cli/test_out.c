@@ -101,9 +101,28 @@ static void every_error_has_an_exit_code(void **state)
 	assert_int_equal(err_exit_code(ERR_FULL), 6);
 }
 
+static void a_path_is_quoted_where_a_shell_would_cut_it(void **state)
+{
+	static const char *const cases[][2] = {
+		{"/var/lib/cundang", "/var/lib/cundang"},
+		{"a b", "'a b'"},
+		{"it's", "'it'\\''s'"},
+		{"$HOME;x", "'$HOME;x'"},
+		{"", "''"},
+		{"\xe6\x9d\x91", "\xe6\x9d\x91"},
+	};
+	char text[QUOTED_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(
+			out_quoted(cases[i][0], text), cases[i][1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_path_is_quoted_where_a_shell_would_cut_it),
 		cmocka_unit_test(counts_have_commas),
 		cmocka_unit_test(a_record_cannot_command_the_terminal),
 		cmocka_unit_test(wide_characters_count_twice),
