@@ -115,8 +115,7 @@ static void a_path_is_quoted_where_a_shell_would_cut_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_string_equal(
-			out_quoted(cases[i][0], text), cases[i][1]);
+		assert_string_equal(out_quoted(cases[i][0], text), cases[i][1]);
 }
 
 int main(void)
