@@ -10,7 +10,7 @@ function(unit_test folder module)
 		TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
 	add_test(NAME unit.${folder}.${module} COMMAND ${name})
 	set_tests_properties(unit.${folder}.${module} PROPERTIES LABELS unit
-		TIMEOUT 120)
+		TIMEOUT 600)
 endfunction()
 
 # fuzz_target(NAME FOLDER): tests/fuzz/fuzz_NAME.c with LLVMFuzzerTestOneInput.
@@ -31,6 +31,6 @@ function(fuzz_target name folder)
 		add_test(NAME fuzz.${name} COMMAND fuzz_${name}
 			${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
 		set_tests_properties(fuzz.${name} PROPERTIES
-			LABELS "unit;fuzz" TIMEOUT 120)
+			LABELS "unit;fuzz" TIMEOUT 600)
 	endif()
 endfunction()
