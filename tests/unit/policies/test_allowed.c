@@ -207,6 +207,8 @@ static void a_range_carries_the_rules_before_it(void **state)
 		create_range(w, VILLAGE, range[i][0], range[i][1], path);
 		assert_well(w, path, &r);
 		assert_int_equal(r.records, range[i][1] - range[i][0]);
+		if (i % 2)
+			continue;
 		create_range(w, COUNTY, range[i][0], range[i][1], path);
 		assert_well(w, path, &r);
 	}
@@ -324,7 +326,7 @@ static void only_cosignatures_from_above_count(void **state)
 
 /* ---- one bit at random ---- */
 
-#define FLIPS 12
+#define FLIPS 9
 #define FILES_LIMIT 512
 
 /* The files below data/, sorted. */
