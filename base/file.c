@@ -280,6 +280,66 @@ enum err_code file_sync_dir(const char *path, struct err *err)
 	return rc;
 }
 
+static enum err_code sync_below(
+	int folder, enum file_sync what, const char *path, struct err *err);
+
+/* Takes the descriptor. */
+static enum err_code sync_entry(
+	int fd, enum file_sync what, const char *path, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		rc = err_sys(err, "look at %s", path);
+	else if (S_ISDIR(st.st_mode))
+		return sync_below(fd, what, path, err);
+	else if (S_ISREG(st.st_mode) && what == FILE_SYNC_ALL)
+		rc = file_sync_data(fd, path, err);
+	close_quietly(fd);
+	return rc;
+}
+
+/* What goes away meanwhile, or is no file, is left out. */
+static enum err_code sync_below(
+	int folder, enum file_sync what, const char *path, struct err *err)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	DIR *dir = fdopendir(folder);
+	enum err_code rc = ERR_OK;
+	struct dirent *d;
+
+	if (what == FILE_SYNC_FOLDERS)
+		flags |= O_DIRECTORY;
+	if (!dir) {
+		close_quietly(folder);
+		return err_sys(err, "open %s", path);
+	}
+	while (rc == ERR_OK && (d = readdir(dir))) {
+		int fd = -1;
+
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			fd = openat(dirfd(dir), d->d_name, flags);
+		if (fd >= 0)
+			rc = sync_entry(fd, what, path, err);
+	}
+	atomic_fetch_add(&syncs, 1);
+	if (rc == ERR_OK && fsync(dirfd(dir)) != 0 && errno != EINVAL)
+		rc = err_sys(err, "sync %s", path);
+	closedir(dir);
+	return rc;
+}
+
+enum err_code file_sync_tree(
+	const char *path, enum file_sync what, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "open %s", path);
+	return sync_below(fd, what, path, err);
+}
+
 /* A folder whose own entry is not durable takes its files with it, so the
  * parent of each new one is synced. */
 static enum err_code make_dir(const char *path, struct err *err)

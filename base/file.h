@@ -28,6 +28,11 @@ enum err_code file_write_at(
 	int fd, uint64_t offset, const void *data, size_t len, struct err *err);
 enum err_code file_sync_data(int fd, const char *path, struct err *err);
 enum err_code file_sync_dir(const char *path, struct err *err);
+/* Syncs a folder and all folders below it, and with FILE_SYNC_ALL the files in
+ * them; symbolic links are not followed. */
+enum file_sync { FILE_SYNC_FOLDERS, FILE_SYNC_ALL };
+enum err_code file_sync_tree(
+	const char *path, enum file_sync what, struct err *err);
 /* mkdir -p with mode 0700 for what is made; existing folders are fine. */
 enum err_code file_make_dirs(const char *path, struct err *err);
 bool file_exists(const char *path);

@@ -51,6 +51,16 @@ void governance_close(struct governance *g)
 	free(g);
 }
 
+enum err_code governance_sweep(struct governance *g, struct err *err)
+{
+	return repo_sweep(g->repo, err);
+}
+
+enum err_code governance_sync(struct governance *g, struct err *err)
+{
+	return repo_sync(g->repo, err);
+}
+
 enum err_code governance_check(struct governance *g, const char *rev,
 	governance_fault *fault, void *arg, struct err *err)
 {

@@ -28,6 +28,10 @@ enum err_code governance_open(
 enum err_code governance_create(
 	const char *path, struct governance **out, struct err *err);
 void governance_close(struct governance *g);
+/* Removes what a killed process left half done; nobody else may be at work. */
+enum err_code governance_sweep(struct governance *g, struct err *err);
+/* All that is in the repository survives a power cut. */
+enum err_code governance_sync(struct governance *g, struct err *err);
 
 /* `cundang governance init`: makes a repository at `path` with the template
  * catalogue, a roster from divisions CSV (code,name,parent), and officers, all

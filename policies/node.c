@@ -248,8 +248,10 @@ static enum err_code adopt(struct node *n, struct writer *w,
 	struct rules *rules = NULL;
 	enum err_code rc;
 
-	if ((rc = governance_rules(n->governance, head->serial, &n->config.root,
-		     &rules, err)))
+	/* The record below is for ever, and leads nowhere without the head. */
+	if ((rc = governance_sync(n->governance, err)) ||
+		(rc = governance_rules(n->governance, head->serial,
+			 &n->config.root, &rules, err)))
 		return rc;
 	if ((rc = node_run_job(n, w, record_policy, &a, err))) {
 		rules_unref(rules);
@@ -415,7 +417,9 @@ static enum err_code open_parts(
 		(rc = key_load(n, NODE_KEY_WITNESS, &n->witness, err)) ||
 		(rc = key_load(n, NODE_KEY_TLS, &n->tls, err)) ||
 		(rc = store_open(n->data, &opt, &n->store, err)) ||
-		(rc = governance_open(path, &n->governance, err)))
+		(rc = governance_open(path, &n->governance, err)) ||
+		(mode == STORE_WRITE &&
+			(rc = governance_sweep(n->governance, err))))
 		rc = err_while(err, rc, "open node %s", n->data);
 	free(path);
 	return rc;

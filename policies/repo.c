@@ -1,14 +1,17 @@
 /* repo.c - one bare git repository: objects and refs (libgit2 lives here). */
 #include "policies/repo.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <git2.h>
 #include <git2/sys/mempack.h>
 #include <git2/sys/odb_backend.h>
 #include <git2/sys/repository.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CACHE_LIMIT 4096 /* blobs, a power of two */
 
@@ -22,6 +25,7 @@ struct cached {
 struct repo {
 	git_repository *repo;
 	git_odb *odb;
+	bool written[256];    /* folders of objects that may not be synced */
 	struct cached *cache; /* open addressing; emptied when it fills */
 	size_t cached;
 };
@@ -115,6 +119,7 @@ enum err_code repo_create(const char *path, struct repo **out, struct err *err)
 		.version = GIT_REPOSITORY_INIT_OPTIONS_VERSION};
 	git_repository *git = NULL;
 	git_config *config = NULL;
+	enum err_code ours;
 	int rc;
 
 	pthread_once(&started, start);
@@ -132,6 +137,10 @@ enum err_code repo_create(const char *path, struct repo **out, struct err *err)
 	if (rc < 0) {
 		git_repository_free(git);
 		return failed(err, rc, path);
+	}
+	if ((ours = file_sync_tree(path, FILE_SYNC_ALL, err))) {
+		git_repository_free(git);
+		return ours;
 	}
 	return repo_over(git, NULL, out, err);
 }
@@ -235,6 +244,7 @@ enum err_code repo_write(struct repo *r, enum gitobj_type type,
 
 	if ((rc = git_odb_write(&oid, r->odb, data, len, types[type])) < 0)
 		return failed(err, rc, "write an object");
+	r->written[oid.id[0]] = true;
 	git_oid_tostr(id, GIT_HEX_SIZE, &oid);
 	return ERR_OK;
 }
@@ -310,22 +320,118 @@ enum err_code repo_ref_get(struct repo *r, const char *name,
 	return ERR_OK;
 }
 
+/* libgit2 syncs a file and the folder it is in, but not the folders that it
+ * makes on the way there. */
+static enum err_code sync_folder(
+	struct repo *r, const char *name, size_t len, struct err *err)
+{
+	struct buf path = BUF_EMPTY;
+	enum err_code rc;
+
+	buf_str(&path, git_repository_commondir(r->repo));
+	buf_u8(&path, '/');
+	buf_add(&path, name, len);
+	rc = buf_cstr(&path) ? file_sync_dir((char *)path.data, err)
+			     : err_nomem(err);
+	buf_free(&path);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc; /* packed meanwhile */
+}
+
+/* What a ref leads to is there for good before the ref is. */
+static enum err_code sync_objects(struct repo *r, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	bool any = false;
+
+	for (unsigned i = 0; i < 256 && rc == ERR_OK; i++) {
+		char name[16];
+		int len = snprintf(name, sizeof(name), "objects/%02x", i);
+
+		if (!r->written[i])
+			continue;
+		any = true;
+		if (!(rc = sync_folder(r, name, (size_t)len, err)))
+			r->written[i] = false;
+	}
+	return any && rc == ERR_OK
+		? sync_folder(r, "objects", strlen("objects"), err)
+		: rc;
+}
+
+static enum err_code sync_ref(struct repo *r, const char *name, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; name[i] && rc == ERR_OK; i++)
+		if (name[i] == '/')
+			rc = sync_folder(r, name, i, err);
+	return rc ? rc : sync_folder(r, "", 0, err);
+}
+
+static bool is_leftover(const char *name)
+{
+	static const char lock[] = ".lock", object[] = "tmp_object_git2_";
+	size_t len = strlen(name), tail = sizeof(lock) - 1;
+
+	return (len > tail && strcmp(name + len - tail, lock) == 0) ||
+		strncmp(name, object, sizeof(object) - 1) == 0;
+}
+
+static enum err_code sweep_folder(
+	const char *path, const char *name, struct err *err)
+{
+	char *folder = file_join(path, name);
+	DIR *dir = folder ? opendir(folder) : NULL;
+	enum err_code rc = folder ? ERR_OK : err_nomem(err);
+	struct dirent *d;
+
+	while (rc == ERR_OK && dir && (d = readdir(dir)))
+		if (is_leftover(d->d_name) &&
+			unlinkat(dirfd(dir), d->d_name, 0) != 0)
+			rc = err_sys(err, "remove %s/%s", folder, d->d_name);
+	if (dir)
+		closedir(dir);
+	free(folder);
+	return rc;
+}
+
+enum err_code repo_sweep(struct repo *r, struct err *err)
+{
+	static const char *const folders[] = {"", "objects", "refs/heads",
+		"refs/cundang/heads", "refs/cundang/proposals"};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(folders) && rc == ERR_OK; i++)
+		rc = sweep_folder(
+			git_repository_commondir(r->repo), folders[i], err);
+	return rc;
+}
+
+enum err_code repo_sync(struct repo *r, struct err *err)
+{
+	return file_sync_tree(
+		git_repository_commondir(r->repo), FILE_SYNC_FOLDERS, err);
+}
+
 enum err_code repo_ref_set(struct repo *r, const char *name, const char *id,
 	const char *old, struct err *err)
 {
 	git_reference *ref = NULL;
 	git_oid new, before;
+	enum err_code ours;
 	int rc;
 
 	if (git_oid_fromstr(&new, id) < 0 ||
 		(old && git_oid_fromstr(&before, old) < 0))
 		return err_set(err, ERR_INVALID, "not the name of an object");
+	if ((ours = sync_objects(r, err)))
+		return ours;
 	rc = old
 		? git_reference_create_matching(
 			  &ref, r->repo, name, &new, 1, &before, "cundang")
 		: git_reference_create(&ref, r->repo, name, &new, 0, "cundang");
 	git_reference_free(ref);
-	return rc < 0 ? failed(err, rc, name) : ERR_OK;
+	return rc < 0 ? failed(err, rc, name) : sync_ref(r, name, err);
 }
 
 enum err_code repo_ref_delete(struct repo *r, const char *name, struct err *err)

@@ -31,11 +31,17 @@ enum err_code repo_resolve(struct repo *r, const char *rev,
 enum err_code repo_ref_get(struct repo *r, const char *name,
 	char id[GIT_HEX_SIZE], struct err *err);
 /* Compare and swap: `old` NULL for a ref that must not be there.  ERR_EXISTS
- * or ERR_BUSY when somebody else was quicker. */
+ * or ERR_BUSY when somebody else was quicker.  What was written through `r`,
+ * and then the ref, survive a power cut. */
 enum err_code repo_ref_set(struct repo *r, const char *name, const char *id,
 	const char *old, struct err *err);
 enum err_code repo_ref_delete(
 	struct repo *r, const char *name, struct err *err);
+/* Removes locks and half-written files that a killed process left: only where
+ * no other can be at work. */
+enum err_code repo_sweep(struct repo *r, struct err *err);
+/* Whatever a killed process put into the repository survives a power cut. */
+enum err_code repo_sync(struct repo *r, struct err *err);
 
 /* ---- on top of those (policies/history.c) ---- */
 
