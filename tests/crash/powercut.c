@@ -353,19 +353,55 @@ EXPORT int ftruncate64(int fd, off64_t length)
 	return ftruncate(fd, length);
 }
 
-/* What has no record yet is refused, and the caller does without it. */
+/* A hole is zeros, and room beyond the end is length. */
+static void record_room(struct known *k, int fd, int mode, off_t at, off_t len)
+{
+	static const char zeros[4096];
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		fail("no stat");
+	if (mode == 0)
+		record(DID_TRUNCATE, k->file, (uint64_t)st.st_size, 0, NULL, 0,
+			NULL, 0);
+	else if (!(mode & FALLOC_FL_KEEP_SIZE))
+		fail("a fallocate that it does not know");
+	for (off_t n; (mode & FALLOC_FL_PUNCH_HOLE) && len > 0;
+		at += n, len -= n) {
+		n = len < (off_t)sizeof(zeros) ? len : (off_t)sizeof(zeros);
+		record(DID_WRITE, k->file, (uint64_t)at, 0, NULL, 0, zeros,
+			(size_t)n);
+	}
+}
+
 EXPORT int fallocate(int fd, int mode, off_t offset, off_t len)
 {
-	if (known(fd)) {
-		errno = EOPNOTSUPP;
-		return -1;
-	}
-	return (int)syscall(SYS_fallocate, fd, mode, offset, len);
+	struct known *k = known(fd);
+	int rc;
+
+	if (!k)
+		return (int)syscall(SYS_fallocate, fd, mode, offset, len);
+	pthread_mutex_lock(&lock);
+	rc = (int)syscall(SYS_fallocate, fd, mode, offset, len);
+	if (rc == 0)
+		record_room(k, fd, mode, offset, len);
+	pthread_mutex_unlock(&lock);
+	return rc;
 }
 
 EXPORT int fallocate64(int fd, int mode, off64_t offset, off64_t len)
 {
 	return fallocate(fd, mode, offset, len);
+}
+
+EXPORT int posix_fallocate(int fd, off_t offset, off_t len)
+{
+	return fallocate(fd, 0, offset, len) ? errno : 0;
+}
+
+EXPORT int posix_fallocate64(int fd, off64_t offset, off64_t len)
+{
+	return posix_fallocate(fd, offset, len);
 }
 
 /* The disk need not be asked: what counts is what stands in the trace. */
