@@ -520,8 +520,8 @@ out:
 }
 
 /* The newest log of ours: this very batch may have begun a new epoch. */
-static enum err_code own_log(struct batch *b, struct node *n,
-	struct log_info *out, struct err *err)
+static enum err_code own_log(
+	struct batch *b, struct node *n, struct log_info *out, struct err *err)
 {
 	enum err_code rc = batch_log_own(b, out, err);
 
