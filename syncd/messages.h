@@ -92,8 +92,8 @@ enum member {
 	MEMBER_TEXT = 1 << 7,
 	MEMBER_WHY = 1 << 8,
 };
-/* ACK, WANT, NONE, HAVE, BUSY, REFUSED, BYE, PROVE: which members count is told by
- * `members`, a set that the kind allows. */
+/* ACK, WANT, NONE, HAVE, BUSY, REFUSED, BYE, PROVE: which members count is told
+ * by `members`, a set that the kind allows. */
 struct control {
 	unsigned members;
 	uint64_t length, offset, retry_s, seq, size;
