@@ -91,6 +91,6 @@ struct session_status {
 	bool complete; /* roots of all logs match at both ends, nothing wanted
 			*/
 	char waiting_for[256]; /* the first thing in the way, for `why`; in an
-			       * end state the peer's or our reason */
+				* end state the peer's or our reason */
 };
 void session_status(const struct session *s, struct session_status *out);
