@@ -272,21 +272,16 @@ static void refuses_with_line_and_column(void **state)
 		{"{\"a\":1,\"\\u0061\":2}", "column 15: duplicate name"},
 		{"[1,\n 2,\n  9007199254740992]",
 			"line 3 column 3: number beyond 2^53-1"},
-		{"[\"村\",9007199254740993]",
-			"column 6: number beyond 2^53-1"},
+		{"[\"村\",9007199254740993]", "column 6: number beyond 2^53-1"},
 		{"-9007199254740992", "column 1: number beyond 2^53-1"},
-		{"9223372036854775808",
-			"column 1: number beyond 2^53-1"},
+		{"9223372036854775808", "column 1: number beyond 2^53-1"},
 		{"99999999999999999999999999",
 			"column 1: number beyond 2^53-1"},
 		{"1e16", "column 1: number beyond 2^53-1"},
 		{"9007199254740991.5", "column 1: number beyond 2^53-1"},
-		{"999999999999999999999.9",
-			"column 1: number beyond 2^53-1"},
-		{"90071992547409920e-1",
-			"column 1: number beyond 2^53-1"},
-		{"0.9007199254740992e16",
-			"column 1: number beyond 2^53-1"},
+		{"999999999999999999999.9", "column 1: number beyond 2^53-1"},
+		{"90071992547409920e-1", "column 1: number beyond 2^53-1"},
+		{"0.9007199254740992e16", "column 1: number beyond 2^53-1"},
 		{"1e400", "column 5: number too large"},
 		{"-1e999999999999999999", "column 21: number too large"},
 		{"[1] 2", "column 5: text goes on behind the value"},
@@ -398,8 +393,7 @@ static void keeps_to_the_limits(void **state)
 	buf_printf(&deeper, "{\"a\":%s}", deep);
 	assert_int_equal(json_parse(deeper.data, deeper.len, 100, &v, &err),
 		ERR_INVALID);
-	assert_string_equal(
-		err.text, "column 21: nested deeper than 16");
+	assert_string_equal(err.text, "column 21: nested deeper than 16");
 	buf_free(&deeper);
 }
 
