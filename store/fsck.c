@@ -50,7 +50,21 @@ struct fsck {
 	struct groups groups; /* of the segment under the eye */
 	struct place commit;  /* of the group */
 	bool lossy;	      /* something of a log cannot be read */
+	bool starved; /* memory ran out: what seems missing may be there */
 };
+
+/* Notes where it was memory that failed; passes the code on. */
+static enum err_code mind(struct fsck *f, enum err_code rc)
+{
+	if (rc == ERR_NOMEM)
+		__atomic_store_n(&f->starved, true, __ATOMIC_RELAXED);
+	return rc;
+}
+
+static bool starved(const struct fsck *f)
+{
+	return __atomic_load_n(&f->starved, __ATOMIC_RELAXED);
+}
 
 static void tell(struct fsck *f, const char *where, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
@@ -59,6 +73,8 @@ static void tell(struct fsck *f, const char *where, const char *fmt, ...)
 	char what[ERR_TEXT_SIZE];
 	va_list ap;
 
+	if (starved(f))
+		return;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
@@ -98,7 +114,7 @@ static void check_location(struct task *t, const struct view *v)
 		? entry_locate(v, t->item.log, t->item.first, &known, NULL)
 		: entry_locate_proved(
 			  v, t->item.log, t->item.first, &known, NULL);
-	if (rc || known.first != t->item.first ||
+	if (mind(t->f, rc) || known.first != t->item.first ||
 		!place_equal(known.block, t->at))
 		tell_at(t->f, t->at, "the index does not lead to this block",
 			"");
@@ -187,13 +203,13 @@ static void check_entries(struct task *t, const struct view *v)
 	struct err err;
 	enum err_code rc = block_entries(v, t->at, t->commit, &b, &err);
 
-	if (rc) {
+	if (mind(t->f, rc)) {
 		tell_at(t->f, t->at, "", err.text);
 		return;
 	}
 	check_location(t, v);
 	tell_damaged(t, b);
-	if (check_ids(t, v, b, &err))
+	if (mind(t->f, check_ids(t, v, b, &err)))
 		tell_at(t->f, t->at, "", err.text);
 	if (t->item.kind == ITEM_ENTRIES) {
 		t->leaves = calloc(b->count, sizeof(*t->leaves));
@@ -201,6 +217,8 @@ static void check_entries(struct task *t, const struct view *v)
 			t->leaves[i] = (struct leaf){
 				b->entries[i].leaf, !b->entries[i].damaged};
 		t->leaf_count = t->leaves ? b->count : 0;
+		if (!t->leaves)
+			(void)mind(t->f, ERR_NOMEM);
 	}
 	block_unpin(b);
 }
@@ -218,7 +236,7 @@ static void check_sealed(struct task *t, const struct view *v)
 
 	if (!rc && place_equal(now, t->at)) {
 		rc = block_plain(t->f->s, t->at, &it, &plain, &err);
-		if (rc)
+		if (mind(t->f, rc))
 			tell_at(t->f, t->at, "", err.text);
 	} else if (!rc) {
 		struct key drop = KEY_EMPTY;
@@ -227,12 +245,13 @@ static void check_sealed(struct task *t, const struct view *v)
 		key_u32(&drop, t->at.segment);
 		key_u64(&drop, t->at.offset);
 		rc = segment_item(t->f->s->segments, t->at, &it, &plain, NULL);
-		if (rc != ERR_ERASED &&
+		if (mind(t->f, rc) != ERR_ERASED &&
 			index_get(
 				v->txn, DB_DROP, key_bytes(&drop), NULL, NULL))
 			tell_at(t->f, t->at,
 				"block that was destroyed is still there", "");
 	} else {
+		(void)mind(t->f, rc);
 		tell_at(t->f, t->at, "", err.text);
 	}
 	buf_wipe(&plain);
@@ -244,7 +263,9 @@ static void check_raw(struct task *t)
 	struct item it;
 	struct err err;
 
-	if (segment_item(t->f->s->segments, t->at, &it, &payload, &err))
+	if (mind(t->f,
+		    segment_item(
+			    t->f->s->segments, t->at, &it, &payload, &err)))
 		tell_at(t->f, t->at, "", err.text);
 	buf_free(&payload);
 }
@@ -265,7 +286,7 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 		return err_set(err, ERR_CORRUPT,
 			"arrival %" PRIu64 " is another record in the index",
 			arrival);
-	if (entry_locate_proved(v, log, seq, &at, NULL) &&
+	if (mind(t->f, entry_locate_proved(v, log, seq, &at, NULL)) &&
 		(rc = entry_locate(v, log, seq, &at, err)))
 		return rc;
 	if (at.commit.offset != PLACE_LOST && !place_equal(at.commit, t->at))
@@ -283,7 +304,7 @@ static void check_commit(struct task *t, const struct view *v)
 	enum err_code rc = block_directory(v, t->at, &b, &err);
 	uint64_t arrival;
 
-	if (rc) {
+	if (mind(t->f, rc)) {
 		tell_at(t->f, t->at, "", err.text);
 		return;
 	}
@@ -296,7 +317,7 @@ static void check_commit(struct task *t, const struct view *v)
 				run->first + k, &err);
 		arrival += run->count;
 	}
-	if (rc)
+	if (mind(t->f, rc))
 		tell_at(t->f, t->at, "", err.text);
 	block_unpin(b);
 }
@@ -306,7 +327,7 @@ static void run_task(void *arg)
 	struct task *t = arg;
 	struct view v;
 
-	if (view_open(t->f->s, &v, NULL)) {
+	if (mind(t->f, view_open(t->f->s, &v, NULL))) {
 		tell_at(t->f, t->at, "the index cannot be read", "");
 		return;
 	}
@@ -411,9 +432,9 @@ static void grow_edges(struct fsck *f, const struct task *t)
 	struct block *b;
 	struct view v;
 
-	if (!f->lossy || view_open(f->s, &v, NULL))
+	if (!f->lossy || mind(f, view_open(f->s, &v, NULL)))
 		return;
-	if (block_directory(&v, t->at, &b, NULL) == ERR_OK) {
+	if (mind(f, block_directory(&v, t->at, &b, NULL)) == ERR_OK) {
 		d = &b->directory;
 		for (size_t i = 0; i < d->edge_count; i++) {
 			struct tree *tree = tree_of(f, d->edges[i].log);
@@ -481,8 +502,10 @@ static bool commit_reads(struct fsck *f, struct place at)
 	struct item it;
 	bool reads;
 
-	reads = !segment_item(f->s->segments, at, &it, &payload, NULL) &&
-		!directory_parse(payload.data, payload.len, &d, NULL);
+	reads = !mind(f,
+			segment_item(
+				f->s->segments, at, &it, &payload, NULL)) &&
+		!mind(f, directory_parse(payload.data, payload.len, &d, NULL));
 	directory_free(&d);
 	buf_free(&payload);
 	return reads;
@@ -521,7 +544,8 @@ static enum err_code check_group(
 	f->lossy |= g->damaged;
 	rc = segment_walk(f->s->segments, g->segment, g->start, g->commit,
 		add_task, NULL, f, err);
-	if (!rc && !segment_head_at(f->s->segments, commit, &it, NULL) &&
+	if (!rc &&
+		!mind(f, segment_head_at(f->s->segments, commit, &it, NULL)) &&
 		it.kind == ITEM_COMMIT && commit_reads(f, commit))
 		rc = add_task(f, commit, &it, err);
 	if (!rc && f->task_count >= TASKS_AT_ONCE)
@@ -632,7 +656,7 @@ static enum err_code on_note(
 	if (it->kind != ITEM_NOTE || !t)
 		return ERR_OK;
 	/* One that cannot be read is told of later. */
-	if (!segment_item(f->s->segments, at, &again, &note, NULL)) {
+	if (!mind(f, segment_item(f->s->segments, at, &again, &note, NULL))) {
 		if (note_checkpoint(
 			    (struct bytes){note.data, note.len}, &cp, NULL)) {
 			tell_at(f, at, "the note is malformed", "");
@@ -658,7 +682,7 @@ static enum err_code load_notes(
 
 		/* What cannot be told, or is damaged, is told of later. */
 		if (n < last.segment &&
-			segment_end(f->s->segments, n, &to, NULL))
+			mind(f, segment_end(f->s->segments, n, &to, NULL)))
 			to = UINT64_MAX;
 		rc = segment_walk(
 			f->s->segments, n, 0, to, on_note, NULL, f, err);
@@ -802,7 +826,7 @@ static void run_object(void *arg)
 	 */
 	if (!rc || rc == ERR_NOT_FOUND)
 		rc = hash_object(t->f, &t->object, rc ? NULL : &ref, &err);
-	if (!rc)
+	if (!mind(t->f, rc))
 		return;
 	digest_hex(&t->object, name);
 	snprintf(where, sizeof(where), "attachments/%.2s/%s", name, name);
@@ -919,7 +943,9 @@ enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
 		(rc = check_cut(&f)) || (rc = check_objects(&f, &own)) ||
 		(rc = check_missing(&f, &own)))
 		goto out;
-	if (f.result.faults)
+	if (starved(&f))
+		rc = err_nomem(&own);
+	else if (f.result.faults)
 		rc = err_set(&own, ERR_CORRUPT, "%" PRIu64 " faults in %s",
 			f.result.faults, s->data);
 out:

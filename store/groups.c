@@ -215,17 +215,22 @@ static enum err_code on_payload(
 }
 
 /* Only the newest group can have been cut off by a power failure: all others
- * were synced before the next one was written. */
-static void check_newest(struct scan *s, uint64_t acked)
+ * were synced before the next one was written.  One that cannot be read just
+ * now is not given up for that. */
+static enum err_code check_newest(
+	struct scan *s, uint64_t acked, struct err *err)
 {
 	struct groups *g = s->g;
 	struct group_at *last = g->count ? &g->at[g->count - 1] : NULL;
 	uint64_t end;
+	enum err_code rc;
 
-	if (!last || last->segment != s->number || last->end <= acked ||
-		!segment_each(g->segments, s->number, last->start, last->end,
-			on_payload, s, &end, NULL))
-		return;
+	if (!last || last->segment != s->number || last->end <= acked)
+		return ERR_OK;
+	rc = segment_each(g->segments, s->number, last->start, last->end,
+		on_payload, s, &end, err);
+	if (rc != ERR_CORRUPT && rc != ERR_ERASED)
+		return rc;
 	s->start = last->start;
 	g->count--;
 	while (g->move_count &&
@@ -233,6 +238,7 @@ static void check_newest(struct scan *s, uint64_t acked)
 		g->moves[g->move_count - 1].now.offset >= s->start)
 		g->move_count--;
 	s->first_move = g->move_count;
+	return ERR_OK;
 }
 
 /* The tail of the newest segment: a group that was never acknowledged, or
@@ -249,7 +255,8 @@ static enum err_code scan_tail(struct scan *s, struct err *err)
 
 	if (g->known && g->known->segment == s->number)
 		acked = g->known->end;
-	check_newest(s, acked);
+	if ((rc = check_newest(s, acked, err)))
+		return rc;
 	rc = segment_size(g->segments, s->number, &size, err);
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;

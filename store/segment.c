@@ -401,12 +401,19 @@ enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
 	}
 	if (!to || to > (uint64_t)st.st_size)
 		to = (uint64_t)st.st_size;
-	while (at.offset < to && !head_from(fd, at.offset, &it, NULL) &&
-		item_size(&it) <= to - at.offset) {
+	while (at.offset < to) {
+		rc = head_from(fd, at.offset, &it, err);
+		if (rc == ERR_IO) {
+			rc = at_place(err, rc, at);
+			goto out;
+		}
+		if (rc || item_size(&it) > to - at.offset)
+			break;
 		if ((rc = visit(arg, at, &it, err)))
 			goto out;
 		at.offset += item_size(&it);
 	}
+	rc = ERR_OK;
 	*end = at.offset;
 out:
 	close(fd);
