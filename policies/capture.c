@@ -12,6 +12,7 @@
 struct captured {
 	struct node *node;
 	const struct series *series;
+	uint64_t serial;    /* of the rules it was prepared under */
 	struct entry entry; /* as revision 1 */
 	struct buf entry_text;
 	struct digest leaf; /* of that text */
@@ -439,6 +440,7 @@ enum err_code capture_prepare(const struct capture_source *src,
 		goto out;
 	}
 	c->node = src->node;
+	c->serial = rules_serial(src->rules);
 	if ((rc = read_envelope(c, src->rules, doc, &v, err)) ||
 		(rc = split_with_files(c, src, &v, err)) ||
 		(rc = digest_parts(c, err)) || (rc = write_entry(c, err)))
@@ -581,6 +583,9 @@ enum err_code capture_commit(struct batch *b, struct captured *c,
 	enum err_code rc;
 
 	c->committed = false;
+	if (c->serial < c->node->recorded)
+		return err_set(err, ERR_BUSY,
+			"the rules changed meanwhile: put the document again");
 	if ((rc = own_log(b, c->node, &l.own, err)) ||
 		(rc = find_earlier(&l, c, err)))
 		return rc;

@@ -42,7 +42,8 @@ struct captured;
 enum err_code capture_prepare(const struct capture_source *src,
 	const char *text, size_t len, struct captured **out, struct err *err);
 /* Numbers and appends it to the node's own log; in a writer job, may run
- * twice.  A repetition appends nothing and gives the earlier receipt. */
+ * twice.  A repetition appends nothing and gives the earlier receipt.  ERR_BUSY
+ * when other rules came into force since capture_prepare(): prepare again. */
 enum err_code capture_commit(struct batch *b, struct captured *c,
 	struct receipt *out, struct err *err);
 void captured_free(struct captured *c);

@@ -219,6 +219,9 @@ static enum err_code record_policy(struct batch *b, void *arg, struct err *err)
 		json_free(fields);
 		return err_nomem(err);
 	}
+	/* What was prepared under earlier rules is not entered behind this,
+	 * where those no longer hold. */
+	a->node->recorded = s->serial;
 	return system_record(
 		b, a->node, "sys-policy", fields, &a->receipt, err);
 }
@@ -254,6 +257,7 @@ static enum err_code adopt(struct node *n, struct writer *w,
 			 &n->config.root, &rules, err)))
 		return rc;
 	if ((rc = node_run_job(n, w, record_policy, &a, err))) {
+		n->recorded = rules_serial(n->rules);
 		rules_unref(rules);
 		return err_while(err, rc, "adopt governance head %" PRIu64,
 			head->serial);

@@ -29,6 +29,9 @@ struct node {
 	struct store *store;
 	struct governance *governance; /* only for the thread that opened it */
 	struct rules *rules; /* swapped by node_adopted(); take node_rules() */
+	/* The serial of the newest sys-policy of this process in the own log,
+	 * or in the open batch; 0 before any. */
+	_Atomic uint64_t recorded;
 	struct rules *earlier;	 /* the last that node_rules_of() had to load */
 	struct settled *settled; /* closed logs of ours (policies/epoch.h) */
 	size_t settled_count;

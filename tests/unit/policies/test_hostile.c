@@ -168,6 +168,41 @@ static void what_old_rules_asked_for_is_still_missed(void **state)
 	assert_int_equal(log_at(f, TOWNSHIP, f->node[VILLAGE]->origin).size, 0);
 }
 
+/* Behind the sys-policy record of other rules it would be judged by those. */
+static void a_document_prepared_under_earlier_rules_is_not_entered(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = f->node[VILLAGE];
+	struct rules *rules = node_rules(n);
+	struct capture_source src = {.node = n, .rules = rules};
+	struct json *d = fixture_document_of("household", VILLAGE);
+	struct buf text = BUF_EMPTY;
+	struct captured *c = NULL;
+	struct batch *b = NULL;
+	struct receipt r;
+	uint64_t size;
+	struct err err;
+
+	assert_non_null(d);
+	fixture_ok(json_write(d, &text, &err), &err);
+	fixture_ok(capture_prepare(
+			   &src, (const char *)text.data, text.len, &c, &err),
+		&err);
+	fixture_change_rules(f, MORE_LABELS);
+	size = fixture_log(f, VILLAGE).size;
+	fixture_ok(batch_begin(n->store, &b, &err), &err);
+	assert_int_equal(capture_commit(b, c, &r, &err), ERR_BUSY);
+	assert_non_null(strstr(err.text, "put the document again"));
+	batch_abort(b);
+	captured_free(c);
+	assert_int_equal(fixture_log(f, VILLAGE).size, size);
+	rules_unref(rules);
+	buf_free(&text);
+	json_free(d);
+	put_households(f, 1);
+	arrives_everywhere(f);
+}
+
 /* ---- records that a key makes and no document could ---- */
 
 static void forge_part(
@@ -518,6 +553,7 @@ int main(void)
 		TEST(records_from_before_a_label_came_arrive),
 		TEST(records_from_before_a_clearance_grew_arrive),
 		TEST(what_old_rules_asked_for_is_still_missed),
+		TEST(a_document_prepared_under_earlier_rules_is_not_entered),
 		TEST(parts_that_contradict_each_other_are_refused),
 		TEST(nobody_sends_down_to_those_beside_and_above),
 		TEST(another_alert_at_the_same_place_is_a_fork),
