@@ -267,6 +267,7 @@ static enum err_code fill_index(struct store *s, struct err *err)
 
 	if ((rc = store_replay(s, err)) || (rc = finish_index(s, err)))
 		return rc;
+	crash_point("index.filled");
 	if (index_bad(s->index))
 		return err_set(err, ERR_CORRUPT, "the new index does not read");
 	return ERR_OK;
@@ -297,6 +298,7 @@ static enum err_code remake_index(struct store *s, struct err *err)
 		(void)move_dir(s, INDEX_OLD, INDEX_DIR, NULL);
 		goto out;
 	}
+	crash_point("index.moved");
 	if (!(rc = note_boot(s, err)))
 		rc = put_away(s, err);
 out:
