@@ -31,7 +31,7 @@ PLAN = {
     "attachment.renamed": [("put", 1), ("put", 3), ("sync", 1), ("sync", 2)],
     "attachment.swept": [("sweep", 1), ("sweep", 2)],
     "attachment.synced": [("put", 1), ("put", 3), ("sync", 1), ("sync", 2)],
-    "attachment.unlinked": [("erase", 1), ("torn", 1)],
+    "attachment.unlinked": [("erase", 1), ("erase", 2)],
     "batch.appended": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2)],
     "batch.indexed": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2)],
     "batch.keys": [("torn", 1), ("torn", 2)],
@@ -52,7 +52,9 @@ PLAN = {
     "governance.signed": [("sign", 1), ("found", 1)],
     "governance.written": [("publish", 1), ("publish again", 1)],
     "index.closed": [("put", 1), ("rebuild", 1)],
-    "index.deleted": [("put", 1), ("rebuild", 1)],
+    "index.deleted": [("rebuild", 1), ("lost", 1), ("booted", 1)],
+    "index.filled": [("rebuild", 1), ("lost", 1)],
+    "index.moved": [("rebuild", 1), ("booted", 1)],
     "index.replayed": [("rebuild", 1), ("lost", 1)],
     "index.replaying": [("rebuild", 1), ("rebuild", 2), ("lost", 2)],
     "index.unclean": [("put", 1), ("rebuild", 1)],
@@ -98,7 +100,7 @@ class Base:
         self.build = pathlib.Path(self.tools.cundang).parent.parent
         self.county = self.d.node(COUNTY)
         self.town = self.d.node(TOWN, self.county)
-        self.material = judge.Material(self.folder / "files", 260, SEED)
+        self.material = judge.Material(self.folder / "files", 420, SEED)
         self.files = self.material.folder
         self.book = judge.Book()
         for i in (1, 2):
@@ -137,6 +139,7 @@ class Case:
 
     def __init__(self, base, point, deed, passing, number):
         self.base, self.tools, self.point, self.deed = base, base.tools, point, deed
+        self.passing = passing
         self.name = "%s*%d in %s" % (point, passing, deed)
         self.crash = {"CUNDANG_CRASH": "%s*%d" % (point, passing)}
         self.env = dict(os.environ, **self.crash)
@@ -182,14 +185,13 @@ class Case:
 
     def do_put(self):
         self.town()
-        if self.point == "index.deleted":
-            (self.data / "index/boot").write_text("another boot\n")
         self.mill(70, 0)
         self.judge()
 
     def do_erase(self):
         self.town()
-        self.mill(4, 8)
+        # Few orders are of a part with attachments.
+        self.mill(4, 30 if self.point.startswith("attachment") else 8)
         self.judge()
 
     def do_rebuild(self):
@@ -201,6 +203,14 @@ class Case:
         """The index is gone, and put makes it anew."""
         self.town()
         shutil.rmtree(self.data / "index")
+        self.mill(4, 0)
+        self.judge()
+
+    def do_booted(self):
+        """The machine went down without an orderly end."""
+        self.town()
+        (self.data / "index/clean").unlink()
+        (self.data / "index/boot").write_text("another boot\n")
         self.mill(4, 0)
         self.judge()
 
@@ -382,7 +392,7 @@ class Case:
             base.county.run("governance", "adopt", base.d.gov)
             base.town.start(self.crash)
         base.town.link.up()
-        net.wait(lambda: dying.process.poll() is not None, "%s dies at %s" % (dying.name, self.point))
+        net.wait(lambda: dying.process.poll() is not None, "%s dies at %s" % (dying.name, self.point), 40)
         self.died(dying.process.returncode, dying.tail())
         dying.process = None
         base.town.link.down()
@@ -428,13 +438,14 @@ class Case:
         self.book = base.whole_book.copy()
         self.data = base.town.data
         self.material.take(20)
-        self.mill(60, 0, crash=False)
+        # More than one chunk for a later passing.
+        self.mill(60 if self.passing == 1 else 300, 0, crash=False)
         told = list(self.book.receipts.values())
         try:
             base.county.start()
             base.town.start(self.crash)
             base.town.link.up()
-            net.wait(lambda: base.town.process.poll() is not None, "the town dies at %s" % self.point)
+            net.wait(lambda: base.town.process.poll() is not None, "the town dies at %s" % self.point, 40)
             self.died(base.town.process.returncode, base.town.tail())
             base.town.start()
             origin = told[0]["origin"]
