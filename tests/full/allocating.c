@@ -31,6 +31,22 @@ static bool refused(void)
 	return true;
 }
 
+/* No power fails here: nothing waits for the disk. */
+int fsync(int fd);
+int fdatasync(int fd);
+
+int fsync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+int fdatasync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
 /* The linker's names. */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);

@@ -653,8 +653,8 @@ static void a_head_is_adopted_or_adopted_later(void **state)
 
 	head_prepare(f, &s);
 	assert_true(some_calls(f, f->node[VILLAGE]->data, FAIL_ONCE,
-			    stride_of(3), run_head, check_head, &s) > 8);
-	some_calls(f, f->node[VILLAGE]->data, FAIL_FROM_ON, stride_of(4),
+			    stride_of(29), run_head, check_head, &s) > 8);
+	some_calls(f, f->node[VILLAGE]->data, FAIL_FROM_ON, stride_of(37),
 		run_head, check_head, &s);
 	buf_free(&s.bytes);
 }
@@ -693,7 +693,7 @@ static void a_node_is_made_whole_or_not_at_all(void **state)
 	char data[96];
 
 	snprintf(data, sizeof(data), "%s/fresh", f->dir);
-	assert_true(some_calls(f, data, FAIL_FROM_ON, stride_of(37), run_init,
+	assert_true(some_calls(f, data, FAIL_FROM_ON, stride_of(97), run_init,
 			    check_init, data) > 20);
 }
 
