@@ -358,6 +358,19 @@ static void tell(const struct cli *c, const struct err *err)
 		fprintf(stderr, "  %s %s\n", _("next:"), c->next);
 }
 
+/* The same words for whatever the full disk stopped. */
+static void add_full(struct cli *c)
+{
+	if (!c->safe[0])
+		cli_safe(c,
+			_("What was acknowledged is safe, and nothing is half "
+			  "there."));
+	if (!c->next[0])
+		cli_next(c,
+			_("the disk is full: make room on it, then do the same "
+			  "again; nothing has to be started anew"));
+}
+
 int cli_main(int argc, char **argv)
 {
 	const char *data = getenv("CUNDANG_DATA");
@@ -373,6 +386,8 @@ int cli_main(int argc, char **argv)
 		rc = out_flush(&err);
 	else
 		fflush(stdout);
+	if (rc == ERR_FULL)
+		add_full(&c);
 	if (rc == ERR_OK && c.damaged)
 		return err_exit_code(ERR_CORRUPT);
 	if (rc == ERR_OK)
