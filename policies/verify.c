@@ -19,6 +19,7 @@
 #define THING_SIZE 320
 #define RECORDS_FILE_LIMIT ((size_t)4 << 30)
 #define SHEETS_LIMIT 1024
+#define BUNDLES_UNSEEN 4096 /* so many need not be there */
 
 /* What is known of an entry's parts. */
 struct row {
@@ -326,6 +327,35 @@ static enum err_code check_checkpoint(struct checking *c, struct err *err)
 	return ERR_OK;
 }
 
+/* Memory is asked for by the number of entries: a package that tells of many
+ * must have their files, or most of them. */
+static enum err_code check_bundles(
+	struct checking *c, const char *dir, struct err *err)
+{
+	uint64_t first = c->desc.from / TILE_WIDTH;
+	uint64_t end = (c->desc.to + TILE_WIDTH - 1) / TILE_WIDTH;
+	uint64_t there = 0;
+
+	for (uint64_t i = first; end - first > BUNDLES_UNSEEN && i < end; i++) {
+		char name[TILE_PATH_SIZE];
+		char *path;
+
+		tile_path(TILE_ENTRIES_LEVEL, i, TILE_WIDTH, name);
+		if (!(path = file_join(dir, name)))
+			return err_nomem(err);
+		there += file_exists(path);
+		free(path);
+	}
+	if (end - first <= BUNDLES_UNSEEN || there >= (end - first) / 2)
+		return ERR_OK;
+	(void)err_set(err, ERR_CORRUPT,
+		"%" PRIu64 " of %" PRIu64 " bundles of entries are here", there,
+		end - first);
+	if (err)
+		tell(c, "log", err->text);
+	return ERR_CORRUPT;
+}
+
 /* The tree by the checkpoint where that holds, else as the package has it. */
 static enum err_code check_tree(struct checking *c, struct err *err)
 {
@@ -335,6 +365,10 @@ static enum err_code check_tree(struct checking *c, struct err *err)
 
 	if (!dir)
 		return err_nomem(err);
+	if ((rc = check_bundles(c, dir, err))) {
+		free(dir);
+		return rc;
+	}
 	c->has_before = package_policy(&c->desc, 0, &seq, &serial) &&
 		seq < c->desc.from;
 	c->before_seq = seq;

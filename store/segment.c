@@ -478,53 +478,79 @@ enum err_code segment_end(
 	return ERR_OK;
 }
 
-/* Whether a commit item stands here whole, of a group that begins between
+/* Whether the commit item at `offset` is whole, of a group that begins between
  * `from` and itself.  Others choose some of the bytes of entries, and may make
  * them look like a head: not like all of this. */
-static bool commit_stands(
-	const uint8_t *at, size_t len, uint64_t from, uint64_t offset)
+static enum err_code commit_stands(int fd, uint64_t from, uint64_t offset,
+	const struct item *it, bool *out, struct err *err)
 {
+	struct buf payload = BUF_EMPTY;
 	struct directory d = {0};
-	const uint8_t *payload;
-	struct item it;
-	bool stands;
+	enum err_code rc;
 
-	if (at[0] != 'C' || item_parse(at, len, &it, NULL) ||
-		it.kind != ITEM_COMMIT || it.suite != SUITE_RAW || it.log ||
-		it.first || it.last || it.key || it.origin.segment ||
-		item_size(&it) > len)
-		return false;
-	payload = at + item_head_size(&it);
-	stands = crc32c(0, payload, it.payload_len) == it.payload_crc &&
-		!directory_parse(payload, it.payload_len, &d, NULL) &&
-		d.start >= from && d.start < offset;
+	*out = false;
+	if (it->suite != SUITE_RAW || it->log || it->first || it->last ||
+		it->key || it->origin.segment)
+		return ERR_OK;
+	if (!(rc = payload_from(fd, offset, it, &payload, err)) &&
+		!(rc = directory_parse(payload.data, payload.len, &d, err)))
+		*out = d.start >= from && d.start < offset;
 	directory_free(&d);
-	return stands;
+	buf_free(&payload);
+	return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
+/* Those whose heads begin in the first `count` of the `len` bytes that stand at
+ * `at`. */
+static enum err_code count_commits(int fd, uint64_t from, uint64_t at,
+	const uint8_t *bytes, size_t len, size_t count, size_t *out,
+	struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		struct item it;
+		bool stands;
+
+		if (bytes[i] != 'C' ||
+			item_parse(bytes + i, len - i, &it, NULL) ||
+			it.kind != ITEM_COMMIT)
+			continue;
+		rc = commit_stands(fd, from, at + i, &it, &stands, err);
+		*out += !rc && stands;
+	}
+	return rc;
 }
 
 enum err_code segment_commits_behind(struct segments *g, uint32_t number,
 	uint64_t from, size_t *count, struct err *err)
 {
-	struct buf tail = BUF_EMPTY;
+	uint8_t *bytes = malloc(SEEK_STEP);
+	uint64_t at = from;
 	uint64_t size;
 	enum err_code rc;
-	uint8_t *to;
 	int fd = -1;
 
+	*count = 0;
+	if (!bytes)
+		return err_nomem(err);
 	if ((rc = segment_size(g, number, &size, err)) ||
 		(rc = open_file(g, number, O_RDONLY, &fd, err)))
-		return rc;
-	*count = 0;
-	if (size > from) {
-		to = buf_reserve(&tail, (size_t)(size - from));
-		rc = to ? file_read_at(fd, from, to, (size_t)(size - from), err)
-			: err_nomem(err);
-		for (size_t i = 0; !rc && i < size - from; i++)
-			*count += commit_stands(to + i,
-				(size_t)(size - from) - i, from, from + i);
+		goto out;
+	while (at < size && !rc) {
+		size_t len =
+			size - at < SEEK_STEP ? (size_t)(size - at) : SEEK_STEP;
+		/* A head at the end of the piece is looked at in the next. */
+		size_t step = at + len < size ? len - ITEM_HEAD_LIMIT : len;
+
+		if (!(rc = file_read_at(fd, at, bytes, len, err)))
+			rc = count_commits(
+				fd, from, at, bytes, len, step, count, err);
+		at += step;
 	}
-	buf_free(&tail);
 	close(fd);
+out:
+	free(bytes);
 	return rc;
 }
 
