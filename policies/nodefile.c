@@ -325,7 +325,8 @@ static void node_unmake(const char *data)
 {
 	static const char *const names[] = {NODE_FILE, NODE_KEYS,
 		NODE_GOVERNANCE, "segments", "index", "keyring", "attachments",
-		POLICY_HINT, "reserve", "lock"};
+		POLICY_HINT, "extent", "instance", "instance.new", "reserve",
+		"lock"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char *path = file_join(data, names[i]);
