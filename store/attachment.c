@@ -226,18 +226,23 @@ out:
 	return rc;
 }
 
-/* An empty file with a key of its own. */
+/* An empty file with a key of its own.  The key comes when there is room for
+ * the file: on a full disk a peer tries again and again. */
 static enum err_code writer_start(struct attachment_writer *w, struct err *err)
 {
-	enum err_code rc;
+	enum err_code rc = ERR_OK;
 
-	if ((rc = keyring_add(w->keyring, &w->key_id, 1, err)) ||
-		(rc = keyring_get(w->keyring, w->key_id, &w->key, err)))
-		return rc;
 	w->fd = open(w->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		return err_sys(err, "make %s", w->path);
-	return header_write(w, err);
+	errno = posix_fallocate(w->fd, 0, HEADER_SIZE);
+	if (errno == ENOSPC || errno == EDQUOT)
+		rc = err_sys(err, "make %s", w->path);
+	if (rc || (rc = keyring_add(w->keyring, &w->key_id, 1, err)) ||
+		(rc = keyring_get(w->keyring, w->key_id, &w->key, err)) ||
+		(rc = header_write(w, err)))
+		(void)unlink(w->path);
+	return rc;
 }
 
 static void hash_start(struct attachment_writer *w)
