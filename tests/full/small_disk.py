@@ -52,22 +52,22 @@ def one(node, seed):
     return net.generate(node.code, 1, seed=seed)
 
 
-def put_is_refused(county, seed):
-    """Within the pages that are there already some may still go."""
-    size = county.status()["size"]
+def refused(county, seed, locale):
+    """What a refused put says; within the pages that are there already some may still go."""
     for i in range(PUTS_LIMIT):
-        p = county.run("put", "-", stdin=one(county, seed + i), check=False, text=False)
+        size = county.status()["size"]
+        p = county.run("put", "-", stdin=one(county, seed + i), check=False, text=False, env={"LC_ALL": locale})
         if p.returncode:
             break
-        size += 1
     assert p.returncode == FULL, (p.returncode, p.stderr)
-    assert "the disk is full: make room" in p.stderr.decode(), p.stderr
     assert county.status()["size"] == size
-    p = county.run("put", "-", stdin=one(county, seed + PUTS_LIMIT), check=False, text=False,
-                   env={"LC_ALL": "zh_CN.UTF-8"})
-    assert p.returncode == FULL, (p.returncode, p.stderr)
-    assert "磁盘已满" in p.stderr.decode(), p.stderr
-    return size
+    return p.stderr.decode()
+
+
+def put_is_refused(county, seed):
+    assert "the disk is full: make room" in refused(county, seed, "C.UTF-8")
+    assert "磁盘已满" in refused(county, seed + PUTS_LIMIT, "zh_CN.UTF-8")
+    return county.status()["size"]
 
 
 def all_else_answers(county, receipt, size):
