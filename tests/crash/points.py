@@ -179,7 +179,8 @@ class Case:
         # And it goes on from there.
         self.number += 1000
         self.mill(5, 1, crash=False)
-        judge.check(self.tools, self.data, self.book, self.base.files, self.rng, sample=8)
+        judge.check_receipts(self.book, *judge.check_log(self.tools, self.data, self.book))
+        judge.check_fsck(self.tools, self.data)
 
     # ---- deeds
 
@@ -191,7 +192,7 @@ class Case:
     def do_erase(self):
         self.town()
         # Few orders are of a part with attachments.
-        self.mill(4, 30 if self.point.startswith("attachment") else 8)
+        self.mill(4, 90 if self.point.startswith("attachment") else 8)
         self.judge()
 
     def do_rebuild(self):

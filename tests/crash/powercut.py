@@ -337,7 +337,8 @@ class Story:
         if rc:
             raise Broken("mill: %s" % err.decode())
         book.hear(out)
-        judge.check(self.base.tools, target, book, self.base.files, rng, sample=8)
+        judge.check_receipts(book, *judge.check_log(self.base.tools, target, book))
+        judge.check_fsck(self.base.tools, target)
 
 
 class Base:
