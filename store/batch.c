@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READER_CHECK_MS 60000
+#define READER_CHECK_MS 15000
 
 bool grow(void *array, size_t *cap, size_t count, size_t size)
 {
