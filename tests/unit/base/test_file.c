@@ -319,6 +319,35 @@ static int replace_in_child(const char *path, const char *crash)
 }
 #endif
 
+static void syncs_all_that_lies_below(void **state)
+{
+	struct place *p = *state;
+	char *inner = file_join(p->other, "inner");
+	char *link = file_join(p->other, "up");
+	char *deep = file_join(inner, "file");
+	uint64_t before;
+
+	assert_non_null(inner);
+	assert_non_null(link);
+	assert_non_null(deep);
+	assert_int_equal(file_make_dirs(inner, NULL), ERR_OK);
+	assert_int_equal(file_replace(p->path, "a", 1, 0600, NULL), ERR_OK);
+	assert_int_equal(file_replace(deep, "b", 1, 0600, NULL), ERR_OK);
+	assert_int_equal(symlink(p->dir, link), 0);
+	before = file_sync_count();
+	assert_int_equal(
+		file_sync_tree(p->dir, FILE_SYNC_FOLDERS, NULL), ERR_OK);
+	assert_int_equal(file_sync_count() - before, 3);
+	before = file_sync_count();
+	assert_int_equal(file_sync_tree(p->dir, FILE_SYNC_ALL, NULL), ERR_OK);
+	assert_int_equal(file_sync_count() - before, 5);
+	assert_int_equal(
+		file_sync_tree(p->path, FILE_SYNC_ALL, NULL), ERR_IO);
+	free(inner);
+	free(link);
+	free(deep);
+}
+
 static void dies_at_the_crash_point_named(void **state)
 {
 #ifdef CUNDANG_CRASH_POINTS
@@ -370,6 +399,7 @@ int main(void)
 		test_in_place(counts_its_syncs),
 		test_in_place(makes_folders_on_the_way),
 		test_in_place(a_lock_has_one_holder),
+		test_in_place(syncs_all_that_lies_below),
 		test_in_place(dies_at_the_crash_point_named),
 	};
 
