@@ -341,8 +341,7 @@ static void syncs_all_that_lies_below(void **state)
 	before = file_sync_count();
 	assert_int_equal(file_sync_tree(p->dir, FILE_SYNC_ALL, NULL), ERR_OK);
 	assert_int_equal(file_sync_count() - before, 5);
-	assert_int_equal(
-		file_sync_tree(p->path, FILE_SYNC_ALL, NULL), ERR_IO);
+	assert_int_equal(file_sync_tree(p->path, FILE_SYNC_ALL, NULL), ERR_IO);
 	free(inner);
 	free(link);
 	free(deep);
