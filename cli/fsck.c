@@ -77,7 +77,7 @@ static enum err_code check(
 	if (rc && rc != ERR_CORRUPT)
 		return rc;
 	/* The faults are told; they are not told again as an error. */
-	k->cli->damaged = rc == ERR_CORRUPT;
+	k->cli->damaged = k->count > 0;
 	if (k->cli->json)
 		return out_json(result_json(k, &r), err);
 	print_result(k, &r);
@@ -91,10 +91,12 @@ static enum err_code run_fsck(
 	struct store_options opt = {
 		.mode = args_has(a, "rebuild") ? STORE_WRITE : STORE_READ,
 		.rebuild_index = args_has(a, "rebuild"),
+		.scratch_index = true,
 		.progress = progress_show,
 	};
 	struct store *s = NULL;
 	uint64_t threads = 0;
+	size_t files = 0;
 	enum err_code rc;
 
 	if (!k.faults)
@@ -102,13 +104,16 @@ static enum err_code run_fsck(
 	if ((rc = args_number(a, "threads", THREADS_LIMIT, &threads, err)) ||
 		(rc = open_check(c, err)))
 		goto out;
+	if ((rc = node_check_files(c->data, on_fault, &k, &files, err)))
+		goto out;
 	if ((rc = store_open(c->data, &opt, &s, err)) == ERR_BUSY) {
 		cli_safe(c, _("Nothing was changed."));
 		cli_next(c,
 			_("stop the daemon first; without --rebuild fsck runs "
 			  "beside it"));
 	}
-	if (rc == ERR_OK)
+	if (rc == ERR_OK &&
+		!(rc = node_check_origin(c->data, s, on_fault, &k, err)))
 		rc = check(&k, s, (size_t)threads, err);
 	else if (rc != ERR_BUSY)
 		rc = open_failed(c, rc, err);

@@ -12,6 +12,15 @@
 #define START_TRIES 60
 #define START_PAUSE_MS 50
 
+static bool has_records(const char *data)
+{
+	char *path = file_join(data, "segments/00000001.seg");
+	bool there = path && file_exists(path);
+
+	free(path);
+	return there;
+}
+
 enum err_code open_check(struct cli *c, struct err *err)
 {
 	char *path = file_join(c->data, "node.yaml");
@@ -20,6 +29,12 @@ enum err_code open_check(struct cli *c, struct err *err)
 	if (!path)
 		return err_nomem(err);
 	if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR)) {
+		if (has_records(c->data)) {
+			free(path);
+			return err_set(err, ERR_CORRUPT,
+				"%s holds records, but its node.yaml is gone",
+				c->data);
+		}
 		rc = err_set(
 			err, ERR_NOT_FOUND, "there is no node in %s", c->data);
 		cli_next(c,

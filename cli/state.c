@@ -322,6 +322,10 @@ void epoch_print(const struct json *state)
 		printf(_("This directory is a copy of another one, so a new "
 			 "log goes on since %.10s.\n"),
 			text_of(epoch, "since"));
+	else if (reason_is(epoch, EPOCH_CUT))
+		printf(_("The end of this node's log was damaged or gone, so a "
+			 "new log goes on since %.10s.\n"),
+			text_of(epoch, "since"));
 	else
 		printf(_("This node's data came from an older copy than what "
 			 "the node above has, so a new log goes on since "

@@ -22,6 +22,7 @@ static const char *const reasons[] = {
 	[EPOCH_RESTORED] = "restored",
 	[EPOCH_FORKED] = "forked",
 	[EPOCH_LOST] = "lost",
+	[EPOCH_CUT] = "cut",
 	[EPOCH_ENTERED] = "entered-again",
 };
 
@@ -139,6 +140,23 @@ struct beginning {
 	bool begun;
 };
 
+static enum err_code cosigned_root(struct store *s, const struct log_info *log,
+	uint64_t *size, struct digest *root, struct err *err)
+{
+	struct buf bytes = BUF_EMPTY;
+	struct checkpoint cp;
+	struct note note;
+	enum err_code rc =
+		log_note(s, log->id, NOTE_COSIGNED, &bytes, &note, &cp, err);
+
+	if (rc == ERR_OK) {
+		*size = cp.size;
+		*root = cp.root;
+	}
+	buf_free(&bytes);
+	return rc;
+}
+
 /* The last checkpoint that both sides knew: a copy has all that it copied,
  * else what a node above cosigned. */
 static enum err_code last_known(struct beginning *g, const struct log_info *log,
@@ -151,6 +169,9 @@ static enum err_code last_known(struct beginning *g, const struct log_info *log,
 
 	if (size > 0)
 		rc = log_root_at(g->node->store, log, size, &root, err);
+	/* The tree may have gone with what was cut. */
+	if (rc == ERR_CORRUPT && g->reason == EPOCH_CUT)
+		rc = cosigned_root(g->node->store, log, &size, &root, err);
 	if (rc)
 		return rc;
 	*out = epoch_fields(g->reason, log->origin, size, &root);

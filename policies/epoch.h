@@ -14,7 +14,8 @@ enum epoch_reason {
 	EPOCH_RESTORED, /* a node above has more of the log than is here */
 	EPOCH_FORKED,	/* a node above has other entries than are here */
 	EPOCH_LOST,	/* a node above has a log of ours that is not here */
-	EPOCH_ENTERED,	/* what only we had of an epoch was entered again */
+	EPOCH_CUT,     /* what was acknowledged at its end is damaged or gone */
+	EPOCH_ENTERED, /* what only we had of an epoch was entered again */
 };
 const char *epoch_reason_name(enum epoch_reason r);
 

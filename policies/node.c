@@ -350,6 +350,12 @@ static enum err_code open_epoch(
 	if (rc)
 		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 	epoch = strrchr(own.origin, '/') + 1;
+	if (strncmp(own.origin, n->origin, (size_t)(epoch - own.origin)) != 0)
+		return err_set(err, ERR_CORRUPT,
+			"node.yaml says %s/%s, but the records here are of "
+			"%.*s: put domain and code back as they were",
+			n->config.domain, n->config.code,
+			(int)(epoch - own.origin) - 1, own.origin);
 	if (!strcmp(epoch, n->config.epoch))
 		return ERR_OK;
 	if (mode == STORE_WRITE)
@@ -381,6 +387,30 @@ static enum err_code open_instance(struct node *n, struct err *err)
 	return is == INSTANCE_NONE && rc == ERR_FULL ? ERR_OK : rc;
 }
 
+/* A log that lost its end goes on under another name, at once. */
+static enum err_code open_cut(struct node *n, struct err *err)
+{
+	char epoch[HEX_SIZE(8)];
+	struct log_info own;
+	struct log_cut cut;
+	uint8_t random[8];
+	enum err_code rc;
+
+	if (!store_log_cut(n->store, &cut) || strcmp(cut.origin, n->origin))
+		return ERR_OK;
+	rc = store_log_own(n->store, &own, err);
+	if (rc == ERR_OK)
+		return epoch_begin(
+			n, NULL, cut.origin, EPOCH_CUT, &n->cut, err);
+	/* Nothing of it is left: the next begins as the first did. */
+	if (rc != ERR_NOT_FOUND ||
+		(rc = random_bytes(random, sizeof(random), err)))
+		return rc;
+	hex_encode(random, sizeof(random), epoch);
+	n->cut = true;
+	return node_set_epoch(n, epoch, err);
+}
+
 static enum err_code open_log(
 	struct node *n, enum store_mode mode, struct err *err)
 {
@@ -388,7 +418,9 @@ static enum err_code open_log(
 
 	if ((rc = settled_load(n, err)) || (rc = open_epoch(n, mode, err)))
 		return rc;
-	return mode == STORE_WRITE ? open_instance(n, err) : ERR_OK;
+	if (mode != STORE_WRITE)
+		return ERR_OK;
+	return (rc = open_cut(n, err)) ? rc : open_instance(n, err);
 }
 
 /* ---- opening ---- */
@@ -420,6 +452,7 @@ static enum err_code open_parts(
 	if ((rc = key_load(n, NODE_KEY_LOG, &n->log, err)) ||
 		(rc = key_load(n, NODE_KEY_WITNESS, &n->witness, err)) ||
 		(rc = key_load(n, NODE_KEY_TLS, &n->tls, err)) ||
+		(rc = node_keys_check(n->data, mode == STORE_WRITE, err)) ||
 		(rc = store_open(n->data, &opt, &n->store, err)) ||
 		(rc = governance_open(path, &n->governance, err)) ||
 		(mode == STORE_WRITE &&

@@ -27,3 +27,16 @@ enum err_code node_run_job(struct node *n, struct writer *w, writer_job *job,
 /* The own log is that of `epoch` from now on, in node.yaml too. */
 enum err_code node_set_epoch(
 	struct node *n, const char *epoch, struct err *err);
+
+/* ---- keys (policies/nodekeys.c) ---- */
+
+#define NODE_KEY_COUNT 4
+const char *node_key_file(size_t i); /* under DATA */
+/* Lists in DATA/keys/public what the keys are now; after they were changed on
+ * purpose, too. */
+enum err_code node_keys_note(const char *data, struct err *err);
+/* ERR_CORRUPT when a key is not the one listed.  `note`: where there is no
+ * list, one is made. */
+enum err_code node_keys_check(const char *data, bool note, struct err *err);
+/* The same for one. */
+enum err_code node_key_check(const char *data, size_t i, struct err *err);

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "policies/loose.h"
+
 #define CACHE_LIMIT 4096 /* blobs, a power of two */
 
 struct cached {
@@ -25,6 +27,7 @@ struct cached {
 struct repo {
 	git_repository *repo;
 	git_odb *odb;
+	char *objects;	      /* the folder */
 	bool written[256];    /* folders of objects that may not be synced */
 	struct cached *cache; /* open addressing; emptied when it fills */
 	size_t cached;
@@ -70,8 +73,10 @@ static enum err_code failed(struct err *err, int rc, const char *what)
 		"%s: %s", what, why);
 }
 
-static enum err_code repo_over(
-	git_repository *git, git_odb *odb, struct repo **out, struct err *err)
+/* Takes git and odb (NULL: that of git); `of` is whose folder has the
+ * objects. */
+static enum err_code repo_over(git_repository *git, git_odb *odb,
+	git_repository *of, struct repo **out, struct err *err)
 {
 	struct repo *r = calloc(1, sizeof(*r));
 	int rc = 0;
@@ -91,6 +96,11 @@ static enum err_code repo_over(
 	}
 	r->repo = git;
 	r->odb = odb;
+	if (!(r->objects = file_join(
+		      git_repository_commondir(of), "objects"))) {
+		repo_close(r);
+		return err_nomem(err);
+	}
 	*out = r;
 	return ERR_OK;
 }
@@ -110,7 +120,7 @@ enum err_code repo_open(const char *path, struct repo **out, struct err *err)
 	if (rc < 0)
 		return err_set(
 			err, ERR_NOT_FOUND, "%s: no git repository", path);
-	return repo_over(git, NULL, out, err);
+	return repo_over(git, NULL, git, out, err);
 }
 
 enum err_code repo_create(const char *path, struct repo **out, struct err *err)
@@ -142,7 +152,7 @@ enum err_code repo_create(const char *path, struct repo **out, struct err *err)
 		git_repository_free(git);
 		return ours;
 	}
-	return repo_over(git, NULL, out, err);
+	return repo_over(git, NULL, git, out, err);
 }
 
 enum err_code repo_quarantine(
@@ -167,7 +177,7 @@ enum err_code repo_quarantine(
 		return failed(err, rc, "quarantine");
 	}
 	free(objects);
-	return repo_over(git, odb, out, err);
+	return repo_over(git, odb, base->repo, out, err);
 }
 
 void repo_close(struct repo *r)
@@ -176,6 +186,7 @@ void repo_close(struct repo *r)
 		return;
 	git_odb_free(r->odb);
 	git_repository_free(r->repo);
+	free(r->objects);
 	free(r->cache);
 	free(r);
 }
@@ -197,11 +208,14 @@ static enum err_code read_object(struct repo *r, const git_oid *oid,
 	enum gitobj_type type, git_odb_object **out, struct err *err)
 {
 	char id[GIT_HEX_SIZE];
+	enum err_code checked;
 	git_object_t is;
 	size_t len;
 	int rc;
 
 	git_oid_tostr(id, sizeof(id), oid);
+	if ((checked = loose_check(r->objects, id, err)))
+		return checked;
 	/* The size before the bytes: they are inflated only then. */
 	if ((rc = git_odb_read_header(&len, &is, r->odb, oid)) < 0)
 		return failed(err, rc, id);
@@ -296,8 +310,17 @@ enum err_code repo_resolve(
 	struct repo *r, const char *rev, char id[GIT_HEX_SIZE], struct err *err)
 {
 	git_object *o = NULL, *commit = NULL;
+	char named[GIT_HEX_SIZE];
+	enum err_code checked;
+	git_oid oid;
 	int rc;
 
+	if (git_reference_name_to_id(&oid, r->repo, rev) >= 0 ||
+		git_oid_fromstr(&oid, rev) >= 0) {
+		git_oid_tostr(named, sizeof(named), &oid);
+		if ((checked = loose_check(r->objects, named, err)))
+			return checked;
+	}
 	if ((rc = git_revparse_single(&o, r->repo, rev)) >= 0)
 		rc = git_object_peel(&commit, o, GIT_OBJECT_COMMIT);
 	if (rc >= 0)
@@ -439,4 +462,39 @@ enum err_code repo_ref_delete(struct repo *r, const char *name, struct err *err)
 	int rc = git_reference_remove(r->repo, name);
 
 	return rc < 0 && rc != GIT_ENOTFOUND ? failed(err, rc, name) : ERR_OK;
+}
+
+/* ---- checking ---- */
+
+struct checking {
+	struct repo *repo;
+	repo_bad *bad;
+	void *arg;
+};
+
+static int on_object(const git_oid *id, void *arg)
+{
+	struct checking *k = arg;
+	git_odb_object *o = NULL;
+	char hex[GIT_HEX_SIZE];
+	struct err told;
+
+	git_oid_tostr(hex, sizeof(hex), id);
+	if (loose_check(k->repo->objects, hex, &told))
+		k->bad(k->arg, hex, told.text);
+	else if (git_odb_read(&o, k->repo->odb, id) < 0) {
+		(void)failed(&told, GIT_ERROR, "object cannot be read");
+		k->bad(k->arg, hex, told.text);
+	}
+	git_odb_object_free(o);
+	return 0;
+}
+
+enum err_code repo_check(
+	struct repo *r, repo_bad *bad, void *arg, struct err *err)
+{
+	struct checking k = {r, bad, arg};
+	int rc = git_odb_foreach(r->odb, on_object, &k);
+
+	return rc < 0 ? failed(err, rc, "governance objects") : ERR_OK;
 }

@@ -14,6 +14,10 @@ enum err_code repo_create(const char *path, struct repo **out, struct err *err);
 enum err_code repo_quarantine(
 	struct repo *base, struct repo **out, struct err *err);
 void repo_close(struct repo *r); /* NULL does nothing */
+/* Reads every object there is and holds it against its name. */
+typedef void repo_bad(void *arg, const char *id, const char *what);
+enum err_code repo_check(
+	struct repo *r, repo_bad *bad, void *arg, struct err *err);
 
 /* Appends the object's bytes, checked against its name.  ERR_NOT_FOUND;
  * ERR_CORRUPT when it is of another type; ERR_LIMIT. */

@@ -358,14 +358,17 @@ static enum err_code enter_chunk(struct again *a, struct writer *w,
 	uint64_t end = (*at / RUN_LIMIT + 1) * RUN_LIMIT;
 	struct log_info own;
 	struct run run = {0};
+	size_t skipped;
 	uint64_t count;
 	enum err_code rc;
 
 	if (end > a->old.size)
 		end = a->old.size;
-	if ((rc = store_read(s, a->old.id, *at, (size_t)(end - *at), LABEL_ALL,
-		     &run, err)))
+	/* What is damaged cannot be entered again. */
+	if ((rc = store_read_past(s, a->old.id, *at, (size_t)(end - *at),
+		     LABEL_ALL, &run, &skipped, err)))
 		return rc;
+	*at += skipped;
 	count = cut_chunk(&run);
 	a->run = &run;
 	if (count &&
@@ -444,9 +447,11 @@ static enum err_code look_in_log(
 		char origin[ORIGIN_SIZE];
 		enum epoch_reason reason;
 		struct run run = {0};
+		size_t skipped;
 
-		rc = store_read(m->store, log->id, from, (size_t)(end - from),
-			LABEL_BIT(LABEL_INTERNAL), &run, err);
+		rc = store_read_past(m->store, log->id, from,
+			(size_t)(end - from), LABEL_BIT(LABEL_INTERNAL), &run,
+			&skipped, err);
 		for (size_t i = 0; !rc && !m->found && i < run.count; i++)
 			m->found = epoch_fields_parse(&run.record[i], &reason,
 					   origin, &size) &&

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,10 +100,26 @@ static enum err_code open_dbs(
 	return code ? lmdb_err(err, code, "open") : ERR_OK;
 }
 
+/* Pages that the newest transaction counts are not in the file: some of those
+ * nothing refers to, or it was cut short. */
+static bool is_short(const struct index *ix)
+{
+	struct stat st;
+	MDB_stat stat;
+	MDB_envinfo info;
+	int fd;
+
+	return !mdb_env_get_fd(ix->env, &fd) && !fstat(fd, &st) &&
+		!mdb_env_stat(ix->env, &stat) &&
+		!mdb_env_info(ix->env, &info) &&
+		(uint64_t)st.st_size / stat.ms_psize <= info.me_last_pgno;
+}
+
 static enum err_code open_env(struct index *ix, bool create, struct err *err)
 {
 	/* No MDB_NOMEMINIT: it would write what the heap held before. */
 	unsigned flags = MDB_NOTLS | MDB_NOSYNC;
+	enum err_code rc;
 	int code;
 
 	if (ix->read_only)
@@ -116,6 +133,8 @@ static enum err_code open_env(struct index *ix, bool create, struct err *err)
 		(code = mdb_env_set_maxreaders(ix->env, READERS_LIMIT)) ||
 		(code = mdb_env_open(ix->env, ix->dir, flags, 0600)))
 		return lmdb_err(err, code, ix->dir);
+	if (!create && is_short(ix) && (rc = index_walk(ix->dir, err)))
+		return rc;
 	return open_dbs(ix, create, ix->read_only, err);
 }
 
@@ -238,11 +257,17 @@ static int walk_tables(const char *dir)
  * does so in a process of its own. */
 enum err_code index_walk(const char *dir, struct err *err)
 {
-	pid_t pid = fork();
+	char *path = file_join(dir, "data.mdb");
+	bool there = path && file_exists(path);
 	int status;
+	pid_t pid;
 	int bad;
 
-	if (pid < 0)
+	free(path);
+	if (!there)
+		return err_set(
+			err, ERR_NOT_FOUND, "there is no index in %s", dir);
+	if ((pid = fork()) < 0)
 		return err_sys(err, "fork");
 	if (pid == 0) {
 		struct rlimit none = {0, 0};

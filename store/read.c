@@ -341,6 +341,33 @@ enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
 	return rc;
 }
 
+/* Halves what is asked for until it reads, or is one that does not. */
+enum err_code store_read_past(struct store *s, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, size_t *skipped,
+	struct err *err)
+{
+	enum err_code rc;
+
+	for (*skipped = 0;;) {
+		rc = store_read(
+			s, log, from + *skipped, count, labels, out, err);
+		if (rc == ERR_NOT_FOUND && *skipped) {
+			*out = (struct run){.start = from + *skipped};
+			return ERR_OK;
+		}
+		if (rc != ERR_CORRUPT)
+			return rc;
+		if (count > 1) {
+			count /= 2;
+			continue;
+		}
+		if (++*skipped < RUN_LIMIT)
+			continue;
+		*out = (struct run){.start = from + *skipped};
+		return ERR_OK;
+	}
+}
+
 /* ---- by digest ---- */
 
 struct finding {

@@ -461,7 +461,8 @@ static enum err_code open_reader(struct store *s, struct err *err)
 		(rc = read_extent(s, err)) ||
 		(rc = open_segments(s, SEGMENTS_READ, err)))
 		return rc;
-	if (!(rc = open_index(s, s->index_dir, false, true, &told)))
+	rc = s->opt.scratch_index ? index_walk(s->index_dir, &told) : ERR_OK;
+	if (!rc && !(rc = open_index(s, s->index_dir, false, true, &told)))
 		rc = damage_look(s, &told);
 	if (rc && err)
 		*err = told;

@@ -119,6 +119,12 @@ enum err_code store_tree_read(void *arg, unsigned level, uint64_t index,
 enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, struct err *err);
 
+/* As store_read, but past damage: *skipped records from `from` on cannot be
+ * read, then come those of the run, of which there may be none. */
+enum err_code store_read_past(struct store *s, uint32_t log, uint64_t from,
+	size_t count, uint8_t labels, struct run *out, size_t *skipped,
+	struct err *err);
+
 /* Revisions of an id in the order of arrival; an unknown id has none. */
 typedef enum err_code store_id_visit(
 	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err);

@@ -125,6 +125,15 @@ static enum err_code catch_up(struct daemon *d, struct err *err)
 	return ERR_OK;
 }
 
+static enum err_code log_damage(
+	void *arg, const char *where, const char *what, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	log_error("damage: %s: %s", where, what);
+	return ERR_OK;
+}
+
 static enum err_code serve(struct service *s, struct err *err)
 {
 	struct daemon *d = &s->d;
@@ -137,6 +146,10 @@ static enum err_code serve(struct service *s, struct err *err)
 		return rc;
 	if ((rc = control_new(d, &d->control, err)))
 		return rc;
+	(void)!store_damage_each(d->node->store, log_damage, NULL, NULL);
+	if (d->node->cut)
+		log_warn("node: the end of the log is damaged or gone: a new "
+			 "epoch begins; see cundang fsck");
 	if (d->node->copied)
 		log_warn("node: DATA is a copy of another directory: a new "
 			 "epoch begins");
