@@ -176,6 +176,19 @@ static void write_result(struct job *j, const struct intake_result *r)
 	}
 }
 
+/* How often a put waits for rules that are just coming into force. */
+#define RULES_TURNS 50
+#define RULES_WAIT_US 20000
+
+static bool any_busy(const struct intake_result *results, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (results[i].rc == ERR_BUSY)
+			return true;
+	}
+	return false;
+}
+
 static enum err_code take_lines(struct job *j, const struct lines *l,
 	struct intake_result *results, struct err *err)
 {
@@ -185,15 +198,23 @@ static enum err_code take_lines(struct job *j, const struct lines *l,
 		.find = staged_find,
 		.find_arg = c->staged,
 	};
-	struct rules *rules = node_rules(c->d->node);
 	enum err_code rc;
 
-	src.rules = rules;
 	staged_hold(c->staged);
-	rc = intake_lines(&src, loop_prepare_pool(c->d->loop), c->d->writer,
-		l->text, l->len, l->count, results, err);
+	/* Rules that come into force between check and commit make lines be
+	 * checked again; those that are in get the same receipts. */
+	for (unsigned turn = 0; turn < RULES_TURNS; turn++) {
+		struct rules *rules = node_rules(c->d->node);
+
+		src.rules = rules;
+		rc = intake_lines(&src, loop_prepare_pool(c->d->loop),
+			c->d->writer, l->text, l->len, l->count, results, err);
+		rules_unref(rules);
+		if (rc || !any_busy(results, l->count))
+			break;
+		(void)usleep(RULES_WAIT_US);
+	}
 	staged_release(c->staged);
-	rules_unref(rules);
 	return rc;
 }
 
