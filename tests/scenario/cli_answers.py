@@ -137,7 +137,10 @@ def check_signals(folder, domain, tar):
             while p.poll() is None and not list(scratch.iterdir()):
                 time.sleep(0.001)
             for there in scratch.iterdir():
-                assert there.stat().st_mode & 0o077 == 0, there
+                try:
+                    assert there.stat().st_mode & 0o077 == 0, there
+                except FileNotFoundError:
+                    pass  # it was done before the signal came
                 caught += 1
             p.send_signal(number)
             p.wait(60)
@@ -150,7 +153,9 @@ def check_broken(folder, domain, village):
     copy = folder / "a copy"
     shutil.copytree(village.data, copy, ignore=shutil.ignore_patterns("control.sock"))
     shutil.rmtree(copy / "index")
-    for args in (["list"], ["fsck"], ["status"]):
+    # fsck needs no index: the segments are the truth.
+    assert "all good" in domain.tools.run("-C", copy, "fsck").stdout
+    for args in (["list"], ["status"]):
         p = domain.tools.run("-C", copy, *args, check=False)
         said = expect(p, 3, "the index in %s is missing" % copy, "'%s' fsck --rebuild" % copy)
         assert "segments" in said, said
