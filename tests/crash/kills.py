@@ -191,7 +191,8 @@ class Life:
         self.town.link.up()
         self.town.control("POST", "/sync", "{}")
         self.d.settled()
-        net.wait(lambda: self.county.status()["wanted"] == 0, "all attachments are at the county")
+        for n in (self.county, self.town):
+            net.wait(lambda: n.status()["wanted"] == 0, "all attachments are at %s" % n.name)
         self.county.stop()
         self.town.stop()
         judge.check(self.tools, self.county.data, self.book, self.material.folder, self.rng, sample=200)

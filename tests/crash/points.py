@@ -269,7 +269,7 @@ class Case:
                 raise Broken("%s: node.yaml is there and there is no node" % node.name)
         else:
             p = self.run("-C", self.data, "put", "-", stdin="")
-            if p.returncode == 0 or "there is no node" not in p.stderr:
+            if p.returncode == 0 or not ("there is no node" in p.stderr or "node.yaml is gone" in p.stderr):
                 raise Broken("half a node: %s" % p.stderr)
             shutil.rmtree(self.data)
             self.tools.run(*args)

@@ -225,6 +225,7 @@ class Story:
         self.env = dict(os.environ, LC_ALL="C.UTF-8", LD_PRELOAD=str(base.build / "tests/crash/powercut.so"),
                         POWERCUT_DATA=str(self.data), POWERCUT_TRACE=str(self.trace))
         self.told = []  # (place, line of output)
+        self.seen = []  # (place, what a child was told)
         self.verdict = self.judge_records
 
     def here(self):
@@ -265,7 +266,7 @@ class Story:
         if how < 0.5:
             return rng.choice(self.syncs)
         if how < 0.75:
-            return rng.choice(self.told)[0]
+            return rng.choice(self.told + self.seen)[0]
         return rng.choice(self.ends)
 
     def book(self, cut):
@@ -327,6 +328,21 @@ class Story:
         if tools.json("-C", target, "status")["governance"]["serial"] != 2:
             raise Broken("head 2 is not in force")
         judge.check_log(tools, target, book)
+        judge.check_fsck(tools, target)
+
+    def judge_sync(self, target, cut, rng, folder):
+        """What the county countersigned it has."""
+        tools, book = self.base.tools, judge.Book()
+        tools.run("-C", target, "put", "-", stdin="")
+        held = {l["origin"]: l["checkpoint"] for l in tools.json("-C", target, "status")["logs"]}
+        for place, log in self.seen:
+            if place > cut:
+                break
+            book.see(log["origin"], log["cosigned"], log["root"])
+            if held.get(log["origin"], 0) < log["cosigned"]:
+                raise Broken("%d entries were countersigned, %s are here" % (log["cosigned"], held))
+        for origin in (o for o in held if held[o]):
+            judge.check_log(tools, target, book, origin)
         judge.check_fsck(tools, target)
 
     def judge_records(self, target, cut, rng, folder):
@@ -435,8 +451,43 @@ class Base:
         s.verdict = s.judge_adopt
         return s.finish()
 
+    def sync(self):
+        """The county's daemon takes in the township's log and attachments."""
+        s = self.story("sync", self.county.data)
+        self.county.run("governance", "adopt", self.d.gov)
+        judge.clone(self.county.data, s.data)
+        judge.clone(s.data, s.snapshot)
+        own, self.county.data = self.county.data, s.data
 
-DEEDS = ("put", "erase", "killed", "retold", "init", "adopt")
+        def look():
+            log = self.town.status()["logs"][0]
+            # The root is that of the size; countersigned may be less.
+            if log["cosigned"] and log["cosigned"] == log["size"]:
+                s.seen.append((s.here(), log))
+                return True
+            return False
+        try:
+            self.county.start(s.env)
+            self.town.start()
+            self.town.link.up()
+            for _ in range(5):
+                self.town.put("\n".join(self.take(s, 9)).encode(), self.files)
+                self.town.control("POST", "/sync", "{}")
+                net.wait(look, "the county countersigns")
+            net.wait(lambda: self.county.status()["wanted"] == 0, "all attachments are at the county")
+            self.county.kill()
+            self.town.stop()
+        finally:
+            self.town.link.down()
+            for n in (self.county, self.town):
+                if n.process:
+                    n.kill()
+            self.county.data = own
+        s.verdict = s.judge_sync
+        return s.finish()
+
+
+DEEDS = ("put", "erase", "killed", "retold", "init", "adopt", "sync")
 
 
 def main():
