@@ -52,7 +52,10 @@ static enum err_code lmdb_err(struct err *err, int code, const char *doing)
 	enum err_code rc = ERR_INTERNAL;
 
 	if (is_bad(code))
-		rc = ERR_CORRUPT;
+		return err_set(err, ERR_CORRUPT,
+			"index: %s: %s; it is made anew when the node is "
+			"opened next",
+			doing, mdb_strerror(code));
 	else if (code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT)
 		rc = ERR_FULL;
 	else if (code == MDB_READERS_FULL)
@@ -258,11 +261,14 @@ static int walk_tables(const char *dir)
 enum err_code index_walk(const char *dir, struct err *err)
 {
 	char *path = file_join(dir, "data.mdb");
-	bool there = path && file_exists(path);
+	bool there;
 	int status;
 	pid_t pid;
 	int bad;
 
+	if (!path)
+		return err_nomem(err);
+	there = file_exists(path);
 	free(path);
 	if (!there)
 		return err_set(
