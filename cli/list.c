@@ -1,5 +1,7 @@
 /* list.c - `cundang list`: records in the order of their arrival. */
 #include <inttypes.h>
+#include <libintl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +25,7 @@ struct list {
 	const char *series, *from;
 	bool system;
 	size_t limit, window, count, cap;
+	size_t damaged; /* left out */
 	struct row *row;
 };
 
@@ -61,8 +64,15 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 	struct run run = {0};
 	enum err_code rc;
 
-	if ((rc = store_log_by_id(l->store, log, &info, err)) ||
-		(rc = store_read(l->store, log, seq, 1, 0, &run, err)) ||
+	if ((rc = store_log_by_id(l->store, log, &info, err)))
+		goto out;
+	if ((rc = store_read(l->store, log, seq, 1, 0, &run, err)) ==
+		ERR_CORRUPT) {
+		l->damaged++;
+		rc = ERR_OK;
+		goto out;
+	}
+	if (rc ||
 		(rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
 			 &row.entry, err)))
 		goto out;
@@ -187,6 +197,16 @@ static enum err_code run_list(
 		: limit > WINDOW_MOST	? WINDOW_MOST
 					: l.limit;
 	rc = args_has(a, "after") ? after(&l, from, err) : newest(&l, err);
+	if (rc == ERR_OK && l.damaged) {
+		fprintf(stderr,
+			ngettext("%zu damaged record is left out: cundang fsck "
+				 "tells where.\n",
+				"%zu damaged records are left out: cundang "
+				"fsck tells where.\n",
+				l.damaged),
+			l.damaged);
+		c->damaged = true;
+	}
 	free(l.row);
 	node_close(n);
 	return rc;

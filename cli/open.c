@@ -1,5 +1,6 @@
 /* open.c - the way to the node: through its daemon, or its directory. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -88,6 +89,37 @@ enum err_code open_reader(struct cli *c, struct node **out, struct err *err)
 	return rc ? open_failed(c, rc, err) : rc;
 }
 
+#define DAMAGES_TOLD 5
+
+static enum err_code tell_damage(
+	void *arg, const char *where, const char *what, struct err *err)
+{
+	size_t *count = arg;
+
+	(void)err;
+	if (++*count > DAMAGES_TOLD)
+		return ERR_OK;
+	fprintf(stderr, _("DAMAGE %s: "), where);
+	out_reason(stderr, what);
+	fputc('\n', stderr);
+	return ERR_OK;
+}
+
+/* The command goes on: what is left can be used. */
+static void tell_damages(struct node *n)
+{
+	size_t count = 0;
+
+	(void)!store_damage_each(n->store, tell_damage, &count, NULL);
+	if (n->cut)
+		fputs(_("The end of the log is damaged or gone; a new log goes "
+			"on.\n"),
+			stderr);
+	if (count)
+		fputs(_("Nothing was deleted: cundang fsck tells all.\n"),
+			stderr);
+}
+
 static void rest(void)
 {
 	const struct timespec t = {.tv_nsec = START_PAUSE_MS * 1000000L};
@@ -120,6 +152,8 @@ enum err_code open_writer(struct cli *c, struct control **control,
 			c->quoted);
 	} else if (rc) {
 		rc = open_failed(c, rc, err);
+	} else {
+		tell_damages(*node);
 	}
 	return rc;
 }

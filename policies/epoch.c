@@ -237,11 +237,12 @@ static enum err_code read_first(
 {
 	struct run run = {0};
 	struct log_info own;
+	size_t skipped;
 	enum err_code rc;
 
 	if ((rc = store_log_own(n->store, &own, err)) ||
-		(rc = store_read(n->store, own.id, 0, 2,
-			 LABEL_BIT(LABEL_INTERNAL), &run, err)))
+		(rc = store_read_past(n->store, own.id, 0, 2,
+			 LABEL_BIT(LABEL_INTERNAL), &run, &skipped, err)))
 		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 	for (size_t i = 0; i < run.count && !out->any; i++) {
 		const struct record *r = &run.record[i];

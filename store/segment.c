@@ -243,13 +243,25 @@ static enum err_code head_from(
 	return item_parse(bytes, (size_t)n, out, err);
 }
 
+/* For an item: where a file is gone, what stood in it is damaged. */
+static enum err_code open_for(
+	struct segments *g, struct place at, int *fd, struct err *err)
+{
+	enum err_code rc = open_file(g, at.segment, O_RDONLY, fd, err);
+
+	return rc == ERR_NOT_FOUND
+		? at_place(err, err_set(err, ERR_CORRUPT, "the file is gone"),
+			  at)
+		: rc;
+}
+
 enum err_code segment_head_at(
 	struct segments *g, struct place at, struct item *out, struct err *err)
 {
 	enum err_code rc;
 	int fd = -1;
 
-	if ((rc = open_file(g, at.segment, O_RDONLY, &fd, err)))
+	if ((rc = open_for(g, at, &fd, err)))
 		return rc;
 	rc = head_from(fd, at.offset, out, err);
 	close(fd);
@@ -289,7 +301,7 @@ enum err_code segment_item(struct segments *g, struct place at,
 	enum err_code rc;
 	int fd = -1;
 
-	if ((rc = open_file(g, at.segment, O_RDONLY, &fd, err)))
+	if ((rc = open_for(g, at, &fd, err)))
 		return rc;
 	buf_clear(payload);
 	rc = head_from(fd, at.offset, head, err);
