@@ -9,5 +9,6 @@
 #include "policies/exchange.h"
 #include "policies/governance.h"
 #include "policies/node.h"
+#include "policies/repeat.h"
 #include "policies/rules.h"
 #include "policies/series.h"

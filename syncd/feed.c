@@ -27,6 +27,7 @@ struct reading {
 	size_t room, lines;
 	struct log_info log; /* of the records being read; id 0 for none */
 	bool has_log;
+	bool others; /* its node has other logs here */
 };
 
 /* ---- filter ---- */
@@ -135,6 +136,24 @@ enum err_code feed_record(const struct rules *rules, const struct grant *g,
 	return write_document(rules, g, origin, seq, r, out, err);
 }
 
+/* A line of its own, unless the record is not asked for or came before. */
+static enum err_code pass(struct reading *rd, const struct entry *e,
+	uint64_t seq, bool *out, struct err *err)
+{
+	bool repeats = false;
+	enum err_code rc = ERR_OK;
+
+	if (!wanted(rd, e)) {
+		*out = true;
+		return ERR_OK;
+	}
+	if (rd->others)
+		rc = record_repeats(rd->node, &rd->log, seq, e, &repeats, err);
+	if (rc == ERR_OK)
+		*out = repeats;
+	return rc;
+}
+
 static enum err_code write_line(struct reading *rd, const struct entry *e,
 	uint64_t seq, const struct record *r, struct err *err)
 {
@@ -169,6 +188,7 @@ static enum err_code write_run(struct reading *rd, const struct place *places,
 	struct entry e;
 	size_t len = rd->out->len;
 	enum err_code rc;
+	bool passed;
 
 	for (size_t i = 0; i < run->count && !full(rd); i++) {
 		const struct record *r = &run->record[i];
@@ -176,9 +196,11 @@ static enum err_code write_run(struct reading *rd, const struct place *places,
 
 		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 			return rc;
+		if ((rc = pass(rd, &e, places[i].seq, &passed, err)))
+			return rc;
 		rd->at.arrival = places[i].arrival;
 		len = rd->out->len;
-		if (wanted(rd, &e) &&
+		if (!passed &&
 			(rc = write_line(rd, &e, places[i].seq, r, err))) {
 			/* Half a line is none. */
 			rd->out->len = len;
@@ -221,8 +243,10 @@ static enum err_code read_stretch(struct reading *rd, const struct place *first,
 	enum err_code rc;
 
 	if ((!rd->has_log || rd->log.id != first->log) &&
-		(rc = store_log_by_id(
-			 rd->node->store, first->log, &rd->log, err)))
+		((rc = store_log_by_id(
+			  rd->node->store, first->log, &rd->log, err)) ||
+			(rc = log_has_others(
+				 rd->node, &rd->log, &rd->others, err))))
 		return rc;
 	rd->has_log = true;
 	/* Singles of a sparse log, and those ahead of their turn. */
