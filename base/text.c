@@ -12,23 +12,60 @@ static const char base64url_alphabet[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char hex_digits[] = "0123456789abcdef";
 
+/* Sixteen digits at a time; any processor has something for these. */
+typedef int8_t lanes __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
+
+/* Values below 64 to digits: runs of the alphabet, each a step from the one
+ * before, the last two of one digit. */
+static lanes digits_of(lanes x, int8_t step62, int8_t step63)
+{
+	lanes c = x + 'A';
+
+	c += (lanes)(x > 25) & ('a' - 'Z' - 1);
+	c += (lanes)(x > 51) & ('0' - 'z' - 1);
+	c += (lanes)(x > 61) & step62;
+	return c + ((lanes)(x > 62) & step63);
+}
+
+/* The first six of the eight bytes that are read. */
+static uint64_t six_bytes(const uint8_t *in)
+{
+	uint64_t x;
+
+	memcpy(&x, in, 8);
+	return be64toh(x) >> 16;
+}
+
+/* From twelve bytes of the fourteen that are read: halves of six bytes are
+ * spread to two of three, to four of twelve bits, to eight of six. */
+static inline void encode_sixteen(
+	const uint8_t *in, char *out, int8_t step62, int8_t step63)
+{
+	halves v = {six_bytes(in), six_bytes(in + 6)};
+	uint64_t x;
+
+	v = (v & 0xffffff000000) << 8 | (v & 0xffffff);
+	v = (v & 0x00fff00000fff000) << 4 | (v & 0x00000fff00000fff);
+	v = (v & 0x0fc00fc00fc00fc0) << 2 | (v & 0x003f003f003f003f);
+	v = (halves)digits_of((lanes)v, step62, step63);
+	x = htobe64(v[0]);
+	memcpy(out, &x, 8);
+	x = htobe64(v[1]);
+	memcpy(out + 8, &x, 8);
+}
+
 /* Without padding and NUL; returns the length. */
 static size_t encode(
 	const char *alphabet, const uint8_t *in, size_t len, char *out)
 {
+	const int8_t step62 = (int8_t)(alphabet[62] - ('9' + 1));
+	const int8_t step63 = (int8_t)(alphabet[63] - alphabet[62] - 1);
 	char *to = out;
 	uint32_t v;
 
-	/* Six bytes at a time, from eight that are read at once. */
-	for (; len >= 8; len -= 6, in += 6) {
-		uint64_t x;
-
-		memcpy(&x, in, 8);
-		x = be64toh(x);
-		for (int i = 0; i < 8; i++)
-			to[i] = alphabet[x >> (58 - 6 * i) & 63];
-		to += 8;
-	}
+	for (; len >= 14; len -= 12, in += 12, to += 16)
+		encode_sixteen(in, to, step62, step63);
 	for (; len >= 3; len -= 3, in += 3) {
 		v = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
 		*to++ = alphabet[v >> 18];

@@ -44,6 +44,35 @@ struct digest sha256_final(struct sha256 *h)
 	return d;
 }
 
+static void put_be(uint8_t *p, uint64_t v, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
+}
+
+/* SHA256_Final() costs as much as two blocks: it copies, clears and cleanses.
+ * Of a message whose last bytes begin a block all that can be done in place. */
+struct digest sha256_finish(struct sha256 *h, uint8_t *last, size_t len)
+{
+	SHA256_CTX *c = context(h);
+	size_t end = (len + 8) / BLOCK_SIZE * BLOCK_SIZE + BLOCK_SIZE;
+	uint64_t bits;
+	struct digest d;
+
+	if (c->num) {
+		sha256_update(h, last, len);
+		return sha256_final(h);
+	}
+	bits = ((uint64_t)c->Nh << 32 | c->Nl) + 8 * (uint64_t)len;
+	last[len] = 0x80;
+	memset(last + len + 1, 0, end - 8 - len - 1);
+	put_be(last + end - 8, bits, 8);
+	SHA256_Update(c, last, end);
+	for (int i = 0; i < DIGEST_SIZE / 4; i++)
+		put_be(d.b + 4 * i, c->h[i], 4);
+	return d;
+}
+
 struct digest digest_of(const void *data, size_t len)
 {
 	struct sha256 h;
@@ -87,16 +116,24 @@ void hmac_fini(struct hmac_key *k)
 	OPENSSL_cleanse(k, sizeof(*k));
 }
 
+struct digest hmac_finish(
+	const struct hmac_key *k, struct sha256 *h, uint8_t *last, size_t len)
+{
+	struct digest d = sha256_finish(h, last, len);
+	uint8_t inner[DIGEST_SIZE + SHA256_PAD];
+
+	memcpy(inner, d.b, DIGEST_SIZE);
+	*h = k->outer;
+	return sha256_finish(h, inner, DIGEST_SIZE);
+}
+
 struct digest hmac_of(const struct hmac_key *k, const void *data, size_t len)
 {
 	struct sha256 h = k->inner;
-	struct digest d;
+	uint8_t nothing[SHA256_PAD];
 
 	sha256_update(&h, data, len);
-	d = sha256_final(&h);
-	h = k->outer;
-	sha256_update(&h, d.b, sizeof(d.b));
-	return sha256_final(&h);
+	return hmac_finish(k, &h, nothing, 0);
 }
 
 bool digest_equal(const struct digest *a, const struct digest *b)

@@ -23,6 +23,11 @@ struct sha256 {
 void sha256_init(struct sha256 *h);
 void sha256_update(struct sha256 *h, const void *data, size_t len);
 struct digest sha256_final(struct sha256 *h);
+/* Room behind the last bytes, for what SHA-256 adds to a message. */
+#define SHA256_PAD 72
+/* As sha256_update() with the last `len` bytes and sha256_final(), in one call
+ * of the hash: writes the padding into `last`, SHA256_PAD bytes behind them. */
+struct digest sha256_finish(struct sha256 *h, uint8_t *last, size_t len);
 struct digest digest_of(const void *data, size_t len);
 
 /* A prepared HMAC key: the two pad states, so a short message costs two
@@ -33,6 +38,10 @@ struct hmac_key {
 void hmac_init(struct hmac_key *k, const void *key, size_t len);
 void hmac_fini(struct hmac_key *k);
 struct digest hmac_of(const struct hmac_key *k, const void *data, size_t len);
+/* Ends a message that began with a copy of k->inner; `last` is as in
+ * sha256_finish(). */
+struct digest hmac_finish(
+	const struct hmac_key *k, struct sha256 *h, uint8_t *last, size_t len);
 
 bool digest_equal(const struct digest *a, const struct digest *b);
 int digest_compare(const struct digest *a, const struct digest *b);

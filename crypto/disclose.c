@@ -1,6 +1,7 @@
 /* disclose.c - salted commitments to the fields of a part (RFC 9901). */
 #include "crypto/disclose.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,30 @@ static bool take_escape(struct scan *s, char *out)
 	return !memchr(to, *out, sizeof(to) - 1);
 }
 
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS (ONES << 7)
+
+/* Eight bytes at a time, to the first that does not stand for itself: a quote,
+ * a backslash or what is below a blank.  Borrows go upwards only, so the lowest
+ * byte that is told is one. */
+static void skip_plain(struct scan *s)
+{
+	uint64_t x, quote, slash, found;
+
+	for (; s->end - s->at >= 8; s->at += 8) {
+		memcpy(&x, s->at, 8);
+		x = le64toh(x);
+		quote = x ^ ONES * '"';
+		slash = x ^ ONES * '\\';
+		found = ((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) |
+			((x - ONES * ' ') & ~x);
+		if ((found &= HIGHS)) {
+			s->at += __builtin_ctzll(found) / 8;
+			return;
+		}
+	}
+}
+
 /* A string; `out` is what stands between its quotes, as written. */
 static bool take_string(struct scan *s, struct span *out)
 {
@@ -97,6 +122,9 @@ static bool take_string(struct scan *s, struct span *out)
 		return false;
 	start = s->at;
 	while (s->at < s->end) {
+		skip_plain(s);
+		if (s->at == s->end)
+			break;
 		c = *s->at++;
 		if (c == '"') {
 			*out = (struct span){
@@ -110,20 +138,18 @@ static bool take_string(struct scan *s, struct span *out)
 	return false;
 }
 
-static bool skip_scalar(struct scan *s)
+static bool skip_word(struct scan *s, const char *word, size_t len)
 {
-	static const char *const words[] = {"true", "false", "null"};
+	if ((size_t)(s->end - s->at) < len || memcmp(s->at, word, len) != 0)
+		return false;
+	s->at += len;
+	return true;
+}
+
+static bool skip_number(struct scan *s)
+{
 	const char *start = s->at;
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		size_t len = strlen(words[i]);
-
-		if ((size_t)(s->end - s->at) >= len &&
-			!memcmp(s->at, words[i], len)) {
-			s->at += len;
-			return true;
-		}
-	}
 	while (s->at < s->end && *s->at &&
 		((*s->at >= '0' && *s->at <= '9') || strchr("+-.eE", *s->at)))
 		s->at++;
@@ -162,23 +188,27 @@ static bool skip_value(struct scan *s, unsigned depth)
 	case '{':
 	case '[':
 		return depth && skip_container(s, *s->at == '{', depth - 1);
+	case 't':
+		return skip_word(s, "true", 4);
+	case 'f':
+		return skip_word(s, "false", 5);
+	case 'n':
+		return skip_word(s, "null", 4);
 	default:
-		return skip_scalar(s);
+		return skip_number(s);
 	}
 }
 
 #define NESTED_LIMIT (JSON_DEPTH_LIMIT + 2)
 
-static bool span_is(const struct span *a, const char *text)
-{
-	return a->len == strlen(text) && !memcmp(a->s, text, a->len);
-}
-
 /* Names with a meaning of their own in RFC 9901, and the empty one, whose salt
  * is the part's. */
 static bool name_reserved(const struct span *name)
 {
-	return name->len == 0 || span_is(name, "_sd") || span_is(name, "...");
+	return name->len == 0 ||
+		(name->len == 3 &&
+			(!memcmp(name->s, "_sd", 3) ||
+				!memcmp(name->s, "...", 3)));
 }
 
 /* Feeds what a string as written stands for. */
@@ -202,32 +232,44 @@ static void feed_unescaped(struct sha256 *h, const struct span *raw)
 	}
 }
 
+/* Names are short, and few have an escape: the others go in one piece. */
+#define NAME_ROOM 112
+#define PREFIX_ROOM 16 /* a label and the NUL behind it, the separator */
+
 static void salt_of(const struct hmac_key *k, enum label label,
 	const struct span *raw_name, char out[SALT_TEXT_SIZE])
 {
+	uint8_t text[PREFIX_ROOM + NAME_ROOM + SHA256_PAD];
+	size_t len = strlen(names[label]) + 1;
 	struct sha256 h = k->inner;
 	struct digest d;
 
-	/* With the NUL behind the label, which is the separator. */
-	sha256_update(&h, names[label], strlen(names[label]) + 1);
-	feed_unescaped(&h, raw_name);
-	d = sha256_final(&h);
-	h = k->outer;
-	sha256_update(&h, d.b, sizeof(d.b));
-	d = sha256_final(&h);
+	memcpy(text, names[label], len);
+	if (raw_name->len <= NAME_ROOM &&
+		!memchr(raw_name->s, '\\', raw_name->len)) {
+		memcpy(text + len, raw_name->s, raw_name->len);
+		len += raw_name->len;
+	} else {
+		sha256_update(&h, text, len);
+		feed_unescaped(&h, raw_name);
+		len = 0;
+	}
+	d = hmac_finish(k, &h, text, len);
 	base64url_encode(d.b, SALT_SIZE, out);
 }
 
 /* SHA-256 over the base64url of what is added. */
 #define PIECE 768
+#define PIECE_TEXT (PIECE / 3 * 4)
 
 struct encoder {
 	struct sha256 h;
 	size_t len;
-	uint8_t piece[PIECE]; /* a multiple of 3, so no padding inside */
+	uint8_t piece[PIECE];
 };
 
 _Static_assert(PIECE % 3 == 0, "a piece must encode without padding");
+_Static_assert(PIECE_TEXT % 64 == 0, "a piece must encode to whole blocks");
 
 static void encoder_init(struct encoder *e)
 {
@@ -237,13 +279,13 @@ static void encoder_init(struct encoder *e)
 
 static void encoder_flush(struct encoder *e)
 {
-	char text[BASE64URL_SIZE(PIECE)];
+	char text[PIECE_TEXT + 1];
 
 	sha256_update(&e->h, text, base64url_encode(e->piece, e->len, text));
 	e->len = 0;
 }
 
-static void encoder_add(struct encoder *e, const void *data, size_t len)
+static void encoder_add_long(struct encoder *e, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
@@ -261,15 +303,24 @@ static void encoder_add(struct encoder *e, const void *data, size_t len)
 	}
 }
 
-static void encoder_str(struct encoder *e, const char *s)
+static inline void encoder_add(struct encoder *e, const void *data, size_t len)
 {
-	encoder_add(e, s, strlen(s));
+	if (len >= PIECE - e->len) {
+		encoder_add_long(e, data, len);
+		return;
+	}
+	memcpy(e->piece + e->len, data, len);
+	e->len += len;
 }
+
+#define ENCODE(e, literal) encoder_add(e, literal, sizeof(literal) - 1)
 
 static struct digest encoder_final(struct encoder *e)
 {
-	encoder_flush(e);
-	return sha256_final(&e->h);
+	char text[PIECE_TEXT + SHA256_PAD];
+	size_t len = base64url_encode(e->piece, e->len, text);
+
+	return sha256_finish(&e->h, (uint8_t *)text, len);
 }
 
 /* A field digest as text.  They are sorted as text, which is not the order of
@@ -285,13 +336,13 @@ static void field_digest(const char *salt, const struct span *name,
 	struct digest d;
 
 	encoder_init(&e);
-	encoder_str(&e, "[\"");
-	encoder_str(&e, salt);
-	encoder_str(&e, "\",\"");
+	ENCODE(&e, "[\"");
+	encoder_add(&e, salt, SALT_TEXT_SIZE - 1);
+	ENCODE(&e, "\",\"");
 	encoder_add(&e, name->s, name->len);
-	encoder_str(&e, "\",");
+	ENCODE(&e, "\",");
 	encoder_add(&e, value->s, value->len);
-	encoder_str(&e, "]");
+	ENCODE(&e, "]");
 	d = encoder_final(&e);
 	digest_base64url(&d, out->text);
 }
@@ -329,17 +380,19 @@ static struct digest close_part(const struct hmac_key *k, enum label label,
 	sort_fields(fields, count);
 	salt_of(k, label, &no_name, salt);
 	encoder_init(&e);
-	encoder_str(&e, "[\"");
-	encoder_str(&e, salt);
-	encoder_str(&e, "\",\"");
-	encoder_str(&e, names[label]);
-	encoder_str(&e, "\",{\"_sd\":[");
+	ENCODE(&e, "[\"");
+	encoder_add(&e, salt, SALT_TEXT_SIZE - 1);
+	ENCODE(&e, "\",\"");
+	encoder_add(&e, names[label], strlen(names[label]));
+	ENCODE(&e, "\",{\"_sd\":[");
 	for (size_t i = 0; i < count; i++) {
-		encoder_str(&e, i ? ",\"" : "\"");
+		if (i)
+			ENCODE(&e, ",");
+		ENCODE(&e, "\"");
 		encoder_add(&e, fields[i].text, DIGEST_TEXT_SIZE - 1);
-		encoder_str(&e, "\"");
+		ENCODE(&e, "\"");
 	}
-	encoder_str(&e, "]}]");
+	ENCODE(&e, "]}]");
 	return encoder_final(&e);
 }
 

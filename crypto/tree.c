@@ -21,12 +21,14 @@ struct digest tree_leaf(const void *data, size_t len)
  * on. */
 struct digest tree_node(const struct digest *left, const struct digest *right)
 {
-	uint8_t bytes[1 + 2 * DIGEST_SIZE];
+	uint8_t bytes[1 + 2 * DIGEST_SIZE + SHA256_PAD];
+	struct sha256 h;
 
 	bytes[0] = 0x01;
 	memcpy(bytes + 1, left->b, DIGEST_SIZE);
 	memcpy(bytes + 1 + DIGEST_SIZE, right->b, DIGEST_SIZE);
-	return digest_of(bytes, sizeof(bytes));
+	sha256_init(&h);
+	return sha256_finish(&h, bytes, 1 + 2 * DIGEST_SIZE);
 }
 
 struct digest tree_empty(void)

@@ -44,6 +44,39 @@ static void base64_vectors(void **state)
 	assert_int_equal(ran, 7);
 }
 
+/* One digit at a time, and back. */
+static void base64_of_any_length_is_digit_by_digit_the_same(void **state)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789-_";
+	uint8_t bytes[200], back[sizeof(bytes)];
+	char text[BASE64URL_SIZE(sizeof(bytes))];
+	size_t got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * i * 41 + i * 7);
+	for (size_t len = 0; len <= sizeof(bytes); len++) {
+		size_t n = base64url_encode(bytes, len, text);
+
+		assert_int_equal(n, (len * 4 + 2) / 3);
+		for (size_t i = 0; i < n; i++) {
+			size_t at = i * 6 / 8;
+			unsigned two = (unsigned)bytes[at] << 8;
+
+			if (at + 1 < len)
+				two |= bytes[at + 1];
+			assert_int_equal(
+				text[i], digits[two >> (10 - i * 6 % 8) & 63]);
+		}
+		assert_true(
+			base64url_decode(text, n, back, sizeof(back), &got));
+		assert_int_equal(got, len);
+		assert_memory_equal(back, bytes, len);
+	}
+}
+
 static void base64_alphabets_differ_in_two_digits(void **state)
 {
 	static const uint8_t bytes[] = {0xfb, 0xef, 0xff};
@@ -256,6 +289,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base64_vectors),
+		cmocka_unit_test(
+			base64_of_any_length_is_digit_by_digit_the_same),
 		cmocka_unit_test(base64_alphabets_differ_in_two_digits),
 		cmocka_unit_test(base64_is_strict),
 		cmocka_unit_test(base64_stays_within_its_room),
