@@ -224,15 +224,15 @@ static enum err_code fresh_digests(const struct record *from, struct record *to,
 
 /* What was destroyed stays destroyed. */
 static enum err_code erase_again(struct batch *b, uint32_t log, uint64_t seq,
-	uint8_t erased, struct err *err)
+	const struct record *from, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
 	for (unsigned l = 0; rc == ERR_OK && l < LABEL_COUNT; l++) {
 		struct erase_target t = {log, seq, (enum label)l};
 
-		if (erased & LABEL_BIT(l))
-			rc = batch_erase(b, &t, 1, err);
+		if (from->erased & LABEL_BIT(l))
+			rc = batch_erase(b, &t, 1, &from->erasure[l], err);
 	}
 	return rc;
 }
@@ -273,7 +273,7 @@ static enum err_code append_again(struct batch *b, const struct again *a,
 	r.leaf = tree_leaf(text.data, text.len);
 	if ((rc = batch_log_own(b, &own, err)) ||
 		(rc = batch_append(b, own.id, &r, &seq, err)) ||
-		(rc = erase_again(b, own.id, seq, from->erased, err)))
+		(rc = erase_again(b, own.id, seq, from, err)))
 		goto out;
 	rc = refer_again(b, a, own.id, seq, &r, err);
 out:

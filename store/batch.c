@@ -102,6 +102,7 @@ void batch_abort(struct batch *b)
 	free(b->prints);
 	free(b->refs);
 	free(b->marks);
+	free(b->orders);
 	free(b->taken);
 	free(b->doomed);
 	b->s->batching = false;
@@ -366,19 +367,22 @@ static enum err_code check_room(
 static enum err_code check_erased(struct batch *b, uint32_t log, uint64_t seq,
 	const struct record *r, struct err *err)
 {
+	struct erasure why[LABEL_COUNT];
+	char text[ERASURE_TEXT_SIZE];
 	uint8_t erased = 0;
 	enum err_code rc;
 
 	if (!index_count(b->view.txn, DB_ERASED))
 		return ERR_OK;
-	if ((rc = view_erased(&b->view, log, seq, &erased, err)))
+	if ((rc = view_erased(&b->view, log, seq, &erased, why, err)))
 		return rc;
 	for (int l = 0; l < LABEL_COUNT; l++)
 		if (erased & r->have & LABEL_BIT(l))
 			return err_set(err, ERR_ERASED,
 				"the %s part of entry %" PRIu64
-				" was destroyed here",
-				label_name((enum label)l), seq);
+				" was destroyed here: %s",
+				label_name((enum label)l), seq,
+				erasure_text(&why[l], text));
 	return ERR_OK;
 }
 
@@ -737,38 +741,65 @@ out:
 
 /* ---- erasing ---- */
 
-enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
-	size_t count, struct err *err)
+/* A record of this very batch loses the part. */
+static void erase_pending(struct batch *b, const struct erase_target *t)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < b->pending_count; i++) {
+		struct pending *p = &b->pending[i];
+
+		if (p->log != t->log || p->seq != t->seq)
+			continue;
+		p->have &= (uint8_t)~LABEL_BIT(t->label);
+		p->erased |= LABEL_BIT(t->label);
+	}
+}
+
+static enum err_code add_order(
+	struct batch *b, const struct erasure *order, struct err *err)
+{
+	if (!erasure_valid(order))
+		return err_set(err, ERR_INVALID,
+			"an erasure needs a time up to the year 9999, and a "
+			"reason of at most %d bytes of text",
+			ERASURE_WHY_SIZE - 1);
+	if (b->order_count &&
+		erasure_equal(&b->orders[b->order_count - 1], order))
+		return ERR_OK;
+	if (!grow(&b->orders, &b->order_cap, b->order_count,
+		    sizeof(*b->orders)))
+		return err_nomem(err);
+	b->orders[b->order_count++] = *order;
+	return ERR_OK;
+}
+
+static enum err_code add_mark(struct batch *b, const struct erase_target *t,
+	const struct erasure *order, struct err *err)
+{
+	if (!grow(&b->marks, &b->mark_cap, b->mark_count, sizeof(*b->marks)))
+		return err_nomem(err);
+	b->marks[b->mark_count++] = (struct mark){*t, b->order_count - 1};
+	return erased_put(b->view.txn, t, order, err);
+}
+
+enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
+	size_t count, const struct erasure *order, struct err *err)
+{
+	enum err_code rc = add_order(b, order, err);
+
+	for (size_t i = 0; i < count && !rc; i++) {
 		const struct erase_target *t = &targets[i];
 		struct key k = key_of_part(t->log, (uint8_t)t->label, t->seq);
 		struct batch_log *l;
-		enum err_code rc;
 
 		if ((rc = batch_log_of(b, t->log, &l, err)))
-			return rc;
+			break;
 		rc = index_get(
 			b->view.txn, DB_ERASED, key_bytes(&k), NULL, err);
 		if (rc == ERR_OK)
 			continue;
-		for (size_t p = 0; p < b->pending_count; p++) {
-			if (b->pending[p].log != t->log ||
-				b->pending[p].seq != t->seq)
-				continue;
-			b->pending[p].have &= (uint8_t)~LABEL_BIT(t->label);
-			b->pending[p].erased |= LABEL_BIT(t->label);
-		}
-		if (rc != ERR_NOT_FOUND ||
-			(rc = index_put(b->view.txn, DB_ERASED, key_bytes(&k),
-				 (struct bytes){"", 0}, err)) ||
-			(!grow(&b->marks, &b->mark_cap, b->mark_count,
-				 sizeof(*b->marks)) &&
-				(rc = err_nomem(err)))) {
+		erase_pending(b, t);
+		if (rc != ERR_NOT_FOUND || (rc = add_mark(b, t, order, err)))
 			b->spoiled = rc;
-			return rc;
-		}
-		b->marks[b->mark_count++] = *t;
 	}
-	return ERR_OK;
+	return rc;
 }

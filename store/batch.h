@@ -25,6 +25,11 @@ struct pending {
 	size_t proof, proof_len;
 };
 
+struct mark {
+	struct erase_target part;
+	size_t order;
+};
+
 struct batch_log {
 	struct log_row row;
 	bool fresh; /* the segments do not know it yet */
@@ -54,8 +59,10 @@ struct batch {
 	size_t print_count, print_cap;
 	struct attachment_ref *refs;
 	size_t ref_count, ref_cap;
-	struct erase_target *marks; /* newly erased */
+	struct mark *marks; /* newly erased */
 	size_t mark_count, mark_cap;
+	struct erasure *orders; /* that the marks name */
+	size_t order_count, order_cap;
 	uint64_t *taken; /* spare keys in use by this batch */
 	size_t taken_count, taken_cap;
 	uint64_t *doomed; /* keys that this batch drops, sorted */

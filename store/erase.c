@@ -6,7 +6,6 @@
 
 #include "store/batch.h"
 
-#define MARK_BYTES 13
 #define MARKS_AT_ONCE ((size_t)1 << 20)
 #define DROP_BLOCK 1
 #define DROP_OBJECT 2
@@ -110,7 +109,7 @@ enum err_code erase_plan(struct batch *b, struct err *err)
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; i < b->mark_count && !rc; i++)
-		rc = plan_target(&p, &b->marks[i], err);
+		rc = plan_target(&p, &b->marks[i].part, err);
 	if (b->doomed_count)
 		qsort(b->doomed, b->doomed_count, sizeof(*b->doomed),
 			compare_u64);
@@ -208,16 +207,21 @@ static enum err_code on_old(
 	return rewrite(g, at, it, err);
 }
 
-static enum err_code write_marks(
-	struct group *g, size_t from, size_t count, struct err *err)
+/* Marks of one order from marks[*from] on. */
+static enum err_code write_marks(struct group *g, size_t *from, struct err *err)
 {
-	struct item it = {.kind = ITEM_ERASED, .count = (uint32_t)count};
+	const struct batch *b = g->b;
+	const size_t order = b->marks[*from].order;
+	struct item it = {.kind = ITEM_ERASED};
 	struct buf payload = BUF_EMPTY;
 	struct buf bytes = BUF_EMPTY;
 	enum err_code rc;
 
-	for (size_t i = from; i < from + count; i++) {
-		const struct erase_target *t = &g->b->marks[i];
+	erasure_write(&b->orders[order], &payload);
+	for (; *from < b->mark_count && b->marks[*from].order == order &&
+		it.count < MARKS_AT_ONCE;
+		++*from, it.count++) {
+		const struct erase_target *t = &b->marks[*from].part;
 
 		buf_u32(&payload, t->log);
 		buf_u64(&payload, t->seq);
@@ -242,14 +246,10 @@ enum err_code erase_write(struct group *g, struct err *err)
 	uint64_t end;
 	enum err_code rc = ERR_OK;
 
-	for (size_t i = 0; i < b->mark_count && !rc; i += MARKS_AT_ONCE) {
-		size_t n = b->mark_count - i;
-
-		rc = write_marks(
-			g, i, n < MARKS_AT_ONCE ? n : MARKS_AT_ONCE, err);
-	}
+	for (size_t i = 0; i < b->mark_count && !rc;)
+		rc = write_marks(g, &i, err);
 	for (size_t i = 0; i < b->mark_count && !rc; i++)
-		rc = refs_erase(&b->view, &b->marks[i], err);
+		rc = refs_erase(&b->view, &b->marks[i].part, err);
 	if (!b->doomed_count)
 		return rc;
 	for (uint32_t n = 1; n <= count && !rc; n++) {
@@ -295,23 +295,22 @@ enum err_code erase_marks_replay(
 	const struct view *v, const struct buf *plain, struct err *err)
 {
 	struct cursor c = cursor_over(plain->data, plain->len);
+	struct erasure why;
+	bool whole = erasure_read(&c, &why);
 	enum err_code rc;
 
-	while (c.left && cursor_ok(&c)) {
+	while (whole && c.left) {
 		struct erase_target t = {.log = cursor_u32(&c)};
-		struct key k;
 
 		t.seq = cursor_u64(&c);
 		t.label = cursor_u8(&c);
-		k = key_of_part(t.log, (uint8_t)t.label, t.seq);
-		if (!cursor_ok(&c) || t.label >= LABEL_COUNT)
-			break;
-		if ((rc = index_put(v->txn, DB_ERASED, key_bytes(&k),
-			     (struct bytes){"", 0}, err)) ||
-			(rc = refs_erase(v, &t, err)))
+		whole = cursor_ok(&c) && t.label < LABEL_COUNT;
+		if (whole &&
+			((rc = erased_put(v->txn, &t, &why, err)) ||
+				(rc = refs_erase(v, &t, err))))
 			return rc;
 	}
-	if (!cursor_done(&c))
+	if (!whole)
 		return err_set(err, ERR_CORRUPT,
 			"marks of erased parts are malformed");
 	return ERR_OK;

@@ -215,8 +215,11 @@ enum err_code view_read(const struct view *v, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, struct err *err);
 enum err_code view_find_id(const struct view *v, const uint8_t uuid[UUID_SIZE],
 	store_id_visit *visit, void *arg, struct err *err);
+/* `out` has LABEL_COUNT places, by label, or is NULL. */
 enum err_code view_erased(const struct view *v, uint32_t log, uint64_t seq,
-	uint8_t *labels, struct err *err);
+	uint8_t *labels, struct erasure *out, struct err *err);
+enum err_code erased_put(struct index_txn *t, const struct erase_target *part,
+	const struct erasure *why, struct err *err);
 
 /* ---- arrival (arrival.c) ---- */
 

@@ -79,19 +79,43 @@ enum err_code entry_locate_proved(const struct view *v, uint32_t log,
 	return read_place(value, out, err);
 }
 
+enum err_code erased_put(struct index_txn *t, const struct erase_target *part,
+	const struct erasure *why, struct err *err)
+{
+	struct key k = key_of_part(part->log, (uint8_t)part->label, part->seq);
+	struct buf value = BUF_EMPTY;
+	enum err_code rc;
+
+	erasure_write(why, &value);
+	if (!(rc = buf_ok(&value, err)))
+		rc = index_put(t, DB_ERASED, key_bytes(&k),
+			(struct bytes){value.data, value.len}, err);
+	buf_free(&value);
+	return rc;
+}
+
 enum err_code view_erased(const struct view *v, uint32_t log, uint64_t seq,
-	uint8_t *labels, struct err *err)
+	uint8_t *labels, struct erasure *out, struct err *err)
 {
 	*labels = 0;
 	for (uint8_t l = 0; l < LABEL_COUNT; l++) {
 		struct key k = key_of_part(log, l, seq);
-		enum err_code rc =
-			index_get(v->txn, DB_ERASED, key_bytes(&k), NULL, err);
+		struct erasure why = {0};
+		struct bytes value;
+		struct cursor c;
+		enum err_code rc = index_get(
+			v->txn, DB_ERASED, key_bytes(&k), &value, err);
 
-		if (rc == ERR_OK)
+		if (!rc) {
+			c = value_cursor(value);
+			if (!erasure_read(&c, &why) || !cursor_done(&c))
+				return row_corrupt(err, "erased");
 			*labels |= LABEL_BIT(l);
-		else if (rc != ERR_NOT_FOUND)
+		} else if (rc != ERR_NOT_FOUND) {
 			return rc;
+		}
+		if (out)
+			out[l] = why;
 	}
 	return ERR_OK;
 }
@@ -188,7 +212,7 @@ static enum err_code read_entry(
 	out->entry_len = e->len;
 	out->leaf = e->leaf;
 	if (r->erasures)
-		rc = view_erased(r->v, r->log, seq, &out->erased, err);
+		rc = view_erased(r->v, r->log, seq, &out->erased, NULL, err);
 	for (uint8_t l = 0; l < LABEL_COUNT && !rc; l++)
 		if (e->computed & r->labels & LABEL_BIT(l) & ~out->erased)
 			rc = read_part(r, e, seq, l, out, err);
@@ -248,6 +272,27 @@ static enum err_code read_proved(
 	return read_entry(r, seq, to, err);
 }
 
+/* Why parts were destroyed goes to the head of the run's memory, which is
+ * aligned for it; *to moves behind. */
+static enum err_code settle_erasures(
+	struct reading *r, uint64_t from, uint8_t **to, struct err *err)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct erasure *why = (void *)*to;
+		uint8_t marked;
+		enum err_code rc;
+
+		if (!r->record[i].erased)
+			continue;
+		if ((rc = view_erased(
+			     r->v, r->log, from + i, &marked, why, err)))
+			return rc;
+		r->record[i].erasure = why;
+		*to += LABEL_COUNT * sizeof(*why);
+	}
+	return ERR_OK;
+}
+
 /* Copies what the records borrow into the run's own memory. */
 static enum err_code settle(
 	struct reading *r, uint64_t from, struct run *out, struct err *err)
@@ -255,15 +300,22 @@ static enum err_code settle(
 	struct run run = {.start = from, .count = r->count};
 	size_t need = 1;
 	uint8_t *to;
+	enum err_code rc;
 
 	for (size_t i = 0; i < r->count; i++) {
 		need += r->record[i].entry_len;
+		if (r->record[i].erased)
+			need += LABEL_COUNT * sizeof(struct erasure);
 		for (int l = 0; l < LABEL_COUNT; l++)
 			if (r->record[i].have & LABEL_BIT(l))
 				need += r->record[i].part[l].len;
 	}
 	if (!(to = buf_reserve(&run.arena, need)))
 		return err_nomem(err);
+	if ((rc = settle_erasures(r, from, &to, err))) {
+		buf_free(&run.arena);
+		return rc;
+	}
 	for (size_t i = 0; i < r->count; i++) {
 		struct record *rec = &r->record[i];
 
@@ -404,12 +456,22 @@ static bool entry_has(const struct block_entry *e, const struct digest *d,
 	return false;
 }
 
+static enum err_code part_erased(
+	enum label label, const struct erasure *why, struct err *err)
+{
+	char text[ERASURE_TEXT_SIZE];
+
+	return err_set(err, ERR_ERASED, "the %s part was destroyed: %s",
+		label_name(label), erasure_text(why, text));
+}
+
 /* ERR_NOT_FOUND when it is not this one.  A digest without its part has no
  * label of its own: it was destroyed when all such digests of the entry
  * were. */
 static enum err_code match(
 	struct finding *f, const struct block_entry *e, struct err *err)
 {
+	struct erasure why[LABEL_COUNT];
 	uint8_t erased;
 	size_t count;
 	enum err_code rc;
@@ -420,7 +482,7 @@ static enum err_code match(
 		f->found.kind = FOUND_ENTRY;
 		return ERR_OK;
 	}
-	rc = view_erased(f->v, f->found.log, f->found.seq, &erased, err);
+	rc = view_erased(f->v, f->found.log, f->found.seq, &erased, why, err);
 	if (rc)
 		return rc;
 	f->found.kind = FOUND_PART;
@@ -430,14 +492,18 @@ static enum err_code match(
 			continue;
 		f->found.label = l;
 		if (erased & LABEL_BIT(l))
-			return err_set(err, ERR_ERASED,
-				"the %s part was destroyed", label_name(l));
+			return part_erased(l, &why[l], err);
 		return ERR_OK;
 	}
 	erased &= (uint8_t)~e->computed;
 	if (entry_has(e, f->digest, &count, err) && erased &&
-		(size_t)__builtin_popcount(erased | e->computed) == count)
+		(size_t)__builtin_popcount(erased | e->computed) == count) {
+		enum label l = (enum label)__builtin_ctz(erased);
+
+		if (erased == LABEL_BIT(l))
+			return part_erased(l, &why[l], err);
 		return err_set(err, ERR_ERASED, "the part was destroyed");
+	}
 	return ERR_NOT_FOUND;
 }
 

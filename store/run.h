@@ -9,6 +9,7 @@
 #pragma once
 
 #include "store/entry.h"
+#include "store/erasure.h"
 
 #define RUN_LIMIT 256 /* records */
 #define PART_SIZE_LIMIT JSON_TEXT_LIMIT
@@ -28,6 +29,8 @@ struct record {
 	struct digest leaf;
 	uint8_t have;	/* LABEL_BITs of part[] that are here */
 	uint8_t erased; /* LABEL_BITs destroyed under an order */
+	/* When and why: LABEL_COUNT of them, by label; NULL where none is. */
+	const struct erasure *erasure;
 	struct part part[LABEL_COUNT];
 	/* LABEL_BITs of digest[] that whoever made the record has computed from
 	 * the parts it holds: they are not computed again. */

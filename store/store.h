@@ -267,8 +267,10 @@ struct erase_target {
 	uint64_t seq;
 	enum label label;
 };
+/* `order` is kept with the marks, that of the first order where a part was
+ * destroyed before.  ERR_INVALID when it is not erasure_valid(). */
 enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
-	size_t count, struct err *err);
+	size_t count, const struct erasure *order, struct err *err);
 /* Destroys what is left to destroy; ERR_OK when nothing is.  For the thread of
  * the batches, while there is none. */
 enum err_code store_finish_erasing(struct store *s, struct err *err);

@@ -21,6 +21,7 @@
 #define CHUNK_LIMIT 24
 #define TARGETS_LIMIT 6
 #define LINES_LIMIT 65536
+#define MILL_ORDER "销毁令 7"
 
 struct mill {
 	struct node *node;
@@ -171,9 +172,10 @@ static void tell_order(const struct order *o, const char *what)
 
 static enum err_code erase_job(struct batch *b, void *arg, struct err *err)
 {
+	static const struct erasure why = {1782000000, MILL_ORDER};
 	const struct order *o = arg;
 
-	return batch_erase(b, o->target, o->count, err);
+	return batch_erase(b, o->target, o->count, &why, err);
 }
 
 static void *run_erasures(void *arg)

@@ -487,7 +487,7 @@ static enum err_code erase_once(struct erase_step *s, struct err *err)
 
 	if ((rc = batch_begin(s->store, &b, err)))
 		return rc;
-	if ((rc = batch_erase(b, &s->target, 1, err))) {
+	if ((rc = batch_erase(b, &s->target, 1, &test_order, err))) {
 		batch_abort(b);
 		return rc;
 	}

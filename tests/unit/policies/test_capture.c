@@ -322,6 +322,7 @@ static void what_was_destroyed_does_not_come_back(void **state)
 	struct village *v = *state;
 	struct receipt r = put_well(v, DOCUMENT);
 	struct intake_result again;
+	static const struct erasure order = {1782000000, "order 7"};
 	struct erase_target target = {.seq = r.seq, .label = LABEL_SENSITIVE};
 	struct log_info log;
 	struct batch *b = NULL;
@@ -332,7 +333,7 @@ static void what_was_destroyed_does_not_come_back(void **state)
 	village_ok(store_log_find(v->node.store, r.origin, &log, &err), &err);
 	target.log = log.id;
 	village_ok(batch_begin(v->node.store, &b, &err), &err);
-	village_ok(batch_erase(b, &target, 1, &err), &err);
+	village_ok(batch_erase(b, &target, 1, &order, &err), &err);
 	village_ok(batch_commit(b, village_sign, v, &err), &err);
 	village_ok(
 		writer_start(v->node.store, village_sign, v, &v->writer, &err),

@@ -360,6 +360,7 @@ static void what_was_destroyed_stays_destroyed(void **state)
 	struct fixture *f = *state;
 	struct node *n = f->node[VILLAGE];
 	char before[ORIGIN_SIZE];
+	static const struct erasure order = {1782000000, "order 7"};
 	struct erase_target t = {.label = LABEL_INTERNAL};
 	struct batch *b = NULL;
 	struct log_info log;
@@ -375,13 +376,15 @@ static void what_was_destroyed_stays_destroyed(void **state)
 	t.log = log.id;
 	t.seq = r.seq;
 	fixture_ok(batch_begin(n->store, &b, &err), &err);
-	fixture_ok(batch_erase(b, &t, 1, &err), &err);
+	fixture_ok(batch_erase(b, &t, 1, &order, &err), &err);
 	fixture_ok(batch_commit(b, node_sign, n, &err), &err);
 	begin(f, VILLAGE, before);
 	assert_int_equal(settle(f, VILLAGE, before, r.seq).entered, 1);
 	read_at(n, n->origin, 2, &run, &e);
 	assert_string_equal(e.id, r.id);
 	assert_true(run.record[0].erased & LABEL_BIT(LABEL_INTERNAL));
+	assert_true(
+		erasure_equal(&run.record[0].erasure[LABEL_INTERNAL], &order));
 	assert_false(run.record[0].have & LABEL_BIT(LABEL_INTERNAL));
 	assert_true(run.record[0].have & LABEL_BIT(LABEL_SENSITIVE));
 	run_free(&run);

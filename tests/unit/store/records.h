@@ -18,6 +18,7 @@
 #define OK(call) assert_ok((call), &test_err, #call)
 
 static struct err test_err;
+static const struct erasure test_order = {1782000000, "order 7"};
 
 static inline void assert_ok(
 	enum err_code rc, const struct err *err, const char *what)
@@ -162,6 +163,10 @@ static inline void assert_record(
 	assert_memory_equal(r->entry, m.record.entry, r->entry_len);
 	assert_int_equal(r->have, labels & ~erased);
 	assert_int_equal(r->erased, erased);
+	assert_int_equal(r->erasure != NULL, erased != 0);
+	for (int l = 0; l < LABEL_COUNT; l++)
+		if (erased & LABEL_BIT(l))
+			assert_true(erasure_equal(&r->erasure[l], &test_order));
 	for (int l = 0; l < LABEL_COUNT; l++) {
 		if (!(r->have & LABEL_BIT(l)))
 			continue;

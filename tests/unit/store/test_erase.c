@@ -36,7 +36,7 @@ static void erase(
 	struct batch *b;
 
 	OK(batch_begin(s, &b, &test_err));
-	OK(batch_erase(b, targets, count, &test_err));
+	OK(batch_erase(b, targets, count, &test_order, &test_err));
 	OK(batch_commit(b, NULL, NULL, &test_err));
 }
 
@@ -150,7 +150,7 @@ static void a_part_erased_in_its_own_batch_is_never_written(void **state)
 
 	OK(batch_begin(s, &b, &test_err));
 	put_into(b, ORIGIN, LOG_OWN, 0, 5);
-	OK(batch_erase(b, &target, 1, &test_err));
+	OK(batch_erase(b, &target, 1, &test_order, &test_err));
 	OK(batch_commit(b, test_sign, NULL, &test_err));
 	assert_int_equal(occurrences(*state, "secret-sensitive-3\""), 0);
 	assert_all_but(s, 1, 5, &target, 1);
@@ -258,7 +258,7 @@ static void damage_in_a_segment_stops_erasing_from_it(void **state)
 	write_bytes(scratch_path(state, SEGMENT), &bytes);
 	s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
 	OK(batch_begin(s, &b, &test_err));
-	OK(batch_erase(b, &target, 1, &test_err));
+	OK(batch_erase(b, &target, 1, &test_order, &test_err));
 	assert_code(batch_commit(b, NULL, NULL, &test_err), ERR_CORRUPT);
 	assert_non_null(strstr(test_err.text, "segment 00000001"));
 	/* Its key opens all that it opened before. */

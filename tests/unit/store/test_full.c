@@ -164,7 +164,7 @@ static enum err_code try_erase(
 	for (uint64_t i = seq; i < seq + count && !rc; i++) {
 		struct erase_target t = {log, i, LABEL_PERSONAL};
 
-		rc = batch_erase(b, &t, 1, &test_err);
+		rc = batch_erase(b, &t, 1, &test_order, &test_err);
 	}
 	OK(rc);
 	rc = batch_commit(b, test_sign, NULL, &test_err);

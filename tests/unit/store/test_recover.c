@@ -185,7 +185,7 @@ static void fill(struct store *s)
 	}
 	OK(batch_commit(b, NULL, NULL, &test_err));
 	OK(batch_begin(s, &b, &test_err));
-	OK(batch_erase(b, targets, ARRAY_LEN(targets), &test_err));
+	OK(batch_erase(b, targets, ARRAY_LEN(targets), &test_order, &test_err));
 	OK(batch_commit(b, NULL, NULL, &test_err));
 	put_records(s, 310, 20);
 }
