@@ -271,26 +271,38 @@ static enum err_code find_earlier(
 	return ERR_OK;
 }
 
+/* The newest revision there is.  Capture goes on where that one is damaged:
+ * then the run is empty, and `known` is what there is. */
+struct earlier {
+	struct run run;
+	struct record_known known;
+};
+
 static enum err_code read_earlier(
-	const struct lookup *l, struct run *run, struct err *err)
+	const struct lookup *l, struct earlier *out, struct err *err)
 {
+	struct run *run = &out->run;
+	const struct record *r;
 	enum err_code rc = l->batch
 		? batch_read(l->batch, l->log, l->seq, 1, LABEL_ALL, run, err)
 		: store_read(l->store, l->log, l->seq, 1, LABEL_ALL, run, err);
 
-	if (rc == ERR_OK && run->count != 1)
-		rc = err_set(err, ERR_CORRUPT,
-			"revision %llu of a record cannot be read",
-			(unsigned long long)l->rev);
-	return rc;
+	if (rc == ERR_CORRUPT)
+		return store_known(l->store, l->log, l->seq, &out->known, err);
+	if (rc)
+		return rc;
+	r = &run->record[0];
+	out->known = (struct record_known){
+		.has_leaf = true, .leaf = r->leaf, .erased = r->erased};
+	return ERR_OK;
 }
 
 /* What was destroyed under an order does not come back by being put again. */
 static enum err_code check_erased(
-	const struct captured *c, const struct record *earlier, struct err *err)
+	const struct captured *c, uint8_t erased, struct err *err)
 {
 	for (unsigned i = 0; i < LABEL_COUNT; i++) {
-		if ((earlier->erased & LABEL_BIT(i)) && c->text[i].len > 2)
+		if ((erased & LABEL_BIT(i)) && c->text[i].len > 2)
 			return err_set(err, ERR_ERASED,
 				"id %s: its part %s was destroyed under an "
 				"order",
@@ -300,27 +312,31 @@ static enum err_code check_erased(
 }
 
 static enum err_code compare(const struct captured *c,
-	const struct record *earlier, bool *same, struct err *err)
+	const struct earlier *earlier, bool *same, struct err *err)
 {
+	const struct record *before = earlier->run.record;
+	const char *series = earlier->known.series;
 	struct record r = record_of(c);
 	struct entry e;
 	enum err_code rc;
 
 	*same = false;
-	if ((rc = entry_parse(earlier->entry, earlier->entry_len, &e, err)))
-		return rc;
-	if (strcmp(e.series, c->entry.series) != 0)
+	if (before) {
+		rc = entry_parse(before->entry, before->entry_len, &e, err);
+		if (rc)
+			return rc;
+		series = e.series;
+	}
+	if (*series && strcmp(series, c->entry.series) != 0)
 		return err_set(err, ERR_EXISTS,
-			"id %s is a record of series %s", c->entry.id,
-			e.series);
-	if ((rc = check_erased(c, earlier, err)))
-		return rc;
-	if (strcmp(e.node, c->entry.node) != 0 ||
+			"id %s is a record of series %s", c->entry.id, series);
+	if ((rc = check_erased(c, earlier->known.erased, err)) || !before ||
+		strcmp(e.node, c->entry.node) != 0 ||
 		strcmp(e.at, c->entry.at) != 0)
-		return ERR_OK;
+		return rc;
 	/* An erased part, empty in the document, makes no difference. */
-	r.have &= (uint8_t)~earlier->erased;
-	return merge_same(c->series, earlier, &r, same, err);
+	r.have &= (uint8_t)~before->erased;
+	return merge_same(c->series, before, &r, same, err);
 }
 
 /* Is the document in the store already?  Asked before files are stored. */
@@ -328,16 +344,16 @@ static enum err_code is_repetition(
 	const struct captured *c, bool *same, struct err *err)
 {
 	struct lookup l = {.store = c->node->store};
-	struct run run = {0};
+	struct earlier earlier = {0};
 	enum err_code rc;
 
 	*same = false;
 	if ((rc = find_earlier(&l, c, err)) || !l.found)
 		return rc;
-	rc = read_earlier(&l, &run, err);
+	rc = read_earlier(&l, &earlier, err);
 	if (rc == ERR_OK)
-		rc = compare(c, &run.record[0], same, err);
-	run_free(&run);
+		rc = compare(c, &earlier, same, err);
+	run_free(&earlier.run);
 	return rc;
 }
 
@@ -541,18 +557,18 @@ static enum err_code came_between(const struct captured *c, struct err *err)
 static enum err_code commit_later(struct batch *b, struct captured *c,
 	const struct lookup *l, struct receipt *r, struct err *err)
 {
-	struct run run = {0};
+	struct earlier earlier = {0};
 	struct entry later = c->entry;
 	bool same = false;
 	enum err_code rc;
 
-	if ((rc = read_earlier(l, &run, err)) ||
-		(rc = compare(c, &run.record[0], &same, err)))
+	if ((rc = read_earlier(l, &earlier, err)) ||
+		(rc = compare(c, &earlier, &same, err)))
 		goto out;
 	if (same) {
 		receipt_fill(r, c, l->origin, l->seq);
 		r->rev = l->rev;
-		r->leaf = run.record[0].leaf;
+		r->leaf = earlier.known.leaf;
 		r->repeated = true;
 		goto out;
 	}
@@ -567,11 +583,11 @@ static enum err_code commit_later(struct batch *b, struct captured *c,
 		goto out;
 	}
 	later.rev = l->rev + 1;
-	later.has_prev = true;
-	later.prev = run.record[0].leaf;
+	later.has_prev = earlier.known.has_leaf;
+	later.prev = earlier.known.leaf;
 	rc = append(b, c, &l->own, &later, r, err);
 out:
-	run_free(&run);
+	run_free(&earlier.run);
 	return rc;
 }
 

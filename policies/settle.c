@@ -287,6 +287,7 @@ static enum err_code enter_again(struct batch *b, const struct again *a,
 	struct err *err)
 {
 	struct ours o = {.a = a, .rev = e->rev};
+	struct record_known before;
 	struct run run = {0};
 	enum err_code rc;
 
@@ -294,10 +295,18 @@ static enum err_code enter_again(struct batch *b, const struct again *a,
 	if ((rc && rc != ERR_NOT_FOUND) || o.there)
 		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 	if (e->has_prev && o.has_prev) {
-		if ((rc = batch_read(b, o.log, o.seq, 1, 0, &run, err)))
-			return rc;
-		e->prev = run.record[0].leaf;
+		rc = batch_read(b, o.log, o.seq, 1, 0, &run, err);
+		if (rc == ERR_OK)
+			e->prev = run.record[0].leaf;
+		else if (rc == ERR_CORRUPT &&
+			!(rc = store_known(a->node->store, o.log, o.seq,
+				  &before, err))) {
+			e->has_prev = before.has_leaf;
+			e->prev = before.leaf;
+		}
 		run_free(&run);
+		if (rc)
+			return rc;
 	}
 	if (!*added && a->then != a->now &&
 		(rc = policy_again(b, a->node, &a->then_text, err)))

@@ -177,7 +177,7 @@ static void scan_rev(struct scan *s, struct entry *e)
 	while (len < s->left && s->at[len] >= '0' && s->at[len] <= '9')
 		len++;
 	if (s->failed || !number_parse(s->at, len, REV_LIMIT, &e->rev) ||
-		e->rev == 0 || e->has_prev != (e->rev > 1)) {
+		e->rev == 0 || (e->has_prev && e->rev == 1)) {
 		s->failed = true;
 		return;
 	}

@@ -23,7 +23,9 @@ struct entry {
 	char at[TIME_TEXT_SIZE];
 	uint64_t rev; /* from 1 */
 	bool has_prev;
-	struct digest prev; /* leaf hash of the revision before, rev > 1 only */
+	/* Leaf hash of the revision before; absent from the first, and where
+	 * that one was damaged and nobody knew its hash. */
+	struct digest prev;
 	size_t to_count;
 	char to[ENTRY_TO_LIMIT][CODE_SIZE]; /* code prefixes, sorted */
 	size_t sd_count;		    /* 1..LABEL_COUNT */

@@ -420,6 +420,45 @@ enum err_code store_read_past(struct store *s, uint32_t log, uint64_t from,
 	}
 }
 
+static void known_series(const struct view *v, uint32_t log, uint64_t seq,
+	struct record_known *out)
+{
+	const struct block_entry *e;
+	struct entry_place at;
+	struct block *b;
+
+	if (entry_locate_any(v, log, seq, &at, NULL) ||
+		block_entries(v, at.block, at.commit, &b, NULL))
+		return;
+	if (seq - at.first < b->count) {
+		e = &b->entries[seq - at.first];
+		if (e->series_len < sizeof(out->series))
+			memcpy(out->series, e->series, e->series_len);
+	}
+	block_unpin(b);
+}
+
+enum err_code store_known(struct store *s, uint32_t log, uint64_t seq,
+	struct record_known *out, struct err *err)
+{
+	struct record_known known = {.has_leaf = false};
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	rc = view_leaves(&v, log, seq, 1, &known.leaf, err);
+	known.has_leaf = rc == ERR_OK;
+	if (is_damage(rc))
+		rc = ERR_OK;
+	if (!rc && !(rc = view_erased(&v, log, seq, &known.erased, err))) {
+		known_series(&v, log, seq, &known);
+		*out = known;
+	}
+	view_close(&v);
+	return rc;
+}
+
 /* ---- by digest ---- */
 
 struct finding {

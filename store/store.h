@@ -125,6 +125,16 @@ enum err_code store_read_past(struct store *s, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, size_t *skipped,
 	struct err *err);
 
+/* What is known of a record, also of one that is damaged. */
+struct record_known {
+	bool has_leaf;
+	struct digest leaf;
+	char series[SERIES_NAME_SIZE]; /* "" when nobody knows */
+	uint8_t erased;		       /* LABEL_BITs of parts destroyed */
+};
+enum err_code store_known(struct store *s, uint32_t log, uint64_t seq,
+	struct record_known *out, struct err *err);
+
 /* Revisions of an id in the order of arrival; an unknown id has none. */
 typedef enum err_code store_id_visit(
 	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err);

@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "village.h"
 
 #define ID "019d0000-0000-7000-8000-000000000001"
@@ -108,6 +111,111 @@ static void other_content_is_the_next_revision(void **state)
 	assert_true(digest_equal(&e.prev, &first.leaf));
 	assert_int_equal(village_size(*state), 3);
 	run_free(&run);
+}
+
+/* Flips a bit in the payload of each block of sensitive parts. */
+static void damage_parts(struct village *v)
+{
+	char *path = file_join(v->dir, "segments/00000001.seg");
+	struct buf all = BUF_EMPTY;
+	size_t count = 0;
+	int fd;
+
+	assert_non_null(path);
+	assert_int_equal(file_read(path, 1 << 20, &all, NULL), ERR_OK);
+	for (size_t i = 0; i + 80 < all.len; i++) {
+		/* Magic, version, kind, suite and label of the head. */
+		if (memcmp(all.data + i, "CDit\1\3\2\3", 8) != 0)
+			continue;
+		all.data[i + 72 + all.data[i + 8] + 12] ^= 1;
+		count++;
+	}
+	assert_true(count > 0);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, all.data, all.len, 0), all.len);
+	close(fd);
+	buf_free(&all);
+	free(path);
+}
+
+static void read_entry_of(
+	struct village *v, const struct receipt *r, struct entry *out)
+{
+	struct run run = {0};
+
+	village_read(v, r, &run);
+	assert_int_equal(entry_parse(run.record[0].entry,
+				 run.record[0].entry_len, out, NULL),
+		ERR_OK);
+	run_free(&run);
+}
+
+static void a_damaged_revision_is_followed_by_the_next(void **state)
+{
+	struct village *v = *state;
+	struct receipt first = put_well(v, DOCUMENT);
+	struct receipt second, third;
+	struct intake_result r;
+	struct entry e;
+
+	village_pause(v);
+	damage_parts(v);
+	village_go_on(v);
+	/* Nobody can tell whether it is the same. */
+	second = put_well(v, DOCUMENT);
+	assert_false(second.repeated);
+	assert_int_equal(second.rev, 2);
+	read_entry_of(v, &second, &e);
+	assert_true(e.has_prev);
+	assert_true(digest_equal(&e.prev, &first.leaf));
+	third = put_well(v, DOCUMENT);
+	assert_true(third.repeated);
+	assert_int_equal(third.rev, 2);
+	/* Its series is known all the same. */
+	village_pause(v);
+	damage_parts(v);
+	village_go_on(v);
+	r = put(v,
+		"{\"series\":\"deliberation\",\"id\":\"" ID
+		"\",\"node\":\"" VILLAGE_CODE
+		"\",\"created_at\":\"2026-04-22T09:48:36Z\","
+		"\"fields\":{\"meeting_no\":\"1\",\"title\":\"t\","
+		"\"started\":\"2026-04-22T09:48:36Z\",\"minutes\":\"m\"}}");
+	assert_int_equal(r.rc, ERR_EXISTS);
+}
+
+static void of_a_damaged_block_the_hash_may_not_be_known(void **state)
+{
+	struct village *v = *state;
+	struct capture_source src = village_source(v);
+	struct intake_result result[64];
+	char *lines[64];
+	char *id;
+	size_t len[64];
+	struct receipt r;
+	struct entry e;
+	struct err err;
+
+	/* Of so many at once, no single leaf stands in the index. */
+	for (size_t i = 0; i < 64; i++) {
+		assert_non_null(lines[i] = strdup(DOCUMENT));
+		id = strstr(lines[i], ID);
+		id[34] = (char)('0' + i / 10);
+		id[35] = (char)('0' + i % 10);
+		len[i] = strlen(lines[i]);
+	}
+	village_ok(intake_lines(&src, v->pool, v->writer,
+			   (const char *const *)lines, len, 64, result, &err),
+		&err);
+	village_pause(v);
+	damage_parts(v);
+	village_go_on(v);
+	r = village_put(v, &src, lines[7]).receipt;
+	assert_int_equal(r.rev, 2);
+	read_entry_of(v, &r, &e);
+	assert_false(e.has_prev);
+	for (size_t i = 0; i < 64; i++)
+		free(lines[i]);
 }
 
 static void the_same_at_another_time_is_a_revision(void **state)
@@ -550,6 +658,8 @@ int main(void)
 		TEST(a_record_holds_what_the_document_said),
 		TEST(the_same_again_gives_the_earlier_receipt),
 		TEST(other_content_is_the_next_revision),
+		TEST(a_damaged_revision_is_followed_by_the_next),
+		TEST(of_a_damaged_block_the_hash_may_not_be_known),
 		TEST(the_same_at_another_time_is_a_revision),
 		TEST(an_id_keeps_its_series),
 		TEST(an_id_of_another_node_is_refused),

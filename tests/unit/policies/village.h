@@ -116,6 +116,26 @@ static inline struct capture_source village_source(struct village *v)
 	return (struct capture_source){.node = &v->node};
 }
 
+/* Closes the store; village_go_on() opens it again. */
+static inline void village_pause(struct village *v)
+{
+	writer_stop(v->writer);
+	store_close(v->node.store);
+	v->writer = NULL;
+	v->node.store = NULL;
+}
+
+static inline void village_go_on(struct village *v)
+{
+	const struct store_options opt = {.mode = STORE_WRITE};
+	struct err err;
+
+	village_ok(store_open(v->dir, &opt, &v->node.store, &err), &err);
+	village_ok(
+		writer_start(v->node.store, village_sign, v, &v->writer, &err),
+		&err);
+}
+
 /* One line through the whole intake. */
 static inline struct intake_result village_put(
 	struct village *v, const struct capture_source *src, const char *line)
