@@ -83,7 +83,7 @@ static enum err_code from_store(struct cli *c, struct json *v, struct err *err)
 		!json_set(v, "peers", json_new_array()) || !add_rules(v, n) ||
 		!json_set(v, "logs", json_copy(logs)))
 		rc = err_nomem(err);
-	else
+	else if (!(rc = node_damage_status(n, v, err)))
 		rc = epoch_status(n, v, err);
 out:
 	json_free(logs);

@@ -109,6 +109,29 @@ static void print_forks(const struct json *v, const char *data)
 	}
 }
 
+/* Damage that was met, and what it holds up. */
+static void print_damage(struct cli *c, const struct json *v)
+{
+	const struct json *list = json_get(v, "damage");
+	const char *held = json_get_string(v, "feed_held_text");
+
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *d = json_at(list, i);
+
+		out_column(_("damage"), 10);
+		printf("%s: ", json_get_string(d, "where"));
+		out_reason(stdout, json_get_string(d, "what"));
+		putchar('\n');
+	}
+	if (held) {
+		out_column(_("feed"), 10);
+		out_reason(stdout, held);
+		putchar('\n');
+	}
+	if (json_count(list) || held)
+		printf("  %s cundang -C %s fsck\n", _("next:"), c->quoted);
+}
+
 static void print_peers(const struct json *v, bool children)
 {
 	const struct json *peers = json_get(v, "peers");
@@ -142,6 +165,7 @@ static enum err_code run_status(
 		print_waiting(v);
 		epoch_print(v);
 		print_forks(v, c->data);
+		print_damage(c, v);
 		print_peers(v, args_has(a, "children"));
 		print_lacks(c, v);
 		json_free(v);

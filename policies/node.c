@@ -423,6 +423,41 @@ static enum err_code open_log(
 	return (rc = open_cut(n, err)) ? rc : open_instance(n, err);
 }
 
+#define DAMAGES_TOLD 8
+
+static enum err_code add_damage(
+	void *arg, const char *where, const char *what, struct err *err)
+{
+	struct json *list = arg;
+	struct json *o = json_new_object();
+
+	if (json_count(list) == DAMAGES_TOLD) {
+		json_free(o);
+		return ERR_OK;
+	}
+	if (o && json_set(o, "where", json_new_string(where, strlen(where))) &&
+		json_set(o, "what", json_new_string(what, strlen(what))))
+		return json_append(list, o) ? ERR_OK : err_nomem(err);
+	json_free(o);
+	return err_nomem(err);
+}
+
+enum err_code node_damage_status(
+	struct node *n, struct json *status, struct err *err)
+{
+	struct json *list = json_new_array();
+	enum err_code rc = ERR_OK;
+
+	if (!list)
+		return err_nomem(err);
+	rc = store_damage_each(n->store, add_damage, list, err);
+	if (rc || !json_count(list)) {
+		json_free(list);
+		return rc;
+	}
+	return json_set(status, "damage", list) ? ERR_OK : err_nomem(err);
+}
+
 /* ---- opening ---- */
 
 static enum err_code key_load(const struct node *n, const char *name,

@@ -60,6 +60,10 @@ enum err_code node_init(
 enum err_code node_open(const char *data, enum store_mode mode,
 	struct node **out, struct err *err);
 void node_close(struct node *n);
+/* Sets `damage` in a status object where opening met any: docs/http.md section
+ * 1.1. */
+enum err_code node_damage_status(
+	struct node *n, struct json *status, struct err *err);
 /* The origin of the own log.  Any thread. */
 void node_origin(struct node *n, char out[ORIGIN_SIZE]);
 /* A reference to the rules in force; rules_unref it.  Any thread. */

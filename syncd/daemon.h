@@ -19,6 +19,10 @@ struct daemon {
 	int64_t started;
 	uint64_t put_records; /* acknowledged since the start */
 	uint64_t put_refused;
+	/* The feed comes up to this arrival, which is damaged; 0: to the end.
+	 */
+	uint64_t feed_held;
+	char feed_held_text[ERR_TEXT_SIZE];
 };
 
 /* The store or the rules may have changed: wakes sessions and waiting feeds,

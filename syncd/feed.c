@@ -236,6 +236,28 @@ static size_t stretch(const struct places *p, size_t from)
 	return n;
 }
 
+/* As many as can be read up to one that is damaged.  That one holds up whoever
+ * follows the feed, so that nobody misses it. */
+static enum err_code read_good(struct reading *rd, const struct place *first,
+	size_t count, struct run *run, struct err *err)
+{
+	enum err_code rc;
+
+	for (;; count /= 2) {
+		rc = store_read(rd->node->store, first->log, first->seq, count,
+			rd->grant->labels, run, err);
+		if (rc != ERR_CORRUPT || count == 1)
+			break;
+	}
+	if (rc != ERR_CORRUPT)
+		return rc;
+	return err_while(err, rc,
+		"the feed is held up at %s/%" PRIu64
+		", which is damaged (cundang repair can bring it back where a "
+		"peer has it)",
+		rd->log.origin, first->seq);
+}
+
 static enum err_code read_stretch(struct reading *rd, const struct place *first,
 	size_t count, size_t *took, struct err *err)
 {
@@ -252,8 +274,7 @@ static enum err_code read_stretch(struct reading *rd, const struct place *first,
 	/* Singles of a sparse log, and those ahead of their turn. */
 	if (rd->log.kind == LOG_SPARSE || first->seq >= rd->log.size)
 		count = 1;
-	if ((rc = store_read(rd->node->store, first->log, first->seq, count,
-		     rd->grant->labels, &run, err)))
+	if ((rc = read_good(rd, first, count, &run, err)))
 		return rc;
 	if (run.count == 0)
 		rc = err_set(err, ERR_CORRUPT,
@@ -301,10 +322,10 @@ enum err_code feed_read(struct node *n, const struct rules *rules,
 		     add_place, &places, err)) == ERR_OK)
 		rc = read_places(&rd, &places, err);
 	free(places.place);
+	*at = rd.at;
 	/* What was written before a fault is good. */
 	if (rc != ERR_OK && rd.lines == 0)
 		return rc;
-	*at = rd.at;
 	*lines = rd.lines;
 	*more = rd.at.arrival < store_arrivals(n->store);
 	return ERR_OK;

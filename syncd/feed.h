@@ -15,8 +15,9 @@ void feed_start(const struct node *n, const struct grant *g,
 enum err_code feed_position(const struct node *n, const struct grant *g,
 	const struct feed_query *q, struct feed_cursor *at, struct err *err);
 /* Appends at most `room` lines of what lies behind *at, and moves it on; *lines
- * counts them.  *more: there was more to look at.  Reads the store: for a
- * worker. */
+ * counts them.  *more: there was more to look at.  ERR_CORRUPT with *at
+ * right before a record that is damaged: nobody gets past it, or they would
+ * miss it.  Reads the store: for a worker. */
 enum err_code feed_read(struct node *n, const struct rules *rules,
 	const struct grant *g, const struct feed_query *q, size_t room,
 	struct feed_cursor *at, struct buf *out, size_t *lines, bool *more,

@@ -136,16 +136,36 @@ static void answer_unauthorized(struct job *j)
 	exchange_reply(j->x, 401, JSON_TYPE, &j->body);
 }
 
+/* Damage is told once, not to each that asks. */
+static void note_feed(const struct job *j)
+{
+	struct daemon *d = j->http->d;
+	uint64_t next = j->at.arrival + 1;
+
+	if (j->rc == ERR_CORRUPT && d->feed_held != next) {
+		log_warn("http: %s", j->err.text);
+		d->feed_held = next;
+		memcpy(d->feed_held_text, j->err.text,
+			sizeof(d->feed_held_text));
+	} else if (j->rc == ERR_OK && next > d->feed_held) {
+		d->feed_held = 0;
+	}
+}
+
 static void answer(struct job *j)
 {
 	char cursor[FEED_CURSOR_SIZE];
+
+	if (j->placed)
+		note_feed(j);
 
 	if (j->unauthorized) {
 		answer_unauthorized(j);
 	} else if (j->stale) {
 		answer_stale(j);
 	} else if (j->rc) {
-		if (exchange_status(j->rc) == 500)
+		if (exchange_status(j->rc) == 500 ||
+			(j->rc == ERR_CORRUPT && !j->placed))
 			log_warn("http: %s", j->err.text);
 		exchange_error(j->x, j->rc, j->err.text);
 	} else {

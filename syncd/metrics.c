@@ -76,14 +76,29 @@ void metrics_start(struct daemon *d, struct buf *out)
 		"Records acknowledged to the command.", d->put_records);
 	put(out, "put_refused_total", "counter",
 		"Records refused to the command.", d->put_refused);
+	put(out, "feed_held", "gauge",
+		"Arrival that the feed is held up at by damage, or 0.",
+		d->feed_held);
 	put(out, "jobs", "gauge", "Jobs on the workers.", loop_jobs(d->loop));
 	put_peers(d, out);
 	rules_unref(rules);
 }
 
 struct counts {
-	uint64_t logs, entries, cosigned;
+	uint64_t logs, entries, cosigned, damages;
 };
+
+static enum err_code count_damage(
+	void *arg, const char *where, const char *what, struct err *err)
+{
+	struct counts *c = arg;
+
+	(void)where;
+	(void)what;
+	(void)err;
+	c->damages++;
+	return ERR_OK;
+}
 
 static enum err_code count_log(
 	void *arg, const struct log_info *log, struct err *err)
@@ -102,8 +117,11 @@ enum err_code metrics_finish(struct node *n, struct buf *out, struct err *err)
 	struct counts c = {0};
 	enum err_code rc;
 
-	if ((rc = store_log_each(n->store, count_log, &c, err)))
+	if ((rc = store_log_each(n->store, count_log, &c, err)) ||
+		(rc = store_damage_each(n->store, count_damage, &c, err)))
 		return rc;
+	put(out, "damages", "gauge",
+		"Places found damaged when the store was opened.", c.damages);
 	put(out, "logs", "gauge", "Logs held here.", c.logs);
 	put(out, "records", "gauge", "Records held here, gapless.", c.entries);
 	put(out, "records_cosigned", "gauge",

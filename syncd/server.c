@@ -251,10 +251,10 @@ unsigned exchange_status(enum err_code code)
 	case ERR_LIMIT:
 		return 413;
 	case ERR_BUSY:
+	case ERR_CORRUPT: /* until it is mended */
 		return 503;
 	case ERR_FULL:
 		return 507;
-	case ERR_CORRUPT:
 	case ERR_IO:
 	case ERR_NOMEM:
 	case ERR_INTERNAL:

@@ -195,10 +195,13 @@ static void give_up(struct session *s)
 }
 
 /* What cannot be given is named and left; the other logs go on. */
-static void stuck(struct session *s, struct log_row *row, const struct ask *a)
+static void stuck(struct session *s, struct log_row *row, struct ask *a)
 {
 	row->refused = true;
 	row->target = 0;
+	if (a->rc == ERR_CORRUPT)
+		(void)!err_while(&a->err, a->rc,
+			"held up by damage here (cundang repair)");
 	session_problem(s, a->origin, a->err.text);
 }
 

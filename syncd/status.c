@@ -65,6 +65,9 @@ enum err_code status_start(struct daemon *d, struct json **out, struct err *err)
 		ok = json_set(o, "peers", peers);
 		peers = NULL;
 	}
+	if (ok && d->feed_held)
+		ok = set_number(o, "feed_held", d->feed_held) &&
+			set_text(o, "feed_held_text", d->feed_held_text);
 	if (!ok) {
 		json_free(peers);
 		json_free(o);
@@ -128,5 +131,7 @@ enum err_code status_finish(
 		!set_number(status, "arrivals", store_arrivals(n->store)) ||
 		!set_number(status, "wanted", store_wanted_count(n->store)))
 		return err_nomem(err);
+	if ((rc = node_damage_status(n, status, err)))
+		return rc;
 	return epoch_status(n, status, err);
 }
