@@ -451,7 +451,8 @@ enum err_code store_known(struct store *s, uint32_t log, uint64_t seq,
 	known.has_leaf = rc == ERR_OK;
 	if (is_damage(rc))
 		rc = ERR_OK;
-	if (!rc && !(rc = view_erased(&v, log, seq, &known.erased, err))) {
+	if (!rc &&
+		!(rc = view_erased(&v, log, seq, &known.erased, NULL, err))) {
 		known_series(&v, log, seq, &known);
 		*out = known;
 	}
