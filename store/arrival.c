@@ -191,8 +191,8 @@ enum err_code arrival_entry(const struct view *v, uint64_t arrival,
 		(rc = entry_locate_any(v, *log, *seq, &at, err)) ||
 		(rc = block_entries(v, at.block, at.commit, &b, err)))
 		return rc;
-	if (*seq - at.first < b->count) {
-		e = &b->entries[*seq - at.first];
+	if (*seq - b->head.first < b->count) {
+		e = &b->entries[*seq - b->head.first];
 		rc = entry_parse(e->text, e->len, out, err);
 	} else {
 		rc = row_corrupt(err, "entries");
@@ -294,4 +294,25 @@ enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
 		seen += r.count;
 	} while (r.count == REVISIONS_AT_ONCE);
 	return ERR_OK;
+}
+
+enum err_code arrival_find(struct index_txn *t, uint32_t log, uint64_t first,
+	size_t count, uint64_t *out, struct err *err)
+{
+	struct arrival_run run;
+	uint64_t from = 0;
+	uint64_t arrival;
+	enum err_code rc;
+
+	memset(out, 0, count * sizeof(*out));
+	while (!(rc = run_behind(t, from, &arrival, &run, err))) {
+		from = arrival + 1;
+		if (run.log != log || run.first >= first + count)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			if (first + i >= run.first &&
+				first + i - run.first < run.count && !out[i])
+				out[i] = arrival + (first + i - run.first);
+	}
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }

@@ -105,6 +105,8 @@ void batch_abort(struct batch *b)
 	free(b->orders);
 	free(b->taken);
 	free(b->doomed);
+	free(b->mends);
+	free(b->closes);
 	b->s->batching = false;
 	store_mark_bad(b->s);
 	free(b);
@@ -387,7 +389,7 @@ static enum err_code check_erased(struct batch *b, uint32_t log, uint64_t seq,
 }
 
 /* Copies the record; *e is its entry. */
-static enum err_code take_record(struct batch *b, uint32_t log, uint64_t seq,
+enum err_code batch_take(struct batch *b, uint32_t log, uint64_t seq,
 	const struct record *r, struct entry *e, struct err *err)
 {
 	struct pending *p;
@@ -420,7 +422,7 @@ static enum err_code take_record(struct batch *b, uint32_t log, uint64_t seq,
 }
 
 /* The record gets its arrival, and is found by id and digests. */
-static enum err_code arrive(struct batch *b, const struct pending *p,
+enum err_code batch_arrive(struct batch *b, const struct pending *p,
 	const struct entry *e, struct err *err)
 {
 	uint64_t arrival = b->arrival + b->arrived;
@@ -544,7 +546,7 @@ enum err_code batch_append(struct batch *b, uint32_t log,
 		return rc;
 	if (!grow(&l->turn, &l->turn_cap, l->turn_count, sizeof(*l->turn)))
 		return err_nomem(err);
-	if ((rc = take_record(b, log, l->row.edge.size, r, &e, err)))
+	if ((rc = batch_take(b, log, l->row.edge.size, r, &e, err)))
 		return rc;
 	p = &b->pending[b->pending_count];
 	if ((rc = check_pending(l, &p->leaf, &reached, err)) ||
@@ -554,7 +556,7 @@ enum err_code batch_append(struct batch *b, uint32_t log,
 	l->turn[l->turn_count++] = b->pending_count++;
 	l->changed = true;
 	if ((rc = leaf_append(b->view.txn, &l->row, &p->leaf, err)) ||
-		(!before && (rc = arrive(b, p, &e, err))) ||
+		(!before && (rc = batch_arrive(b, p, &e, err))) ||
 		(reached && (rc = promote(b, l, err))))
 		b->spoiled = rc;
 	else if (seq)
@@ -583,7 +585,7 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	if (proof_len > NOTE_SIZE_LIMIT)
 		return err_set(err, ERR_LIMIT, "proof of %zu bytes, limit %zu",
 			proof_len, NOTE_SIZE_LIMIT);
-	if ((rc = take_record(b, log, seq, r, &e, err)))
+	if ((rc = batch_take(b, log, seq, r, &e, err)))
 		return rc;
 	p = &b->pending[b->pending_count];
 	p->proved = true;
@@ -594,7 +596,7 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	if ((rc = buf_ok(&b->arena, err)) ||
 		(rc = entry_place_put(
 			 b->view.txn, DB_PROVED, log, seq, &at, err)) ||
-		(rc = arrive(b, p, &e, err)))
+		(rc = batch_arrive(b, p, &e, err)))
 		b->spoiled = rc;
 	return rc;
 }

@@ -11,6 +11,7 @@ struct pending {
 	uint32_t log;
 	uint64_t seq;
 	bool proved;
+	bool mended;
 	size_t entry, entry_len;
 	uint8_t have;
 	uint8_t erased;
@@ -67,6 +68,10 @@ struct batch {
 	size_t taken_count, taken_cap;
 	uint64_t *doomed; /* keys that this batch drops, sorted */
 	size_t doomed_count;
+	size_t *mends; /* pending records that take a damaged one's place */
+	size_t mend_count, mend_cap;
+	struct place *closes; /* damage that nothing needs any more */
+	size_t close_count, close_cap;
 };
 
 /* Room for one more element; false when out of memory. */
@@ -122,6 +127,29 @@ enum err_code refs_sweep(const struct view *v, struct err *err);
 typedef void object_visit(void *arg, const struct digest *object);
 enum err_code refs_missing(
 	const struct view *v, object_visit *visit, void *arg, struct err *err);
+
+/* ---- mending (mend.c) ---- */
+
+struct finds {
+	struct finder_entry **at;
+	size_t *count, *cap;
+};
+/* A mended entry is found by its id and digests, where it is not yet. */
+enum err_code mend_finds(const struct view *v, struct ids *ids,
+	struct finds *finds, const struct entry *e, const struct digest *leaf,
+	uint32_t log, uint64_t seq, uint64_t arrival, struct err *err);
+/* A block of mended entries takes the place of what stood at theirs. */
+enum err_code mend_places(const struct view *v, struct log_row *row,
+	const struct item *it, const struct entry_place *at,
+	const struct digest *leaves, struct err *err);
+enum err_code mend_write_closes(struct group *g, struct err *err);
+enum err_code mend_replay_closes(
+	const struct view *v, const struct buf *plain, struct err *err);
+/* What batch_append() does, for it. */
+enum err_code batch_take(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, struct entry *e, struct err *err);
+enum err_code batch_arrive(struct batch *b, const struct pending *p,
+	const struct entry *e, struct err *err);
 
 /* ---- erasing (erase.c) ---- */
 

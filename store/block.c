@@ -528,7 +528,7 @@ static enum err_code parse_entries(const struct view *v, struct block *b,
 
 	if (b->head.kind == ITEM_PROVED)
 		rc = split_proved(b, &plain, &len, err);
-	else if (b->head.kind != ITEM_ENTRIES)
+	else if (b->head.kind != ITEM_ENTRIES && b->head.kind != ITEM_MENDED)
 		rc = wrong_kind(err, b->at);
 	if (rc || (rc = block_directory(v, commit, &directory, err)))
 		goto out;
@@ -558,6 +558,16 @@ out:
 	return rc;
 }
 
+/* Those of its entries that are damaged were mended. */
+static bool damage_closed(const struct view *v, const struct block *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (b->entries[i].damaged &&
+			!place_closed(v, b->entries[i].damage))
+			return false;
+	return true;
+}
+
 enum err_code block_entries(const struct view *v, struct place at,
 	struct place commit, struct block **out, struct err *err)
 {
@@ -582,7 +592,7 @@ enum err_code block_entries(const struct view *v, struct place at,
 		return rc;
 	}
 	/* What looks damaged may be what an erasure beside us moved. */
-	if (!b->damaged)
+	if (!b->damaged || damage_closed(v, b))
 		cache_put(v->s->cache, b);
 	*out = b;
 	return ERR_OK;

@@ -224,7 +224,7 @@ static void run_block_job(void *arg)
 
 	if (j->item.kind == ITEM_PARTS)
 		j->rc = parts_plain(j, &plain, &j->err);
-	else if (j->item.kind == ITEM_ENTRIES)
+	else if (j->item.kind != ITEM_PROVED)
 		j->rc = entries_plain(j, &plain, &j->err);
 	else
 		j->rc = proved_plain(j, &plain, &j->err);
@@ -268,6 +268,33 @@ static enum err_code entries_jobs(
 			rc = add_job(b, jobs, &it, &l->turn[at], count, err);
 			at += count;
 		}
+	}
+	return rc;
+}
+
+/* Blocks of mended entries: those that follow each other, as far as a multiple
+ * of 256. */
+static enum err_code mended_jobs(
+	struct batch *b, struct block_jobs *jobs, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+	size_t count;
+
+	for (size_t at = 0; at < b->mend_count && !rc; at += count) {
+		const struct pending *p = &b->pending[b->mends[at]];
+		struct item it = {.kind = ITEM_MENDED,
+			.suite = SUITE_ZSTD,
+			.log = p->log};
+
+		for (count = 1; at + count < b->mend_count; count++) {
+			const struct pending *q =
+				&b->pending[b->mends[at + count]];
+
+			if (q->log != p->log || q->seq != p->seq + count ||
+				q->seq % BLOCK_ROWS == 0)
+				break;
+		}
+		rc = add_job(b, jobs, &it, &b->mends[at], count, err);
 	}
 	return rc;
 }
@@ -652,6 +679,19 @@ static enum err_code put_leaves(
 	return rc;
 }
 
+static enum err_code put_mended(struct batch *b, const struct block_job *j,
+	const struct entry_place *at, struct err *err)
+{
+	struct digest leaves[BLOCK_ROWS];
+	struct batch_log *l;
+	enum err_code rc = batch_log_of(b, j->item.log, &l, err);
+
+	for (size_t i = 0; i < j->count; i++)
+		leaves[i] = b->pending[j->rows[i]].leaf;
+	return rc ? rc
+		  : mend_places(&b->view, &l->row, &j->item, at, leaves, err);
+}
+
 static enum err_code put_places(struct batch *b, const struct block_jobs *jobs,
 	const struct place *places, struct place commit, struct err *err)
 {
@@ -663,6 +703,10 @@ static enum err_code put_places(struct batch *b, const struct block_jobs *jobs,
 
 		if (it->kind == ITEM_PARTS)
 			continue;
+		if (it->kind == ITEM_MENDED) {
+			rc = put_mended(b, &jobs->at[i], &at, err);
+			continue;
+		}
 		rc = entry_place_put(b->view.txn,
 			it->kind == ITEM_ENTRIES ? DB_ENTRIES : DB_PROVED,
 			it->log, it->first, &at, err);
@@ -782,6 +826,7 @@ static enum err_code make_blocks(struct batch *b, size_t *order, size_t *rows,
 		return rc;
 	qsort_r(order, b->pending_count, sizeof(*order), compare_pending, b);
 	if ((rc = entries_jobs(b, jobs, err)) ||
+		(rc = mended_jobs(b, jobs, err)) ||
 		(rc = proved_jobs(b, order, jobs, err)) ||
 		(rc = parts_jobs(b, order, rows, jobs, err)))
 		return rc;
@@ -824,7 +869,7 @@ static enum err_code write_group(
 	if ((rc = add_logs(g, err)) ||
 		(rc = add_blocks(g, jobs, places, err)) ||
 		(rc = refs_write(g, err)) || (rc = erase_write(g, err)) ||
-		(rc = add_notes(g, err)))
+		(rc = mend_write_closes(g, err)) || (rc = add_notes(g, err)))
 		goto out;
 	if (g->directory.items) {
 		if ((rc = add_commit(g, &commit, err)) ||

@@ -18,6 +18,7 @@ void damage_tell(struct store *s, const char *where, const char *what)
 			sizeof(*s->damages)))
 		return; /* fsck tells of all */
 	d = &s->damages[s->damage_count++];
+	d->at = (struct place){0, 0};
 	snprintf(d->where, sizeof(d->where), "%s", where);
 	snprintf(d->what, sizeof(d->what), "%s", what);
 }
@@ -25,10 +26,33 @@ void damage_tell(struct store *s, const char *where, const char *what)
 void damage_tell_at(struct store *s, struct place at, const char *what)
 {
 	char where[64];
+	size_t before;
 
 	snprintf(where, sizeof(where), "segments/%08" PRIu32 ".seg at %" PRIu64,
 		at.segment, at.offset);
+	before = s->damage_count;
 	damage_tell(s, where, what);
+	if (s->damage_count > before)
+		s->damages[before].at = at;
+}
+
+enum err_code damage_forget_closed(struct store *s, struct err *err)
+{
+	size_t kept = 0;
+	struct view v;
+	enum err_code rc;
+
+	if (!s->damage_count)
+		return ERR_OK;
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	for (size_t i = 0; i < s->damage_count; i++)
+		if (!s->damages[i].at.segment ||
+			!place_closed(&v, s->damages[i].at))
+			s->damages[kept++] = s->damages[i];
+	s->damage_count = kept;
+	view_close(&v);
+	return ERR_OK;
 }
 
 enum err_code store_damage_each(
@@ -92,8 +116,8 @@ static bool newest_reads(const struct view *v, const struct log_row *row)
 	if (entry_locate(v, row->id, row->edge.size - 1, &at, NULL) ||
 		block_entries(v, at.block, at.commit, &b, NULL))
 		return false;
-	reads = row->edge.size - 1 - at.first < b->count &&
-		!b->entries[row->edge.size - 1 - at.first].damaged;
+	reads = row->edge.size - 1 - b->head.first < b->count &&
+		!b->entries[row->edge.size - 1 - b->head.first].damaged;
 	block_unpin(b);
 	return reads;
 }

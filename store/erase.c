@@ -34,7 +34,47 @@ static enum err_code doom(struct batch *b, const struct view *v,
 struct planning {
 	struct batch *b;
 	size_t cap;
+	struct erase_target *mended; /* of mended entries */
+	size_t mended_count, mended_cap;
 };
+
+/* Blocks that a mended entry was in before hold its parts still. */
+static enum err_code doom_older(
+	void *arg, struct place at, const struct item *it, struct err *err)
+{
+	struct planning *p = arg;
+	struct batch *b = p->b;
+
+	(void)at;
+	for (size_t i = 0; i < p->mended_count; i++) {
+		const struct erase_target *t = &p->mended[i];
+
+		if (it->kind != ITEM_PARTS || it->log != t->log ||
+			it->label != t->label || t->seq < it->first ||
+			t->seq > it->last)
+			continue;
+		for (size_t k = 0; k < b->doomed_count; k++)
+			if (b->doomed[k] == it->key)
+				return ERR_OK;
+		if (!grow(&b->doomed, &p->cap, b->doomed_count,
+			    sizeof(*b->doomed)))
+			return err_nomem(err);
+		b->doomed[b->doomed_count++] = it->key;
+		return ERR_OK;
+	}
+	return ERR_OK;
+}
+
+static enum err_code plan_older(struct planning *p, struct err *err)
+{
+	uint32_t count = segments_count(p->b->s->segments);
+	enum err_code rc = ERR_OK;
+
+	for (uint32_t n = 1; n <= count && p->mended_count && !rc; n++)
+		rc = segment_walk(p->b->s->segments, n, 0, UINT64_MAX,
+			doom_older, NULL, p, err);
+	return rc;
+}
 
 static enum err_code doom_place(void *arg, struct place at, struct err *err)
 {
@@ -57,11 +97,19 @@ static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 	if ((rc = block_entries(v, at->block, at->commit, &entries, err)) ||
 		(rc = block_directory(v, at->commit, &directory, err)))
 		goto out;
-	if (t->seq - at->first >= entries->count) {
+	if (t->seq - entries->head.first >= entries->count) {
 		rc = row_corrupt(err, "entries");
 		goto out;
 	}
-	e = &entries->entries[t->seq - at->first];
+	if (entries->head.kind == ITEM_MENDED) {
+		if (!grow(&p->mended, &p->mended_cap, p->mended_count,
+			    sizeof(*p->mended))) {
+			rc = err_nomem(err);
+			goto out;
+		}
+		p->mended[p->mended_count++] = *t;
+	}
+	e = &entries->entries[t->seq - entries->head.first];
 	if (!(e->computed & LABEL_BIT(t->label)))
 		goto out;
 	part = block_of_part(directory, t->log, e, (uint8_t)t->label, t->seq);
@@ -110,6 +158,9 @@ enum err_code erase_plan(struct batch *b, struct err *err)
 
 	for (size_t i = 0; i < b->mark_count && !rc; i++)
 		rc = plan_target(&p, &b->marks[i].part, err);
+	if (!rc)
+		rc = plan_older(&p, err);
+	free(p.mended);
 	if (b->doomed_count)
 		qsort(b->doomed, b->doomed_count, sizeof(*b->doomed),
 			compare_u64);
@@ -170,11 +221,20 @@ static enum err_code rewrite(struct group *g, struct place at,
 
 	if (!it.origin.segment)
 		it.origin = at;
-	if ((rc = batch_key(g->b, it.name, it.label, &it.key, err)) ||
-		(rc = block_plain(g->b->s, at, &(struct item){0}, &plain, err)))
+	if ((rc = batch_key(g->b, it.name, it.label, &it.key, err)))
 		goto out;
-	rc = it.kind == ITEM_PARTS ? parts_rewrite(v, &it, &plain, &fresh, err)
-				   : refs_rewrite(v, &it, &plain, &fresh, err);
+	rc = block_plain(g->b->s, at, &(struct item){0}, &plain, err);
+	/* Damage that nothing needs goes with its key. */
+	if (is_damage(rc) && place_closed(v, at)) {
+		it.count = 0;
+		rc = parts_block(NULL, 0, &fresh, err);
+	} else if (rc) {
+		goto out;
+	} else if (it.kind == ITEM_PARTS) {
+		rc = parts_rewrite(v, &it, &plain, &fresh, err);
+	} else {
+		rc = refs_rewrite(v, &it, &plain, &fresh, err);
+	}
 	if (rc ||
 		(rc = seal_item(g->b->s, &it, &fresh, it.kind == ITEM_PARTS,
 			 &out, err)) ||
@@ -205,6 +265,30 @@ static enum err_code on_old(
 	if (rc || !place_equal(now, at))
 		return rc;
 	return rewrite(g, at, it, err);
+}
+
+static enum err_code on_gap(
+	void *arg, struct place at, uint64_t len, struct err *err)
+{
+	struct group *g = arg;
+
+	if (place_closed(&g->b->view, at))
+		return ERR_OK;
+	return err_set(err, ERR_CORRUPT,
+		"segment %08" PRIu32 " at %" PRIu64 ": %" PRIu64
+		" bytes are no item",
+		at.segment, at.offset, len);
+}
+
+/* All blocks of a segment; behind damage that nothing needs any more too. */
+static enum err_code each_block(
+	struct group *g, uint32_t number, uint64_t end, struct err *err)
+{
+	struct segments *s = g->b->s->segments;
+
+	if (!index_count(g->b->view.txn, DB_CLOSED))
+		return segment_all(s, number, end, on_old, g, err);
+	return segment_walk(s, number, 0, end, on_old, on_gap, g, err);
 }
 
 /* Marks of one order from marks[*from] on. */
@@ -256,8 +340,7 @@ enum err_code erase_write(struct group *g, struct err *err)
 		end = b->s->end;
 		if (n == count ||
 			!(rc = segment_end(b->s->segments, n, &end, err)))
-			rc = segment_all(
-				b->s->segments, n, end, on_old, g, err);
+			rc = each_block(g, n, end, err);
 	}
 	return rc;
 }

@@ -47,9 +47,10 @@ struct fsck {
 	size_t tree_count;
 	struct task *tasks;
 	size_t task_count, task_cap;
-	struct groups groups; /* of the segment under the eye */
-	struct place commit;  /* of the group */
-	bool lossy;	      /* something of a log cannot be read */
+	struct groups groups;	      /* of the segment under the eye */
+	struct place commit;	      /* of the group */
+	struct damage_places *places; /* that the faults are at, or NULL */
+	bool lossy;		      /* something of a log cannot be read */
 	bool starved; /* memory ran out: what seems missing may be there */
 };
 
@@ -85,14 +86,42 @@ static void tell(struct fsck *f, const char *where, const char *fmt, ...)
 	pthread_mutex_unlock(&f->lock);
 }
 
+/* Known, and dealt with. */
+static bool closed(struct fsck *f, struct place at)
+{
+	struct view v;
+	bool is;
+
+	if (mind(f, view_open(f->s, &v, NULL)))
+		return false;
+	is = place_closed(&v, at);
+	view_close(&v);
+	return is;
+}
+
 static void tell_at(
 	struct fsck *f, struct place at, const char *what, const char *more)
 {
 	char where[WHERE_SIZE];
 
+	if (closed(f, at))
+		return;
 	snprintf(where, sizeof(where), "segments/%08" PRIu32 ".seg at %" PRIu64,
 		at.segment, at.offset);
 	tell(f, where, "%s%s", what, more);
+}
+
+/* Bytes that cannot be read, or not be right. */
+static void tell_bad(struct fsck *f, struct place at, enum damage_sort sort,
+	const char *what)
+{
+	if (f->places && !starved(f)) {
+		pthread_mutex_lock(&f->lock);
+		if (damage_places_add(f->places, at, sort, NULL))
+			(void)mind(f, ERR_NOMEM);
+		pthread_mutex_unlock(&f->lock);
+	}
+	tell_at(f, at, "", what);
 }
 
 /* What is not a fault of the data ends the check. */
@@ -105,17 +134,33 @@ static bool is_fault(enum err_code rc)
 
 /* ---- one item, on any thread ---- */
 
+/* The place is of a block that took this one's, in part or whole. */
+static bool mended_by(struct task *t, struct place at)
+{
+	struct item it;
+
+	return (at.segment > t->at.segment ||
+		       (at.segment == t->at.segment &&
+			       at.offset > t->at.offset)) &&
+		!mind(t->f,
+			segment_head_at(t->f->s->segments, at, &it, NULL)) &&
+		it.kind == ITEM_MENDED;
+}
+
 static void check_location(struct task *t, const struct view *v)
 {
 	struct entry_place known;
 	enum err_code rc;
 
-	rc = t->item.kind == ITEM_ENTRIES
+	rc = t->item.kind != ITEM_PROVED
 		? entry_locate(v, t->item.log, t->item.first, &known, NULL)
 		: entry_locate_proved(
 			  v, t->item.log, t->item.first, &known, NULL);
-	if (mind(t->f, rc) || known.first != t->item.first ||
-		!place_equal(known.block, t->at))
+	if (mind(t->f, rc) ||
+		(!place_equal(known.block, t->at) &&
+			!mended_by(t, known.block)) ||
+		(place_equal(known.block, t->at) &&
+			known.first != t->item.first))
 		tell_at(t->f, t->at, "the index does not lead to this block",
 			"");
 }
@@ -155,24 +200,78 @@ static enum err_code arrived_rows(struct task *t, const struct view *v,
 	return rc;
 }
 
+/* The leaf of an entry that was mended; its block is checked by itself. */
+static enum err_code leaf_elsewhere(
+	struct task *t, const struct view *v, uint64_t seq, struct digest *out)
+{
+	struct entry_place at;
+	struct block *b = NULL;
+	enum err_code rc;
+
+	if (t->item.kind == ITEM_PROVED || !index_count(v->txn, DB_MENDED) ||
+		(rc = entry_locate(v, t->item.log, seq, &at, NULL)) ||
+		!mended_by(t, at.block))
+		return ERR_NOT_FOUND;
+	rc = mind(t->f, block_entries(v, at.block, at.commit, &b, NULL));
+	if (!rc && seq - b->head.first < b->count &&
+		!b->entries[seq - b->head.first].damaged)
+		*out = b->entries[seq - b->head.first].leaf;
+	else
+		rc = rc ? rc : ERR_NOT_FOUND;
+	block_unpin(b);
+	return rc;
+}
+
+/* Of a block that cannot be read all entries may have been mended. */
+static bool leaves_elsewhere(struct task *t, const struct view *v)
+{
+	size_t count = (size_t)(t->item.last - t->item.first) + 1;
+	bool all = true;
+
+	if (t->item.kind != ITEM_ENTRIES || count > BLOCK_ROWS_LIMIT ||
+		!index_count(v->txn, DB_MENDED))
+		return false;
+	if (!(t->leaves = calloc(count, sizeof(*t->leaves)))) {
+		(void)mind(t->f, ERR_NOMEM);
+		return false;
+	}
+	t->leaf_count = count;
+	for (size_t i = 0; i < count; i++) {
+		t->leaves[i].known = !leaf_elsewhere(
+			t, v, t->item.first + i, &t->leaves[i].hash);
+		all = all && t->leaves[i].known;
+	}
+	return all;
+}
+
 /* The block of parts that they need tells of itself; one that does not hold
  * what it should is told of here. */
-static void tell_damaged(struct task *t, const struct block *b)
+static void tell_damaged(
+	struct task *t, const struct view *v, const struct block *b)
 {
+	const struct block_entry *first = NULL;
+	uint64_t from = 0;
+	size_t count = 0;
 	struct err told;
 
 	for (size_t i = 0; i < b->count; i++) {
-		const struct block_entry *e = &b->entries[i];
+		struct digest leaf;
 
-		if (!e->damaged)
+		if (!b->entries[i].damaged ||
+			!leaf_elsewhere(t, v, t->item.first + i, &leaf))
 			continue;
-		(void)err_set(&told, ERR_CORRUPT,
-			"%zu entries of log %" PRIu32 " from %" PRIu64
-			" on need this block, which is damaged",
-			b->damaged, t->item.log, t->item.first + i);
-		tell_at(t->f, e->damage, "", told.text);
-		return;
+		if (!count++) {
+			first = &b->entries[i];
+			from = t->item.first + i;
+		}
 	}
+	if (!first)
+		return;
+	(void)err_set(&told, ERR_CORRUPT,
+		"%zu entries of log %" PRIu32 " from %" PRIu64
+		" on need this block, which is damaged",
+		count, t->item.log, from);
+	tell_at(t->f, first->damage, "", told.text);
 }
 
 /* They are known to the index by their ids; one fault tells of all. */
@@ -204,18 +303,25 @@ static void check_entries(struct task *t, const struct view *v)
 	enum err_code rc = block_entries(v, t->at, t->commit, &b, &err);
 
 	if (mind(t->f, rc)) {
-		tell_at(t->f, t->at, "", err.text);
+		(void)leaves_elsewhere(t, v);
+		tell_bad(t->f, t->at, DAMAGED_ITEM, err.text);
 		return;
 	}
 	check_location(t, v);
-	tell_damaged(t, b);
+	tell_damaged(t, v, b);
 	if (mind(t->f, check_ids(t, v, b, &err)))
 		tell_at(t->f, t->at, "", err.text);
 	if (t->item.kind == ITEM_ENTRIES) {
 		t->leaves = calloc(b->count, sizeof(*t->leaves));
-		for (size_t i = 0; t->leaves && i < b->count; i++)
-			t->leaves[i] = (struct leaf){
+		for (size_t i = 0; t->leaves && i < b->count; i++) {
+			struct leaf *l = &t->leaves[i];
+
+			*l = (struct leaf){
 				b->entries[i].leaf, !b->entries[i].damaged};
+			l->known = l->known ||
+				!leaf_elsewhere(
+					t, v, t->item.first + i, &l->hash);
+		}
 		t->leaf_count = t->leaves ? b->count : 0;
 		if (!t->leaves)
 			(void)mind(t->f, ERR_NOMEM);
@@ -237,7 +343,10 @@ static void check_sealed(struct task *t, const struct view *v)
 	if (!rc && place_equal(now, t->at)) {
 		rc = block_plain(t->f->s, t->at, &it, &plain, &err);
 		if (mind(t->f, rc))
-			tell_at(t->f, t->at, "", err.text);
+			tell_bad(t->f, t->at,
+				t->item.kind == ITEM_PARTS ? DAMAGED_ITEM
+							   : DAMAGED_REFS,
+				err.text);
 	} else if (!rc) {
 		struct key drop = KEY_EMPTY;
 
@@ -286,6 +395,8 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 		return err_set(err, ERR_CORRUPT,
 			"arrival %" PRIu64 " is another record in the index",
 			arrival);
+	if (!entry_locate(v, log, seq, &at, NULL) && mended_by(t, at.block))
+		return ERR_OK;
 	if (mind(t->f, entry_locate_proved(v, log, seq, &at, NULL)) &&
 		(rc = entry_locate(v, log, seq, &at, err)))
 		return rc;
@@ -305,7 +416,7 @@ static void check_commit(struct task *t, const struct view *v)
 	uint64_t arrival;
 
 	if (mind(t->f, rc)) {
-		tell_at(t->f, t->at, "", err.text);
+		tell_bad(t->f, t->at, DAMAGED_BYTES, err.text);
 		return;
 	}
 	arrival = b->directory.arrival;
@@ -334,6 +445,7 @@ static void run_task(void *arg)
 	switch (t->item.kind) {
 	case ITEM_ENTRIES:
 	case ITEM_PROVED:
+	case ITEM_MENDED:
 		check_entries(t, &v);
 		break;
 	case ITEM_PARTS:
@@ -346,6 +458,7 @@ static void run_task(void *arg)
 	case ITEM_LOG:
 	case ITEM_NOTE:
 	case ITEM_ERASED:
+	case ITEM_CLOSED:
 		check_raw(t);
 		break;
 	}
@@ -390,10 +503,22 @@ static void check_notes(struct fsck *f, struct tree *t)
 static void lose(
 	struct fsck *f, const struct task *t, struct tree *tree, uint64_t to)
 {
+	struct task whole = {.f = f, .item = {.log = tree->row.id}};
 	uint64_t from = tree->row.edge.size;
 	struct err told;
+	struct view v;
 
-	if (to <= from || to - from > LOST_LIMIT)
+	if (to <= from || to - from > LOST_LIMIT ||
+		mind(f, view_open(f->s, &v, NULL)))
+		return;
+	for (struct digest leaf; from < to; from++) {
+		if (leaf_elsewhere(&whole, &v, from, &leaf) ||
+			leaf_append(NULL, &tree->row, &leaf, NULL))
+			break;
+		check_notes(f, tree);
+	}
+	view_close(&v);
+	if (from == to)
 		return;
 	(void)err_set(&told, ERR_CORRUPT,
 		"entries %" PRIu64 " to %" PRIu64 " of log %" PRIu32
@@ -518,7 +643,7 @@ static void on_damage(
 
 	(void)len;
 	f->lossy = true;
-	tell_at(f, at, "", what);
+	tell_bad(f, at, DAMAGED_BYTES, what);
 }
 
 static enum err_code add_task(
@@ -595,6 +720,7 @@ static enum err_code covered(struct fsck *f, struct place *out, struct err *err)
 		!(rc = meta_get_u64(v.txn, "offset", &out->offset, err)))
 		out->segment = (uint32_t)segment;
 	f->result.erased = index_count(v.txn, DB_ERASED);
+	f->result.mended = index_count(v.txn, DB_CLOSED);
 	view_close(&v);
 	/* Where the index is made from what is left, this knows of the rest. */
 	if (f->s->extent_known &&
@@ -916,10 +1042,11 @@ static enum err_code check_missing(struct fsck *f, struct err *err)
 	return rc;
 }
 
-enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
-	void *arg, struct fsck_result *out, struct err *err)
+static enum err_code check_all(struct store *s, size_t threads,
+	fsck_fault *fault, void *arg, struct damage_places *places,
+	struct fsck_result *out, struct err *err)
 {
-	struct fsck f = {.s = s, .fault = fault, .arg = arg};
+	struct fsck f = {.s = s, .fault = fault, .arg = arg, .places = places};
 	struct err own; /* its text is needed even where the caller's is not */
 	struct place last;
 	enum err_code rc;
@@ -961,5 +1088,31 @@ out:
 	free(f.tasks);
 	groups_free(&f.groups);
 	pthread_mutex_destroy(&f.lock);
+	return rc;
+}
+
+enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
+	void *arg, struct fsck_result *out, struct err *err)
+{
+	return check_all(s, threads, fault, arg, NULL, out, err);
+}
+
+enum err_code store_damage_look(struct store *s, size_t threads,
+	fsck_fault *fault, void *arg, struct damage_places **out,
+	struct err *err)
+{
+	struct damage_places *d = calloc(1, sizeof(*d));
+	struct fsck_result result;
+	enum err_code rc;
+
+	if (!d)
+		return err_nomem(err);
+	rc = check_all(s, threads, fault, arg, d, &result, err);
+	if (rc == ERR_OK || rc == ERR_CORRUPT)
+		rc = damage_places_need(s, d, err);
+	if (rc)
+		damage_places_free(d);
+	else
+		*out = d;
 	return rc;
 }

@@ -32,6 +32,8 @@ enum index_db {
 	DB_DOWN,       /* log, seq -> nothing; entries that carry `to` */
 	DB_KEY,	       /* segment, label, series -> key id */
 	DB_DROP,       /* what an erasure has yet to destroy */
+	DB_MENDED,     /* log, first seq -> last seq; entries mended */
+	DB_CLOSED,     /* place of damage that nothing needs -> nothing */
 	DB_COUNT,
 };
 

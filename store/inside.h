@@ -51,6 +51,7 @@ struct store {
 };
 
 struct damage {
+	struct place at; /* segment 0: of no segment */
 	char where[64];
 	char what[ERR_TEXT_SIZE];
 };
@@ -154,6 +155,10 @@ enum err_code leaves_lose(struct index_txn *t, struct log_row *row,
 enum err_code edge_restore(struct index_txn *t, struct log_row *row,
 	const struct directory *d, const struct directory_edge *e,
 	struct err *err);
+/* Computes what damage took from the tree, as far as the leaves around `seq`
+ * are known again. */
+enum err_code leaves_mend(const struct view *v, struct log_row *row,
+	uint64_t seq, struct err *err);
 enum err_code view_leaves(const struct view *v, uint32_t log, uint64_t from,
 	size_t count, struct digest *out, struct err *err);
 /* A tree_read; arg is a struct tree_view. */
@@ -197,7 +202,8 @@ const struct part_row *part_find(const struct block *parts, uint64_t seq);
 struct entry_place {
 	struct place block;
 	struct place commit;
-	uint64_t first;
+	uint64_t first; /* that stand there by the index, and behind the last */
+	uint64_t end;
 	bool proved;
 };
 /* Where the entry stands: in its turn, or proved. */
@@ -232,6 +238,9 @@ enum err_code arrival_entry(const struct view *v, uint64_t arrival,
 /* Puts a run behind the newest, joined with it where it goes on. */
 enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
 	const struct arrival_run *run, struct err *err);
+/* The arrival numbers of [first, first + count), 0 where there is none. */
+enum err_code arrival_find(struct index_txn *t, uint32_t log, uint64_t first,
+	size_t count, uint64_t *out, struct err *err);
 /* A record that arrives is found by its id, and among those that go down. */
 enum err_code arrival_index(struct index_txn *t, struct ids *ids,
 	const struct entry *e, uint32_t log, uint64_t seq, uint64_t arrival,
@@ -255,6 +264,40 @@ const struct ids *batch_ids(const struct batch *b);
 bool batch_arrival(
 	const struct batch *b, uint64_t arrival, uint32_t *log, uint64_t *seq);
 
+/* ---- mending (mend.c) ---- */
+
+/* Entries of a log in a row that cannot be read, and the damage that they need;
+ * lost: not even where they stood is known. */
+struct damaged_run {
+	uint32_t log;
+	uint64_t from, count;
+	struct place need;
+	bool lost;
+};
+typedef enum err_code damaged_visit(
+	void *arg, const struct damaged_run *run, struct err *err);
+enum err_code damaged_each(struct store *s, uint32_t log, bool proved,
+	damaged_visit *visit, void *arg, struct err *err);
+
+/* Damage as fsck finds it: a block of entries or parts whose head can be read,
+ * a block of references, or bytes. */
+enum damage_sort { DAMAGED_ITEM, DAMAGED_REFS, DAMAGED_BYTES };
+struct damage_place {
+	struct place at;
+	enum damage_sort sort;
+	bool needed;
+};
+struct damage_places {
+	struct damage_place *at;
+	size_t count, cap;
+};
+enum err_code damage_places_add(struct damage_places *d, struct place at,
+	enum damage_sort sort, struct err *err);
+/* Marks those that entries need. */
+enum err_code damage_places_need(
+	struct store *s, struct damage_places *d, struct err *err);
+bool place_closed(const struct view *v, struct place at);
+
 /* ---- replay (replay.c) ---- */
 
 /* Brings the index up to the segments; finds where the groups end.  Goes on
@@ -266,6 +309,8 @@ enum err_code store_replay(struct store *s, struct err *err);
 /* Notes it for store_damage_each(). */
 void damage_tell(struct store *s, const char *where, const char *what);
 void damage_tell_at(struct store *s, struct place at, const char *what);
+/* Damage that was found and that nothing needs any more is not told. */
+enum err_code damage_forget_closed(struct store *s, struct err *err);
 /* Is it the bytes, not the machine? */
 bool is_damage(enum err_code rc);
 /* Finds what DATA/extent knows and the store does not have any more. */

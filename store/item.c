@@ -118,7 +118,7 @@ void item_write(
 
 static bool item_plausible(const struct item *it)
 {
-	return it->kind >= ITEM_LOG && it->kind <= ITEM_COMMIT &&
+	return it->kind >= ITEM_LOG && it->kind <= ITEM_CLOSED &&
 		it->suite <= SUITE_SEALED && it->label < LABEL_COUNT &&
 		it->payload_len <= ITEM_PAYLOAD_LIMIT &&
 		it->plain_len <= ITEM_PLAIN_LIMIT && it->first <= it->last;

@@ -30,6 +30,8 @@ enum item_kind {
 	ITEM_REFS = 6,	  /* attachments referred to, sealed */
 	ITEM_ERASED = 7,  /* (log, seq, label) destroyed */
 	ITEM_COMMIT = 8,  /* the group is whole; its directory */
+	ITEM_MENDED = 9,  /* entries [first, last] again, in place of damaged */
+	ITEM_CLOSED = 10, /* places of damage that nothing needs any more */
 };
 enum item_suite {
 	SUITE_RAW = 0,

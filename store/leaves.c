@@ -128,7 +128,9 @@ static enum err_code leaves_of_block(const struct view *v, uint32_t log,
 	if ((rc = entry_locate(v, log, seq, &at, err)) ||
 		(rc = block_entries(v, at.block, at.commit, &b, err)))
 		return rc;
-	skip = (size_t)(seq - at.first);
+	skip = (size_t)(seq - b->head.first);
+	if (at.end - seq < count)
+		count = (size_t)(at.end - seq);
 	for (*got = 0; skip + *got < b->count && *got < count; ++*got) {
 		const struct block_entry *e = &b->entries[skip + *got];
 
@@ -213,6 +215,68 @@ enum err_code view_tree_read(void *arg, unsigned level, uint64_t index,
 	}
 	if (!rc)
 		*out = fold(hash, count);
+	return rc;
+}
+
+/* The subtree of `level` (8, 16, ...) that holds `seq`, where it is whole and
+ * not kept.  *go_on: the one above may be made now. */
+static enum err_code mend_node(const struct view *v, const struct log_row *row,
+	unsigned level, uint64_t seq, bool *go_on, struct err *err)
+{
+	uint64_t index = seq >> level;
+	struct key k = key_of_node(row->id, level, index);
+	struct digest hash[1 << LEVEL_STEP];
+	struct digest d;
+	enum err_code rc = ERR_OK;
+
+	*go_on = index < row->edge.size >> level;
+	if (!*go_on || !get_hash(v->txn, DB_TREE, &k, &d, NULL))
+		return ERR_OK;
+	if (level == LEVEL_STEP)
+		rc = view_leaves(
+			v, row->id, index << level, 1 << LEVEL_STEP, hash, err);
+	for (uint64_t i = 0; level > LEVEL_STEP && i < 1 << LEVEL_STEP && !rc;
+		i++) {
+		struct key below = key_of_node(
+			row->id, level - LEVEL_STEP, (index << LEVEL_STEP) + i);
+
+		rc = get_hash(v->txn, DB_TREE, &below, &hash[i], err);
+	}
+	*go_on = !rc;
+	if (rc)
+		return is_damage(rc) ? ERR_OK : rc;
+	d = fold(hash, 1 << LEVEL_STEP);
+	return index_put(v->txn, DB_TREE, key_bytes(&k),
+		(struct bytes){d.b, DIGEST_SIZE}, err);
+}
+
+enum err_code leaves_mend(const struct view *v, struct log_row *row,
+	uint64_t seq, struct err *err)
+{
+	struct tree_view tree = {v, row->id};
+	unsigned at = 0;
+	bool go_on = true;
+	enum err_code rc = ERR_OK;
+
+	for (unsigned level = LEVEL_STEP; go_on && level < 64 && !rc;
+		level += LEVEL_STEP)
+		rc = mend_node(v, row, level, seq, &go_on, err);
+	for (unsigned level = 64; level-- > 0 && row->lost && !rc;) {
+		uint64_t bit = (uint64_t)1 << level;
+
+		if (!(row->edge.size & bit))
+			continue;
+		if (row->lost & bit) {
+			rc = view_tree_read(&tree, level,
+				(row->edge.size >> level) - 1,
+				&row->edge.hash[at], err);
+			if (!rc)
+				row->lost &= ~bit;
+			else if (is_damage(rc))
+				rc = ERR_OK;
+		}
+		at++;
+	}
 	return rc;
 }
 

@@ -37,6 +37,28 @@ static enum err_code not_here(uint32_t log, uint64_t seq, struct err *err)
 		"log %" PRIu32 " has no entry %" PRIu64 " here", log, seq);
 }
 
+/* Where the next row begins: a block that was mended in part has others in
+ * between. */
+static enum err_code row_end(const struct view *v, uint32_t log, uint64_t seq,
+	uint64_t *end, struct err *err)
+{
+	struct key k = key_of_seq(log, seq + 1);
+	struct bytes found;
+	struct cursor c;
+	enum err_code rc;
+
+	*end = UINT64_MAX;
+	if (!index_count(v->txn, DB_MENDED))
+		return ERR_OK;
+	rc = index_ceil(v->txn, DB_ENTRIES, key_bytes(&k), &found, NULL, err);
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	c = value_cursor(found);
+	if (cursor_u32(&c) == log)
+		*end = cursor_u64(&c);
+	return ERR_OK;
+}
+
 enum err_code entry_locate(const struct view *v, uint32_t log, uint64_t seq,
 	struct entry_place *out, struct err *err)
 {
@@ -59,7 +81,9 @@ enum err_code entry_locate(const struct view *v, uint32_t log, uint64_t seq,
 	out->proved = false;
 	if (!cursor_done(&c))
 		return row_corrupt(err, "entries");
-	return read_place(value, out, err);
+	if ((rc = read_place(value, out, err)))
+		return rc;
+	return row_end(v, log, seq, &out->end, err);
 }
 
 enum err_code entry_locate_proved(const struct view *v, uint32_t log,
@@ -75,6 +99,7 @@ enum err_code entry_locate_proved(const struct view *v, uint32_t log,
 	if (rc)
 		return rc;
 	out->first = seq;
+	out->end = seq + 1;
 	out->proved = true;
 	return read_place(value, out, err);
 }
@@ -203,7 +228,8 @@ static enum err_code read_part(struct reading *r, const struct block_entry *e,
 static enum err_code read_entry(
 	struct reading *r, uint64_t seq, struct record *out, struct err *err)
 {
-	const struct block_entry *e = &r->entries->entries[seq - r->at.first];
+	const struct block_entry *e =
+		&r->entries->entries[seq - r->entries->head.first];
 	enum err_code rc = ERR_OK;
 
 	if (e->damaged)
@@ -241,11 +267,12 @@ static enum err_code read_turns(
 			read_pending(r, seq, to);
 			continue;
 		}
-		if (!r->entries || seq - r->at.first >= r->entries->count) {
+		if (!r->entries || seq >= r->at.end ||
+			seq - r->entries->head.first >= r->entries->count) {
 			if ((rc = entry_locate(r->v, r->log, seq, &at, err)) ||
 				(rc = open_place(r, &at, err)))
 				break;
-			if (seq - at.first >= r->entries->count)
+			if (seq - r->entries->head.first >= r->entries->count)
 				return row_corrupt(err, "entries");
 		}
 		rc = read_entry(r, seq, to, err);
@@ -560,8 +587,8 @@ static enum err_code on_candidate(void *arg, uint64_t arrival, struct err *err)
 			 f->v, f->found.log, f->found.seq, &at, err)) ||
 		(rc = block_entries(f->v, at.block, at.commit, &b, err)))
 		return rc;
-	rc = f->found.seq - at.first < b->count
-		? match(f, &b->entries[f->found.seq - at.first], err)
+	rc = f->found.seq - b->head.first < b->count
+		? match(f, &b->entries[f->found.seq - b->head.first], err)
 		: row_corrupt(err, "entries");
 	block_unpin(b);
 	return rc;

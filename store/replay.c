@@ -350,6 +350,82 @@ static enum err_code replay_erased(
 	return rc;
 }
 
+struct prints {
+	struct finder_entry *at;
+	size_t count, cap;
+	struct ids ids;
+};
+
+static enum err_code mended_find(struct replay *r, const struct block *b,
+	const uint64_t *arrivals, struct prints *prints, struct err *err)
+{
+	struct finds finds = {&prints->at, &prints->count, &prints->cap};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; i < b->count && !rc; i++) {
+		const struct block_entry *be = &b->entries[i];
+		struct entry e;
+
+		if (arrivals[i] &&
+			!(rc = entry_parse(be->text, be->len, &e, err)))
+			rc = mend_finds(&r->view, &prints->ids, &finds, &e,
+				&be->leaf, b->head.log, b->head.first + i,
+				arrivals[i], err);
+	}
+	return rc;
+}
+
+/* A block of mended entries that is damaged itself mends nothing. */
+static enum err_code replay_mended(struct replay *r, const struct item *it,
+	const struct entry_place *at, struct err *err)
+{
+	struct digest leaves[RUN_LIMIT];
+	uint64_t arrivals[RUN_LIMIT];
+	struct prints prints = {0};
+	struct block *b = NULL;
+	struct log_row row;
+	enum err_code rc;
+
+	if ((rc = log_row_of(r, it->log, &row, err)) ||
+		(rc = block_entries(&r->view, at->block, at->commit, &b, err)))
+		return rc;
+	if (b->damaged || b->count > RUN_LIMIT) {
+		rc = err_set(err, ERR_CORRUPT,
+			"log %s: %zu mended entries from %" PRIu64
+			" on are damaged",
+			row.origin, b->damaged, it->first);
+		goto out;
+	}
+	for (size_t i = 0; i < b->count; i++)
+		leaves[i] = b->entries[i].leaf;
+	if ((rc = mend_places(&r->view, &row, it, at, leaves, err)) ||
+		(rc = log_put(r->view.txn, &row, err)) ||
+		(rc = arrival_find(r->view.txn, it->log, it->first, b->count,
+			 arrivals, err)) ||
+		(rc = mended_find(r, b, arrivals, &prints, err)) ||
+		(rc = ids_flush(&prints.ids, r->view.txn, err)))
+		goto out;
+	rc = finder_add(r->view.txn, DB_DIGEST, prints.at, prints.count, err);
+out:
+	ids_free(&prints.ids);
+	free(prints.at);
+	block_unpin(b);
+	return rc;
+}
+
+static enum err_code replay_closed(
+	struct replay *r, struct place at, struct err *err)
+{
+	struct buf plain = BUF_EMPTY;
+	struct item it;
+	enum err_code rc;
+
+	if (!(rc = block_plain(r->s, at, &it, &plain, err)))
+		rc = mend_replay_closes(&r->view, &plain, err);
+	buf_free(&plain);
+	return rc;
+}
+
 struct group_replay {
 	struct replay *r;
 	struct place commit;
@@ -381,6 +457,10 @@ static enum err_code replay_item(
 		return rc;
 	case ITEM_ERASED:
 		return replay_erased(r, at, err);
+	case ITEM_MENDED:
+		return replay_mended(r, it, &place, err);
+	case ITEM_CLOSED:
+		return replay_closed(r, at, err);
 	case ITEM_COMMIT:
 		break;
 	}
@@ -400,12 +480,6 @@ static enum err_code on_item(
 	return ERR_OK;
 }
 
-struct prints {
-	struct finder_entry *at;
-	size_t count, cap;
-	struct ids ids;
-};
-
 static enum err_code replay_arrival(struct replay *r, uint32_t log,
 	uint64_t seq, uint64_t arrival, struct prints *prints, struct err *err)
 {
@@ -423,13 +497,13 @@ static enum err_code replay_arrival(struct replay *r, uint32_t log,
 					  &r->view, log, seq, &at, err)) ||
 		(rc = block_entries(&r->view, at.block, at.commit, &b, err)))
 		return rc;
-	if (seq - at.first >= b->count) {
+	if (seq - b->head.first >= b->count) {
 		rc = err_set(err, ERR_CORRUPT,
 			"log %s: entry %" PRIu64 " arrived and is not there",
 			row.origin, seq);
 		goto out;
 	}
-	be = &b->entries[seq - at.first];
+	be = &b->entries[seq - b->head.first];
 	/* Its id is known, its digests are not. */
 	if (be->damaged) {
 		if (!entry_parse(be->text, be->len, &e, NULL))
@@ -608,6 +682,8 @@ enum err_code store_replay(struct store *s, struct err *err)
 	from.segment = (uint32_t)segment;
 	if (!(rc = scan(&r, from, &own)) && r.groups.count)
 		rc = apply(&r, &own);
+	if (!rc)
+		rc = damage_forget_closed(s, &own);
 out:
 	index_abort(r.view.txn);
 	groups_free(&r.groups);

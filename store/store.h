@@ -135,6 +135,16 @@ struct record_known {
 enum err_code store_known(struct store *s, uint32_t log, uint64_t seq,
 	struct record_known *out, struct err *err);
 
+/* Entries in a row that cannot be read, ascending; of a log that comes whole.
+ */
+typedef enum err_code store_range_visit(
+	void *arg, uint64_t from, uint64_t count, struct err *err);
+enum err_code store_damaged_each(struct store *s, uint32_t log,
+	store_range_visit *visit, void *arg, struct err *err);
+/* Those that batch_mend() wrote, which may lack parts that were here. */
+enum err_code store_mended_each(struct store *s, uint32_t log,
+	store_range_visit *visit, void *arg, struct err *err);
+
 /* Revisions of an id in the order of arrival; an unknown id has none. */
 typedef enum err_code store_id_visit(
 	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err);
@@ -266,6 +276,19 @@ enum err_code batch_refer(
 /* Its file is in place now (attachment_finish). */
 enum err_code batch_attached(
 	struct batch *b, const struct digest *object, struct err *err);
+/* Entries [from, from + count) of a log, which are here and damaged, again as a
+ * peer has them: the caller has proved that they are those of the log.  Parts
+ * that did not come along are taken from here where they can be read, others
+ * are lost; parts that were destroyed here stay so.  Numbers of arrival stay; a
+ * record that has none any more arrives anew. */
+enum err_code batch_mend(struct batch *b, uint32_t log, uint64_t from,
+	const struct record *records, size_t count, struct err *err);
+/* Damage that no entry needs any more, as store_damage_look() found it, is no
+ * fault from now on.  Its bytes stay where they are until an erasure that
+ * reaches them. */
+struct damage_places;
+enum err_code batch_close(
+	struct batch *b, const struct damage_places *d, struct err *err);
 /* Destroys parts: after commit neither their bytes nor their keys are anywhere
  * in DATA, and no put or import brings them back.  What lies with them in a
  * block is rewritten once.  The parts' digests stay.  Where destroying fails,
@@ -313,6 +336,7 @@ void writer_stop(struct writer *w);
 struct fsck_result {
 	uint64_t segments, blocks, records, parts, attachments, bytes;
 	uint64_t erased; /* parts destroyed under orders */
+	uint64_t mended; /* places of damage that nothing needs any more */
 	uint64_t faults;
 };
 typedef void fsck_fault(void *arg, const char *where, const char *what);
@@ -322,6 +346,13 @@ typedef void fsck_fault(void *arg, const char *where, const char *what);
  * the end when there was one.  threads 0: one a core. */
 enum err_code store_fsck(struct store *s, size_t threads, fsck_fault *fault,
 	void *arg, struct fsck_result *out, struct err *err);
+
+/* As store_fsck(), and tells which damage of the segments entries still need.
+ * ERR_OK with faults, too. */
+enum err_code store_damage_look(struct store *s, size_t threads,
+	fsck_fault *fault, void *arg, struct damage_places **out,
+	struct err *err);
+void damage_places_free(struct damage_places *d); /* NULL does nothing */
 
 /* Shows every byte that the keys found in `data` open, block by block and
  * attachment by attachment, past the index: for privacy scanners.  `where` is
