@@ -457,8 +457,8 @@ static void known_series(const struct view *v, uint32_t log, uint64_t seq,
 	if (entry_locate_any(v, log, seq, &at, NULL) ||
 		block_entries(v, at.block, at.commit, &b, NULL))
 		return;
-	if (seq - at.first < b->count) {
-		e = &b->entries[seq - at.first];
+	if (seq - b->head.first < b->count) {
+		e = &b->entries[seq - b->head.first];
 		if (e->series_len < sizeof(out->series))
 			memcpy(out->series, e->series, e->series_len);
 	}

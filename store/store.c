@@ -10,7 +10,7 @@
 
 #include "store/batch.h"
 
-#define INDEX_FORMAT 5
+#define INDEX_FORMAT 6
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define BOOT_FILE "index/boot"
 #define CLEAN_FILE "index/clean"

@@ -199,7 +199,7 @@ static void assert_erases(void **state, uint64_t seq)
 	OK(store_log_find(s, ORIGIN, &log, &test_err));
 	t.log = log.id;
 	OK(batch_begin(s, &b, &test_err));
-	OK(batch_erase(b, &t, 1, &test_err));
+	OK(batch_erase(b, &t, 1, &test_order, &test_err));
 	OK(batch_commit(b, NULL, NULL, &test_err));
 	OK(store_fsck(s, 1, print_fault, NULL, &r, &test_err));
 	store_close(s);
