@@ -198,7 +198,8 @@ static enum err_code mend_one(struct batch *b, struct batch_log *l,
 		return err_nomem(err);
 	if ((rc = entry_parse(r.entry, r.entry_len, &e, err)) ||
 		(rc = salvage(&b->view, l->row.id, seq, &e, &r, pins, err)) ||
-		(rc = view_erased(&b->view, l->row.id, seq, &erased, NULL, err)))
+		(rc = view_erased(
+			 &b->view, l->row.id, seq, &erased, NULL, err)))
 		goto out;
 	/* What was destroyed here does not come back by a peer. */
 	r.have &= (uint8_t)~erased;
