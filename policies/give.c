@@ -207,8 +207,8 @@ out:
 
 /* ---- packages ---- */
 
-/* Leaves of each record only what `to` may hold.  The clearance is by series,
- * so one mask for the whole run would not do. */
+/* Leaves of each record only what `to` may hold, or might have held.  The
+ * clearance is by series, so one mask for the whole run would not do. */
 static enum err_code cut_parts(struct run *run, const struct rules *rules,
 	const char *code, const char *to, struct err *err)
 {
@@ -217,12 +217,15 @@ static enum err_code cut_parts(struct run *run, const struct rules *rules,
 
 	for (size_t i = 0; i < run->count; i++) {
 		struct record *r = &run->record[i];
+		uint8_t clearance;
 
 		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 			return err_while(err, ERR_CORRUPT,
 				"entry %" PRIu64 " in the store",
 				run->start + i);
-		r->have &= entry_clearance(rules, &e, code, to);
+		clearance = entry_clearance(rules, &e, code, to);
+		r->have &= clearance;
+		r->erased &= clearance;
 	}
 	return ERR_OK;
 }
@@ -261,7 +264,7 @@ enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 	struct log_reader reader = {n->store, log->id};
 	struct package_message m = {.tree_size = tree_size, .start = from};
 	struct run run = {0};
-	struct buf body = BUF_EMPTY;
+	struct buf body = BUF_EMPTY, marks = BUF_EMPTY;
 	char code[CODE_SIZE];
 	enum err_code rc;
 	size_t count;
@@ -286,6 +289,10 @@ enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 	if ((rc = tree_prove_subtree(PACKAGE_FLOOR(from), m.end, tree_size,
 		     store_tree_read, &reader, &m.proof, err)))
 		goto out;
+	marks_write(&run, count, &marks);
+	if ((rc = buf_ok(&marks, err)))
+		goto out;
+	m.marks = (struct marks){marks.data, marks.len};
 	memcpy(m.origin, log->origin, sizeof(m.origin));
 	package_message_write(&m, out);
 	buf_add(out, body.data, body.len);
@@ -293,6 +300,7 @@ enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 out:
 	if (rc == ERR_OK)
 		*next = m.end;
+	buf_free(&marks);
 	buf_free(&body);
 	run_free(&run);
 	return rc;
@@ -332,7 +340,7 @@ enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	struct buf *out, struct err *err)
 {
 	struct proved_message m = {0};
-	struct buf proof = BUF_EMPTY, body = BUF_EMPTY;
+	struct buf proof = BUF_EMPTY, body = BUF_EMPTY, marks = BUF_EMPTY;
 	struct run run = {0};
 	char code[CODE_SIZE];
 	enum err_code rc;
@@ -345,6 +353,10 @@ enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 		(rc = cut_parts(&run, rules, code, to, err)) ||
 		(rc = run_encode(&run, LABEL_ALL, RUN_LEVEL, &body, err)))
 		goto out;
+	marks_write(&run, run.count, &marks);
+	if ((rc = buf_ok(&marks, err)))
+		goto out;
+	m.marks = (struct marks){marks.data, marks.len};
 	m.proof = proof.data;
 	m.proof_len = proof.len;
 	m.run = body.data;
@@ -354,6 +366,7 @@ enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 out:
 	buf_free(&proof);
 	buf_free(&body);
+	buf_free(&marks);
 	run_free(&run);
 	return rc;
 }

@@ -103,7 +103,7 @@ static enum err_code check_clearance(struct judge *j, uint64_t seq,
 	const struct entry *e, const struct record *r, struct err *err)
 {
 	const char *holder = j->node->config.code;
-	uint8_t above = r->have &
+	uint8_t above = (r->have | r->erased) &
 		(uint8_t)~entry_clearance(j->rules, e, j->code, holder);
 	struct standing st = stand(j, j->rules, e, r);
 	bool fitted = false;
@@ -131,6 +131,25 @@ static enum err_code check_clearance(struct judge *j, uint64_t seq,
 	return err_set(err, ERR_DENIED,
 		"%s/%" PRIu64 ": part %s of %s withheld", j->origin, seq,
 		first_label(st.missing), e->series);
+}
+
+/* The rules of a log stand in its system records. */
+static enum err_code check_marks(const struct judge *j, uint64_t seq,
+	const struct entry *e, const struct record *r, struct err *err)
+{
+	if (!r->erased)
+		return ERR_OK;
+	if (series_system(e->series))
+		return err_set(err, ERR_DENIED,
+			"%s/%" PRIu64 ": a part of %s is marked as destroyed",
+			j->origin, seq, e->series);
+	if ((size_t)__builtin_popcount(r->have | r->erased) > e->sd_count)
+		return err_set(err, ERR_PROTOCOL,
+			"%s/%" PRIu64 ": %d parts with those destroyed, the "
+			"entry has %zu",
+			j->origin, seq, __builtin_popcount(r->have | r->erased),
+			e->sd_count);
+	return ERR_OK;
 }
 
 /* ---- the parts ---- */
@@ -178,6 +197,7 @@ enum err_code judge_record(
 	enum err_code rc;
 
 	if ((rc = check_entry(j, seq, r, &e, err)) ||
+		(rc = check_marks(j, seq, &e, r, err)) ||
 		(rc = check_clearance(j, seq, &e, r, err)) ||
 		(rc = check_parts(j, seq, r, err)))
 		return rc;

@@ -89,6 +89,7 @@ void package_message_write(const struct package_message *m, struct buf *out)
 	buf_u64(out, m->start);
 	buf_u64(out, m->end);
 	tree_proof_write(&m->proof, out);
+	buf_add(out, m->marks.data, m->marks.len);
 }
 
 /* protocol 4.2: "A package never crosses a multiple of 256." */
@@ -111,7 +112,7 @@ enum err_code package_message_parse(const void *data, size_t len,
 	m.tree_size = cursor_u64(&c);
 	m.start = cursor_u64(&c);
 	m.end = cursor_u64(&c);
-	if (!tree_proof_read(&c, &m.proof) || !cursor_ok(&c))
+	if (!tree_proof_read(&c, &m.proof) || !marks_read(&c, &m.marks))
 		return malformed("package", len, err);
 	if (!range_valid(&m))
 		return err_set(err, ERR_PROTOCOL,
@@ -129,6 +130,7 @@ void proved_message_write(const struct proved_message *m, struct buf *out)
 	buf_u8(out, MESSAGE_VERSION);
 	buf_u32(out, (uint32_t)m->proof_len);
 	buf_add(out, m->proof, m->proof_len);
+	buf_add(out, m->marks.data, m->marks.len);
 	buf_add(out, m->run, m->run_len);
 }
 
@@ -143,6 +145,8 @@ enum err_code proved_message_parse(const void *data, size_t len,
 		return rc;
 	m.proof_len = cursor_u32(&c);
 	m.proof = cursor_bytes(&c, m.proof_len);
+	if (!marks_read(&c, &m.marks))
+		return malformed("proved", len, err);
 	m.run_len = c.left;
 	m.run = cursor_bytes(&c, m.run_len);
 	if (!cursor_done(&c) || m.proof_len > PROOF_SIZE_LIMIT)

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "store/store.h"
+#include "policies/marks.h"
 
 #define MESSAGE_VERSION 1
 
@@ -26,6 +26,7 @@ struct package_message {
 	char origin[ORIGIN_SIZE];
 	uint64_t tree_size, start, end;
 	struct tree_proof proof; /* of [floor256(start), end) */
+	struct marks marks;
 	const void *run;
 	size_t run_len;
 };
@@ -37,6 +38,7 @@ enum err_code package_message_parse(const void *data, size_t len,
 struct proved_message {
 	const void *proof; /* a tlog-proof */
 	size_t proof_len;
+	struct marks marks;
 	const void *run;
 	size_t run_len;
 };

@@ -18,6 +18,7 @@ struct taken {
 	bool cosigned;
 	struct buf text; /* the note, or the proof */
 	struct run run;
+	struct erasure *erasures;    /* of the run's records */
 	struct attachment_ref *refs; /* log is not yet set */
 	size_t ref_count;
 };
@@ -28,6 +29,7 @@ void taken_free(struct taken *t)
 		return;
 	buf_free(&t->text);
 	run_free(&t->run);
+	free(t->erasures);
 	free(t->refs);
 	free(t);
 }
@@ -360,6 +362,7 @@ enum err_code exchange_take_package(struct node *n, const struct rules *rules,
 	t->size = m.end;
 	if ((rc = run_decode(m.run, m.run_len, m.start, &t->run, err)) ||
 		(rc = check_subtree(n, &log, &m, &t->run, err)) ||
+		(rc = marks_apply(&m.marks, &t->run, &t->erasures, err)) ||
 		(rc = check_records(n, rules, &log, t, err)))
 		goto out;
 	*out = t;
@@ -522,6 +525,7 @@ static enum err_code take_claim(struct node *n, const struct rules *rules,
 		     m->run, m->run_len, c->proof.index, &t->run, err)) ||
 		(rc = check_claim(rules, c, t, err)) ||
 		(rc = check_news(n, t, err)) ||
+		(rc = marks_apply(&m->marks, &t->run, &t->erasures, err)) ||
 		(rc = check_records(n, rules, NULL, t, err)) ||
 		(rc = check_way(n, rules, t, err)))
 		return rc;
@@ -593,16 +597,65 @@ static enum err_code store_checkpoint(struct batch *b,
 		b, log->id, t->text.data, t->text.len, t->cosigned, err);
 }
 
+/* The parts are gone on the way here: they do not come by another one. */
+static enum err_code store_marks(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (unsigned l = 0; rc == ERR_OK && l < LABEL_COUNT; l++) {
+		struct erase_target part = {log, seq, (enum label)l};
+
+		if (r->erased & LABEL_BIT(l))
+			rc = batch_erase(b, &part, 1, &r->erasure[l], err);
+	}
+	return rc;
+}
+
+/* protocol 4.4: "A mark destroys nothing that the taker holds": parts that came
+ * ahead of their turn stay. */
+static void keep_held(struct record *r, const struct record *held)
+{
+	uint8_t both = r->erased & held->have;
+
+	if (!digest_equal(&r->leaf, &held->leaf))
+		return;
+	for (unsigned l = 0; l < LABEL_COUNT; l++)
+		if (both & LABEL_BIT(l))
+			r->part[l] = held->part[l];
+	r->have |= both;
+	r->erased &= (uint8_t)~both;
+}
+
+static enum err_code append_taken(struct batch *b, uint32_t log,
+	const struct taken *t, size_t i, struct err *err)
+{
+	struct record r = t->run.record[i];
+	struct run held = {0};
+	uint64_t seq = t->run.start + i;
+	enum err_code rc = ERR_NOT_FOUND;
+
+	if (r.erased)
+		rc = batch_read(b, log, seq, 1, r.erased, &held, err);
+	if (rc == ERR_OK)
+		keep_held(&r, &held.record[0]);
+	if (rc == ERR_OK || rc == ERR_NOT_FOUND)
+		rc = batch_append(b, log, &r, &seq, err);
+	if (rc == ERR_OK)
+		rc = store_marks(b, log, seq, &r, err);
+	run_free(&held);
+	return rc;
+}
+
 static enum err_code store_package(struct batch *b, const struct log_info *log,
 	const struct taken *t, struct err *err)
 {
 	enum err_code rc = ERR_OK;
-	uint64_t seq;
 
 	if (log->size != t->run.start)
 		return overtaken(t, err);
 	for (size_t i = 0; rc == ERR_OK && i < t->run.count; i++)
-		rc = batch_append(b, log->id, &t->run.record[i], &seq, err);
+		rc = append_taken(b, log->id, t, i, err);
 	return rc ? rc : store_refs(b, log->id, t, err);
 }
 
@@ -615,6 +668,9 @@ static enum err_code store_proved(struct batch *b, const struct log_info *log,
 		t->text.data, t->text.len, err);
 	if (rc == ERR_EXISTS)
 		return overtaken(t, err);
+	if (rc == ERR_OK)
+		rc = store_marks(
+			b, log->id, t->run.start, &t->run.record[0], err);
 	return rc ? rc : store_refs(b, log->id, t, err);
 }
 

@@ -743,9 +743,11 @@ out:
 
 /* ---- erasing ---- */
 
-/* A record of this very batch loses the part. */
-static void erase_pending(struct batch *b, const struct erase_target *t)
+/* A record of this very batch loses the part; false when there is none. */
+static bool erase_pending(struct batch *b, const struct erase_target *t)
 {
+	bool found = false;
+
 	for (size_t i = 0; i < b->pending_count; i++) {
 		struct pending *p = &b->pending[i];
 
@@ -753,7 +755,9 @@ static void erase_pending(struct batch *b, const struct erase_target *t)
 			continue;
 		p->have &= (uint8_t)~LABEL_BIT(t->label);
 		p->erased |= LABEL_BIT(t->label);
+		found = true;
 	}
+	return found;
 }
 
 static enum err_code add_order(
@@ -799,7 +803,7 @@ enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
 			b->view.txn, DB_ERASED, key_bytes(&k), NULL, err);
 		if (rc == ERR_OK)
 			continue;
-		erase_pending(b, t);
+		b->erasing |= !erase_pending(b, t);
 		if (rc != ERR_NOT_FOUND || (rc = add_mark(b, t, order, err)))
 			b->spoiled = rc;
 	}

@@ -62,6 +62,7 @@ struct batch {
 	size_t ref_count, ref_cap;
 	struct mark *marks; /* newly erased */
 	size_t mark_count, mark_cap;
+	bool erasing;		/* some are of parts that may be here */
 	struct erasure *orders; /* that the marks name */
 	size_t order_count, order_cap;
 	uint64_t *taken; /* spare keys in use by this batch */

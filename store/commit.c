@@ -935,10 +935,11 @@ out:
 	return rc;
 }
 
-/* Records do not take the room that is kept for erasing. */
+/* Records do not take the room that is kept for erasing, nor do those that come
+ * with marks of their own. */
 static enum err_code claim_room(struct batch *b, struct err *err)
 {
-	if (b->use_reserve || b->mark_count) {
+	if (b->use_reserve || b->erasing) {
 		reserve_release(b->s, RESERVE_IF_SCARCE);
 		return ERR_OK;
 	}

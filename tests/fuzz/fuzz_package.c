@@ -1,5 +1,6 @@
-/* fuzz_package.c - a package's head is written back to the byte, and a run that
- * decodes holds entries that hash to their leaves. */
+/* fuzz_package.c - a package's head is written back to the byte, and so are the
+ * marks from the records that got them; a run that decodes holds entries that
+ * hash to their leaves. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,20 @@ static void check(bool holds)
 {
 	if (!holds)
 		abort();
+}
+
+static void check_marks(const struct package_message *m, struct run *run)
+{
+	struct erasure *room = NULL;
+	struct buf again = BUF_EMPTY;
+
+	if (marks_apply(&m->marks, run, &room, NULL) == ERR_OK) {
+		marks_write(run, run->count, &again);
+		check(!again.failed && again.len == m->marks.len);
+		check(!memcmp(again.data, m->marks.data, again.len));
+	}
+	buf_free(&again);
+	free(room);
 }
 
 static void check_run(const struct package_message *m)
@@ -27,6 +42,7 @@ static void check_run(const struct package_message *m)
 		leaf = tree_leaf(r->entry, r->entry_len);
 		check(digest_equal(&leaf, &r->leaf));
 	}
+	check_marks(m, &run);
 	run_free(&run);
 }
 

@@ -15,6 +15,7 @@ static void check(bool holds)
 
 static void check_inside(const struct proved_message *m)
 {
+	struct erasure *room = NULL;
 	struct run run = {0};
 	struct proof proof;
 
@@ -22,7 +23,9 @@ static void check_inside(const struct proved_message *m)
 		return;
 	check(proof.path.count <= TREE_PROOF_LIMIT);
 	if (run_decode(m->run, m->run_len, proof.index, &run, NULL) == ERR_OK)
-		run_free(&run);
+		(void)marks_apply(&m->marks, &run, &room, NULL);
+	run_free(&run);
+	free(room);
 	proof_fini(&proof);
 }
 
