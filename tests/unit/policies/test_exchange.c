@@ -596,11 +596,45 @@ static enum err_code take_proved(struct fixture *f, enum fixture_place from,
 	return rc;
 }
 
+/* The records of a proved message as they would be written here. */
+static bool run_again(const struct buf *m, struct buf *out)
+{
+	struct proved_message p;
+	struct run run = {0};
+	bool is;
+
+	is = !proved_message_parse(m->data, m->len, &p, NULL) &&
+		!run_decode(p.run, p.run_len, 0, &run, NULL) &&
+		!run_encode(&run, LABEL_ALL, 3, out, NULL);
+	run_free(&run);
+	return is;
+}
+
+/* What is compressed can be written in more than one way. */
+static bool says_the_same(const struct buf *a, const struct buf *b)
+{
+	struct buf x = BUF_EMPTY, y = BUF_EMPTY;
+	struct proved_message p, q;
+	bool same;
+
+	same = run_again(a, &x) && run_again(b, &y) && x.len == y.len &&
+		!memcmp(x.data, y.data, x.len) &&
+		!proved_message_parse(a->data, a->len, &p, NULL) &&
+		!proved_message_parse(b->data, b->len, &q, NULL) &&
+		p.proof_len == q.proof_len &&
+		!memcmp(p.proof, q.proof, p.proof_len) &&
+		p.marks.len == q.marks.len &&
+		!memcmp(p.marks.data, q.marks.data, p.marks.len);
+	buf_free(&x);
+	buf_free(&y);
+	return same;
+}
+
 static void an_alert_goes_down_by_its_own_proof(void **state)
 {
 	struct fixture *f = *state;
 	const char *origin = f->node[COUNTY]->origin;
-	struct buf m = BUF_EMPTY;
+	struct buf m = BUF_EMPTY, whole = BUF_EMPTY;
 	struct receipt r;
 	struct err err;
 
@@ -614,13 +648,17 @@ static void an_alert_goes_down_by_its_own_proof(void **state)
 
 	give_proved(f, TOWNSHIP, VILLAGE, origin, r.seq, &m);
 	fixture_ok(take_proved(f, TOWNSHIP, VILLAGE, &m, &err), &err);
+	buf_add(&whole, m.data, m.len);
 	for (size_t i = 0; i < m.len; i += m.len / 100 + 1) {
 		m.data[i] ^= 0x20;
-		assert_int_not_equal(
-			take_proved(f, TOWNSHIP, OTHER, &m, &err), ERR_OK);
+		if (!says_the_same(&m, &whole))
+			assert_int_not_equal(
+				take_proved(f, TOWNSHIP, OTHER, &m, &err),
+				ERR_OK);
 		m.data[i] ^= 0x20;
 	}
 	fixture_ok(take_proved(f, TOWNSHIP, OTHER, &m, &err), &err);
+	buf_free(&whole);
 	buf_free(&m);
 }
 
