@@ -366,14 +366,31 @@ static enum err_code check_room(
 	return ERR_OK;
 }
 
+/* The plane that comes again: an old copy elsewhere may have what was destroyed
+ * here. */
+static enum err_code marks_unknown(const struct store *s, struct err *err)
+{
+	return err_set(err, ERR_ERASED,
+		"marks of %" PRIu64
+		" destroyed parts are lost here: parts are not taken from "
+		"other nodes, or those could come back",
+		s->marks_lost);
+}
+
 static enum err_code check_erased(struct batch *b, uint32_t log, uint64_t seq,
 	const struct record *r, struct err *err)
 {
 	struct erasure why[LABEL_COUNT];
 	char text[ERASURE_TEXT_SIZE];
+	struct batch_log *l;
 	uint8_t erased = 0;
 	enum err_code rc;
 
+	if (b->s->marks_lost && r->have) {
+		rc = batch_log_of(b, log, &l, err);
+		if (rc || l->row.kind != LOG_OWN)
+			return rc ? rc : marks_unknown(b->s, err);
+	}
 	if (!index_count(b->view.txn, DB_ERASED))
 		return ERR_OK;
 	if ((rc = view_erased(&b->view, log, seq, &erased, why, err)))

@@ -161,5 +161,8 @@ enum err_code erase_write(struct group *g, struct err *err);
 /* Notes that a block moved, and what is left to destroy. */
 enum err_code erase_moved(const struct view *v, struct place origin,
 	struct place now, struct err *err);
+/* The marks of a durable batch into DATA/erased; where that fails, before the
+ * next key is dropped. */
+void marks_follow(struct batch *b);
 enum err_code erase_marks_replay(
 	const struct view *v, const struct buf *plain, struct err *err);

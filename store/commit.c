@@ -957,6 +957,10 @@ enum err_code batch_commit(
 
 	if (!rc && !(rc = commit(b, sign, arg, err)))
 		b->taken_count = 0;
+	if (!rc && erased) {
+		marks_follow(b);
+		crash_point("erase.told");
+	}
 	batch_abort(b);
 	if (!rc) {
 		extent_follow(s);

@@ -247,6 +247,8 @@ void extent_follow(struct store *s)
 		return;
 	if (!arrival_newest(v.txn, &own, NULL) && own > e->arrivals)
 		e->arrivals = own;
+	if (index_count(v.txn, DB_ERASED) > e->marks)
+		e->marks = index_count(v.txn, DB_ERASED);
 	/* Of a log that was cut, what it had stays. */
 	if (!meta_get_u64(v.txn, "own", &own, NULL) && own &&
 		!log_get(&v, (uint32_t)own, &row, NULL) &&

@@ -596,7 +596,8 @@ enum err_code store_finish_erasing(struct store *s, struct err *err)
 		return ERR_OK;
 	cache_clear(s->cache);
 	reserve_release(s, RESERVE_IF_SCARCE);
-	if ((rc = read_drops(s, &d, err)) || (rc = object_keys(s, &d, err)))
+	if ((s->marks_behind && (rc = marks_rewrite(s, err))) ||
+		(rc = read_drops(s, &d, err)) || (rc = object_keys(s, &d, err)))
 		goto out;
 	crash_point("erase.committed");
 	if (d.key_count &&

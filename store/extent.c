@@ -40,6 +40,7 @@ void extent_write_slot(const struct extent *e, uint8_t out[EXTENT_SLOT_SIZE])
 	p = put_u64(p + 4, e->end);
 	p = put_u64(p, e->arrivals);
 	p = put_u64(p, e->next_key);
+	p = put_u64(p, e->marks);
 	p = put_u64(p, e->own_size);
 	*p = (uint8_t)len;
 	memcpy(p + 1, e->own, len);
@@ -63,6 +64,7 @@ bool extent_read_slot(const uint8_t *data, size_t len, struct extent *out)
 	e.end = cursor_u64(&c);
 	e.arrivals = cursor_u64(&c);
 	e.next_key = cursor_u64(&c);
+	e.marks = cursor_u64(&c);
 	e.own_size = cursor_u64(&c);
 	own_len = cursor_u8(&c);
 	own = cursor_bytes(&c, own_len);

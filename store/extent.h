@@ -17,6 +17,7 @@ struct extent {
 	uint64_t end;
 	uint64_t arrivals;
 	uint64_t next_key; /* of the keyring */
+	uint64_t marks;	   /* of destroyed parts */
 	/* The own log that is being written. */
 	uint64_t own_size;
 	char own[ORIGIN_SIZE];

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/batch.h"
+#include "store/marks.h"
 
 #define TASKS_AT_ONCE ((size_t)512) /* blocks decoded before trees go on */
 #define WHERE_SIZE 192
@@ -894,6 +895,53 @@ static enum err_code check_tables(struct fsck *f, struct err *err)
 	return rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
+/* ---- marks of destroyed parts ---- */
+
+struct marking {
+	struct fsck *f;
+	struct view view;
+	uint64_t unknown;
+};
+
+static enum err_code on_mark(
+	void *arg, const struct mark_row *m, struct err *err)
+{
+	struct marking *g = arg;
+	struct key k =
+		key_of_part(m->part.log, (uint8_t)m->part.label, m->part.seq);
+	enum err_code rc =
+		index_get(g->view.txn, DB_ERASED, key_bytes(&k), NULL, err);
+
+	g->unknown += rc == ERR_NOT_FOUND;
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* A daemon writes to the file behind the index. */
+static enum err_code check_marks(struct fsck *f, struct err *err)
+{
+	struct marking g = {.f = f};
+	struct marks_seen seen = {.rows = 0};
+	enum err_code rc;
+
+	if ((rc = view_open(f->s, &g.view, err)))
+		return rc;
+	if ((rc = marks_each(f->s, on_mark, &g, &seen, err)))
+		goto out;
+	if (seen.headless || seen.bad)
+		tell(f, "erased",
+			"damaged at %" PRIu64 ": marks of %" PRIu64
+			" destroyed parts cannot be read",
+			seen.first, seen.bad);
+	if (g.unknown && f->s->mode == STORE_WRITE)
+		tell(f, "erased",
+			"%" PRIu64 " destroyed parts that the index does not "
+			"know",
+			g.unknown);
+out:
+	view_close(&g.view);
+	return rc;
+}
+
 /* ---- attachments ---- */
 
 static enum err_code hash_object(struct fsck *f, const struct digest *object,
@@ -1067,7 +1115,8 @@ static enum err_code check_all(struct store *s, size_t threads,
 		(rc = load_notes(&f, last, &own)) ||
 		(rc = check_segments(&f, last, &own)) ||
 		(rc = store_log_each(s, check_log, &f, &own)) ||
-		(rc = check_cut(&f)) || (rc = check_objects(&f, &own)) ||
+		(rc = check_cut(&f)) || (rc = check_marks(&f, &own)) ||
+		(rc = check_objects(&f, &own)) ||
 		(rc = check_missing(&f, &own)))
 		goto out;
 	if (starved(&f))

@@ -33,7 +33,9 @@ struct store {
 	uint64_t spare[SPARE_KEYS]; /* keys that no block uses yet */
 	size_t spare_count;
 	uint64_t readers_checked_ms;
+	bool marks_behind; /* DATA/erased lacks marks that the index has */
 	/* Damage. */
+	uint64_t marks_lost; /* of destroyed parts, nobody knows which */
 	struct extent extent;
 	bool extent_known;	/* there was one when the store was opened */
 	bool extent_bad;	/* it could not be read */
@@ -303,6 +305,14 @@ bool place_closed(const struct view *v, struct place at);
 /* Brings the index up to the segments; finds where the groups end.  Goes on
  * past damage, and tells of it. */
 enum err_code store_replay(struct store *s, struct err *err);
+
+/* ---- marks of destroyed parts (marks.c) ---- */
+
+/* Brings into the index what only DATA/erased tells; with `anew`, or where
+ * their numbers differ, all of it is read.  A writer makes the file whole. */
+enum err_code marks_look(struct store *s, bool anew, struct err *err);
+/* DATA/erased as the index has it. */
+enum err_code marks_rewrite(struct store *s, struct err *err);
 
 /* ---- damage (damage.c) ---- */
 

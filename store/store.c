@@ -312,6 +312,7 @@ static void forget_index(struct store *s)
 	(void)index_close(s->index, false, NULL);
 	s->index = NULL;
 	s->damage_count = 0;
+	s->marks_lost = 0;
 	s->cut = (struct log_cut){.had = 0};
 }
 
@@ -329,14 +330,16 @@ static enum err_code open_trusted(struct store *s, struct err *err)
 		if (!rc && !same)
 			rc = note_boot(s, err);
 		if (!rc && !(rc = store_replay(s, err)) &&
+			!(rc = marks_look(s, false, err)) &&
 			!(rc = damage_look(s, err)) && index_bad(s->index))
 			rc = ERR_CORRUPT;
 		if (rc != ERR_CORRUPT && rc != ERR_NOT_FOUND)
 			return rc;
 		forget_index(s);
 	}
-	rc = remake_index(s, err);
-	return rc ? rc : damage_look(s, err);
+	if ((rc = remake_index(s, err)) || (rc = marks_look(s, true, err)))
+		return rc;
+	return damage_look(s, err);
 }
 
 static enum err_code load_spare(struct store *s, struct err *err)
@@ -447,7 +450,7 @@ static enum err_code make_scratch(struct store *s, struct err *err)
 	if ((rc = index_delete(s->index_dir, err)) ||
 		(rc = file_make_dirs(s->index_dir, err)) ||
 		(rc = open_index(s, s->index_dir, true, false, err)) ||
-		(rc = fill_index(s, err)))
+		(rc = fill_index(s, err)) || (rc = marks_look(s, true, err)))
 		return rc;
 	return damage_look(s, err);
 }

@@ -43,6 +43,7 @@ PLAN = {
     "erase.destroyed": [("erase", 1), ("erase", 3)],
     "erase.dropped": [("erase", 1), ("erase", 3)],
     "erase.forgotten": [("erase", 1), ("erase", 3)],
+    "erase.told": [("erase", 1), ("erase", 3)],
     "erase.punched": [("erase", 1), ("erase", 3)],
     "file.replace.renamed": [("init", 1), ("init", 5), ("put", 1), ("erase", 1), ("erase", 2), ("erase", 3)],
     "file.replace.written": [("init", 1), ("init", 5), ("put", 1), ("erase", 1), ("erase", 2), ("erase", 3)],

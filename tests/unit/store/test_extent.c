@@ -10,6 +10,7 @@ static struct extent sample(void)
 		.end = 1234567,
 		.arrivals = 99,
 		.next_key = 17,
+		.marks = 5,
 		.own_size = 42};
 
 	strcpy(e.own, ORIGIN);
