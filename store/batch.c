@@ -368,13 +368,16 @@ static enum err_code check_room(
 
 /* The plane that comes again: an old copy elsewhere may have what was destroyed
  * here. */
-static enum err_code marks_unknown(const struct store *s, struct err *err)
+static enum err_code check_marks(const struct batch *b,
+	const struct batch_log *l, const struct record *r, struct err *err)
 {
+	if (!b->s->marks_lost || !r->have || l->row.kind == LOG_OWN)
+		return ERR_OK;
 	return err_set(err, ERR_ERASED,
 		"marks of %" PRIu64
 		" destroyed parts are lost here: parts are not taken from "
 		"other nodes, or those could come back",
-		s->marks_lost);
+		b->s->marks_lost);
 }
 
 static enum err_code check_erased(struct batch *b, uint32_t log, uint64_t seq,
@@ -382,15 +385,9 @@ static enum err_code check_erased(struct batch *b, uint32_t log, uint64_t seq,
 {
 	struct erasure why[LABEL_COUNT];
 	char text[ERASURE_TEXT_SIZE];
-	struct batch_log *l;
 	uint8_t erased = 0;
 	enum err_code rc;
 
-	if (b->s->marks_lost && r->have) {
-		rc = batch_log_of(b, log, &l, err);
-		if (rc || l->row.kind != LOG_OWN)
-			return rc ? rc : marks_unknown(b->s, err);
-	}
 	if (!index_count(b->view.txn, DB_ERASED))
 		return ERR_OK;
 	if ((rc = view_erased(&b->view, log, seq, &erased, why, err)))
@@ -563,7 +560,8 @@ enum err_code batch_append(struct batch *b, uint32_t log,
 		return rc;
 	if (!grow(&l->turn, &l->turn_cap, l->turn_count, sizeof(*l->turn)))
 		return err_nomem(err);
-	if ((rc = batch_take(b, log, l->row.edge.size, r, &e, err)))
+	if ((rc = check_marks(b, l, r, err)) ||
+		(rc = batch_take(b, log, l->row.edge.size, r, &e, err)))
 		return rc;
 	p = &b->pending[b->pending_count];
 	if ((rc = check_pending(l, &p->leaf, &reached, err)) ||
@@ -602,7 +600,8 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	if (proof_len > NOTE_SIZE_LIMIT)
 		return err_set(err, ERR_LIMIT, "proof of %zu bytes, limit %zu",
 			proof_len, NOTE_SIZE_LIMIT);
-	if ((rc = batch_take(b, log, seq, r, &e, err)))
+	if ((rc = check_marks(b, l, r, err)) ||
+		(rc = batch_take(b, log, seq, r, &e, err)))
 		return rc;
 	p = &b->pending[b->pending_count];
 	p->proved = true;

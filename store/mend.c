@@ -196,6 +196,8 @@ static enum err_code mend_one(struct batch *b, struct batch_log *l,
 
 	if (!grow(&b->mends, &b->mend_cap, b->mend_count, sizeof(*b->mends)))
 		return err_nomem(err);
+	if (b->s->marks_lost)
+		r.have = 0; /* it may have been destroyed here */
 	if ((rc = entry_parse(r.entry, r.entry_len, &e, err)) ||
 		(rc = salvage(&b->view, l->row.id, seq, &e, &r, pins, err)) ||
 		(rc = view_erased(

@@ -201,6 +201,30 @@ static void where_marks_are_lost_no_parts_come_in(void **state)
 	}
 }
 
+/* What stands here undamaged stays, but nothing comes from a peer. */
+static void nor_do_they_where_damage_is_mended(void **state)
+{
+	struct run run = {0};
+	struct batch *b;
+	struct store *s;
+	struct made m;
+
+	make(state);
+	damage_item(state);
+	damage_file(state, 30, 0);
+	s = open_store(*state, STORE_WRITE, 0);
+	make_record(&m, 5, 1);
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_mend(b, 1, 5, &m.record, 1, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	free_record(&m);
+	OK(store_read(s, 1, 5, 1, LABEL_ALL, &run, &test_err));
+	assert_int_equal(
+		run.record[0].have, LABEL_ALL & ~LABEL_BIT(LABEL_PUBLIC));
+	run_free(&run);
+	store_close(s);
+}
+
 static enum err_code on_damage(
 	void *arg, const char *where, const char *what, struct err *err)
 {
@@ -251,6 +275,7 @@ int main(void)
 		TEST(damage_in_the_other_file_is_told_and_mended),
 		TEST(an_end_that_is_torn_is_no_damage),
 		TEST(where_marks_are_lost_no_parts_come_in),
+		TEST(nor_do_they_where_damage_is_mended),
 		TEST(fsck_names_the_file),
 	};
 
