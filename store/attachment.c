@@ -19,6 +19,7 @@
 #define SEALED_CHUNK (ATTACHMENT_CHUNK + SEAL_OVERHEAD)
 #define CHUNK_AAD 9 /* u64 number, u8 1 for the last */
 #define UNNAMED "new-"
+#define NOTED "put-"
 #define UNNAMED_RANDOM 8
 
 /* Invariant: the chunks of `done` bytes are in the file, `held` bytes wait in
@@ -78,6 +79,37 @@ static char *place_of(
 static char *incoming_folder(const char *data)
 {
 	return file_join(data, "attachments/incoming");
+}
+
+/* An empty file for an object in place that no record refers to yet. */
+static char *note_path(const char *data, const struct digest *object)
+{
+	char name[sizeof(NOTED) + DIGEST_HEX_SIZE] = NOTED;
+	char *folder = incoming_folder(data);
+	char *path;
+
+	digest_hex(object, name + strlen(NOTED));
+	path = folder ? file_join(folder, name) : NULL;
+	free(folder);
+	return path;
+}
+
+bool attachment_noted(const char *data, const struct digest *object)
+{
+	char *path = note_path(data, object);
+	bool noted = path && file_exists(path);
+
+	free(path);
+	return noted;
+}
+
+void attachment_settled(const char *data, const struct digest *object)
+{
+	char *path = note_path(data, object);
+
+	if (path)
+		(void)unlink(path);
+	free(path);
 }
 
 /* Makes the folder, durably: what is renamed into it must not vanish.  One that
@@ -412,6 +444,32 @@ enum err_code attachment_write(struct attachment_writer *w, const void *data,
 	return ERR_OK;
 }
 
+/* Were the object in place without its note, a crash before its record could
+ * leave for ever what the next try stores again, and no erasure would reach. */
+static enum err_code note(const struct attachment_writer *w,
+	const struct digest *object, struct err *err)
+{
+	char *folder = incoming_folder(w->data);
+	char *path = note_path(w->data, object);
+	enum err_code rc = ERR_OK;
+	int fd = -1;
+
+	if (!folder || !path) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	rc = fd < 0 ? err_sys(err, "make %s", path)
+		    : file_sync_dir(folder, err);
+	crash_point("attachment.noted");
+out:
+	if (fd >= 0)
+		close(fd);
+	free(folder);
+	free(path);
+	return rc;
+}
+
 /* The bytes are on disk before the name is, and the name before anybody is told
  * that the object is here. */
 static enum err_code publish(struct attachment_writer *w,
@@ -426,7 +484,8 @@ static enum err_code publish(struct attachment_writer *w,
 		goto out;
 	}
 	if ((rc = file_sync_data(w->fd, w->path, err)) ||
-		(rc = make_folder(w->data, folder, err)))
+		(rc = make_folder(w->data, folder, err)) ||
+		(!w->resumed && (rc = note(w, object, err))))
 		goto out;
 	crash_point("attachment.synced");
 	if (rename(w->path, path) != 0) {
@@ -563,8 +622,33 @@ static enum err_code sweep_file(const char *data, struct keyring *k, int dir,
 	return rc;
 }
 
-enum err_code attachment_sweep(
-	const char *data, struct keyring *k, struct err *err)
+/* An object that was put when its record was not committed. */
+static enum err_code sweep_noted(const char *data, struct keyring *k,
+	const char *hex, attachment_referred *referred, void *arg,
+	struct err *err)
+{
+	struct digest object;
+	uint64_t ids[2];
+	size_t count = 0;
+	bool kept = false;
+	enum err_code rc;
+
+	if (!digest_from_hex(hex, strlen(hex), &object))
+		return ERR_OK;
+	if ((rc = referred(arg, &object, &kept, err)))
+		return rc;
+	if (!kept) {
+		if ((rc = attachment_keys(data, &object, ids, &count, err)) ||
+			(count && (rc = keyring_drop(k, ids, count, err))) ||
+			(rc = attachment_destroy(data, &object, err)))
+			return rc;
+	}
+	attachment_settled(data, &object);
+	return ERR_OK;
+}
+
+enum err_code attachment_sweep(const char *data, struct keyring *k,
+	attachment_referred *referred, void *arg, struct err *err)
 {
 	char *folder = incoming_folder(data);
 	DIR *dir = folder ? opendir(folder) : NULL;
@@ -578,6 +662,10 @@ enum err_code attachment_sweep(
 	while (rc == ERR_OK && (d = readdir(dir)))
 		if (strncmp(d->d_name, UNNAMED, strlen(UNNAMED)) == 0)
 			rc = sweep_file(data, k, dirfd(dir), d->d_name, err);
+		else if (referred &&
+			strncmp(d->d_name, NOTED, strlen(NOTED)) == 0)
+			rc = sweep_noted(data, k, d->d_name + strlen(NOTED),
+				referred, arg, err);
 	if (rc)
 		rc = err_while(err, rc, "sweep %s", folder);
 out:
@@ -749,6 +837,7 @@ enum err_code attachment_remove(const char *data, const struct digest *object,
 	}
 	if (!(rc = file_sync_dir(folder, err)))
 		*key_id = id;
+	attachment_settled(data, object);
 out:
 	if (fd >= 0)
 		close(fd);

@@ -43,9 +43,16 @@ enum err_code attachment_finish(struct attachment_writer *w,
 	struct attachment_made *out, struct err *err);
 /* Stops for now: a resumed one stays for the next time, a created one goes. */
 void attachment_pause(struct attachment_writer *w);
-/* Removes what a crash left of created ones; only while none is being made. */
-enum err_code attachment_sweep(
-	const char *data, struct keyring *k, struct err *err);
+/* A record refers to the object, durably: until then a created one is noted in
+ * attachments/incoming, for the sweep.  Cheap where it is not. */
+void attachment_settled(const char *data, const struct digest *object);
+bool attachment_noted(const char *data, const struct digest *object);
+/* Removes what a crash left of created ones, and those noted that nothing
+ * refers to (NULL: leaves them); only while none is being made. */
+typedef enum err_code attachment_referred(void *arg,
+	const struct digest *object, bool *referred, struct err *err);
+enum err_code attachment_sweep(const char *data, struct keyring *k,
+	attachment_referred *referred, void *arg, struct err *err);
 
 bool attachment_here(const char *data, const struct digest *object);
 enum err_code attachment_open(const char *data, struct keyring *k,

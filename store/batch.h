@@ -122,6 +122,9 @@ enum err_code refs_erase(
 typedef enum err_code place_visit(void *arg, struct place at, struct err *err);
 enum err_code refs_places(const struct view *v, const struct erase_target *t,
 	place_visit *visit, void *arg, struct err *err);
+/* Does any record refer to it, or did one that was erased? */
+enum err_code refs_any(const struct view *v, const struct digest *object,
+	bool *any, struct err *err);
 /* What came while nobody told the index. */
 enum err_code refs_sweep(const struct view *v, struct err *err);
 /* Objects that live records refer to, neither here nor wanted. */

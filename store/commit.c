@@ -957,6 +957,8 @@ enum err_code batch_commit(
 
 	if (!rc && !(rc = commit(b, sign, arg, err)))
 		b->taken_count = 0;
+	for (size_t i = 0; !rc && i < b->ref_count; i++)
+		attachment_settled(s->data, &b->refs[i].object);
 	if (!rc && erased) {
 		marks_follow(b);
 		crash_point("erase.told");

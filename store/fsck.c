@@ -993,18 +993,22 @@ static void run_object(void *arg)
 	char where[WHERE_SIZE];
 	char name[DIGEST_HEX_SIZE];
 	struct err err;
+	bool noted;
 	enum err_code rc;
 
+	noted = attachment_noted(t->f->s->data, &t->object);
 	rc = store_attachment_find(t->f->s, &t->object, &ref, &err);
+	digest_hex(&t->object, name);
+	snprintf(where, sizeof(where), "attachments/%.2s/%s", name, name);
+	if (rc == ERR_NOT_FOUND && !noted &&
+		attachment_here(t->f->s->data, &t->object))
+		tell(t->f, where, "no record here refers to it");
 	/* Without a record yet there is no salt; the seals are still checked.
 	 */
 	if (!rc || rc == ERR_NOT_FOUND)
 		rc = hash_object(t->f, &t->object, rc ? NULL : &ref, &err);
-	if (!mind(t->f, rc))
-		return;
-	digest_hex(&t->object, name);
-	snprintf(where, sizeof(where), "attachments/%.2s/%s", name, name);
-	tell(t->f, where, "%s", err.text);
+	if (mind(t->f, rc))
+		tell(t->f, where, "%s", err.text);
 }
 
 struct objects {

@@ -563,6 +563,19 @@ uint64_t store_wanted_count(struct store *s)
 	return count;
 }
 
+enum err_code refs_any(const struct view *v, const struct digest *object,
+	bool *any, struct err *err)
+{
+	struct key from = KEY_EMPTY;
+	struct ref_at at;
+	enum err_code rc;
+
+	key_add(&from, object->b, DIGEST_SIZE);
+	rc = ref_next(v->txn, object, &from, &at, err);
+	*any = rc == ERR_OK;
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* Files that came into place while a crash kept the index from hearing. */
 enum err_code refs_sweep(const struct view *v, struct err *err)
 {

@@ -405,6 +405,24 @@ static enum err_code open_segments(
 		&s->segments, err);
 }
 
+/* With damage about, references may be lost: then nothing goes. */
+static enum err_code is_referred(
+	void *arg, const struct digest *object, bool *referred, struct err *err)
+{
+	struct store *s = arg;
+	struct view v;
+	enum err_code rc;
+
+	*referred = true;
+	if (s->damage_count)
+		return ERR_OK;
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	rc = refs_any(&v, object, referred, err);
+	view_close(&v);
+	return rc;
+}
+
 static enum err_code open_writer(struct store *s, struct err *err)
 {
 	bool create = s->opt.create;
@@ -421,7 +439,8 @@ static enum err_code open_writer(struct store *s, struct err *err)
 			 s, create ? SEGMENTS_CREATE : SEGMENTS_WRITE, err)) ||
 		(rc = pool_new(0, POOL_QUEUE, &s->pool, err)) ||
 		(rc = open_trusted(s, err)) || (rc = load_spare(s, err)) ||
-		(rc = attachment_sweep(s->data, s->keyring, err)))
+		(rc = attachment_sweep(
+			 s->data, s->keyring, is_referred, s, err)))
 		return rc;
 	/* What is left is not written over. */
 	s->torn = s->torn || s->damage_count;

@@ -28,6 +28,7 @@ SEED = 3
 # point: [(deed, passing), ...].  Points that a process passes once have two
 # deeds, or say why there is one.
 PLAN = {
+    "attachment.noted": [("put", 1), ("put", 3)],
     "attachment.renamed": [("put", 1), ("put", 3), ("sync", 1), ("sync", 2)],
     "attachment.swept": [("sweep", 1), ("sweep", 2)],
     "attachment.synced": [("put", 1), ("put", 3), ("sync", 1), ("sync", 2)],

@@ -306,6 +306,100 @@ static void a_segment_without_its_head_was_never_there(void **state)
 	}
 }
 
+static struct attachment_made put_file(struct store *s)
+{
+	struct attachment_writer *w;
+	struct attachment_made made;
+
+	OK(attachment_create(store_path(s), store_keyring(s), &w, &test_err));
+	OK(attachment_write(w, "kept", 4, &test_err));
+	OK(attachment_finish(w, &made, &test_err));
+	return made;
+}
+
+static void refer(struct store *s, const struct attachment_made *made)
+{
+	struct attachment_ref ref = {.object = made->object,
+		.size = made->size,
+		.log = 1,
+		.seq = 1,
+		.label = LABEL_PERSONAL};
+	struct batch *b;
+
+	memcpy(ref.salt, made->salt, sizeof(ref.salt));
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_refer(b, &ref, &test_err));
+	OK(batch_attached(b, &ref.object, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+}
+
+static const char *note_of(void **state, const struct attachment_made *made)
+{
+	char name[128] = "attachments/incoming/put-";
+
+	digest_hex(&made->object, name + strlen(name));
+	return scratch_path(state, name);
+}
+
+static void a_file_without_its_record_goes_and_no_other(void **state)
+{
+	struct attachment_made with, without, damaged;
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct fsck_result r;
+	uint8_t byte;
+	FILE *f;
+
+	put_records(s, 0, 4);
+	with = put_file(s);
+	refer(s, &with);
+	assert_false(attachment_noted(*state, &with.object));
+	without = put_file(s);
+	assert_true(attachment_noted(*state, &without.object));
+	OK(store_fsck(s, 1, NULL, NULL, &r, &test_err));
+	store_close(s);
+	/* A crash may leave the note behind the record. */
+	write_file(note_of(state, &with), "", 0);
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_true(attachment_here(*state, &with.object));
+	assert_false(attachment_here(*state, &without.object));
+	assert_int_not_equal(access(note_of(state, &without), F_OK), 0);
+	assert_int_not_equal(access(note_of(state, &with), F_OK), 0);
+	OK(store_fsck(s, 1, NULL, NULL, &r, &test_err));
+	/* With damage about, a reference may be lost: fsck says so. */
+	damaged = put_file(s);
+	store_close(s);
+	f = fopen(scratch_path(state, "segments/00000001.seg"), "r+b");
+	assert_non_null(f);
+	assert_int_equal(fseek(f, 300, SEEK_SET), 0);
+	assert_int_equal(fread(&byte, 1, 1, f), 1);
+	byte ^= 1;
+	assert_int_equal(fseek(f, 300, SEEK_SET), 0);
+	assert_int_equal(fwrite(&byte, 1, 1, f), 1);
+	assert_int_equal(fclose(f), 0);
+	unlink(scratch_path(state, "index/data.mdb"));
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_true(attachment_here(*state, &damaged.object));
+	assert_false(attachment_noted(*state, &damaged.object));
+	store_close(s);
+}
+
+static void an_orphan_that_is_not_noted_is_told(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct attachment_made made;
+	struct fsck_result r;
+
+	put_records(s, 0, 1);
+	made = put_file(s);
+	attachment_settled(*state, &made.object);
+	assert_code(store_fsck(s, 1, NULL, NULL, &r, &test_err), ERR_CORRUPT);
+	assert_int_equal(r.faults, 1);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_true(attachment_here(*state, &made.object));
+	store_close(s);
+}
+
 static void a_writer_sweeps_what_a_crash_left_half_made(void **state)
 {
 	static const char *const left[] = {"keyring.new-a1B2c3",
@@ -314,13 +408,11 @@ static void a_writer_sweeps_what_a_crash_left_half_made(void **state)
 	static const char *const kept[] = {"renewed.new-12345",
 		"keys/.new-123456", "attachments/incoming/00ff"};
 	struct store *s = open_store(*state, STORE_WRITE, 0);
-	struct attachment_writer *w;
 	struct attachment_made made;
 
 	put_records(s, 0, 2);
-	OK(attachment_create(*state, store_keyring(s), &w, &test_err));
-	OK(attachment_write(w, "kept", 4, &test_err));
-	OK(attachment_finish(w, &made, &test_err));
+	made = put_file(s);
+	refer(s, &made);
 	store_close(s);
 	for (size_t i = 0; i < ARRAY_LEN(left); i++)
 		write_file(scratch_path(state, left[i]), "x", 1);
@@ -489,6 +581,8 @@ int main(void)
 		test(an_index_of_another_boot_is_made_anew),
 		test(a_torn_tail_is_whole_or_absent_at_every_byte),
 		test(a_segment_without_its_head_was_never_there),
+		test(a_file_without_its_record_goes_and_no_other),
+		test(an_orphan_that_is_not_noted_is_told),
 		test(a_writer_sweeps_what_a_crash_left_half_made),
 		test(a_segment_without_room_undoes_the_batch),
 		test(an_index_without_room_undoes_the_batch),
