@@ -17,6 +17,7 @@ struct row {
 	uint64_t arrival, seq;
 	char origin[ORIGIN_SIZE];
 	struct entry entry;
+	struct json *erased; /* NULL where nothing is */
 };
 
 struct list {
@@ -77,11 +78,21 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 			 &row.entry, err)))
 		goto out;
 	memcpy(row.origin, info.origin, sizeof(row.origin));
-	if (is_wanted(l, &row))
-		rc = add(l, &row, err);
+	if (!is_wanted(l, &row))
+		goto out;
+	if (run.record[0].erased && !(row.erased = view_destroyed(&run.record[0])))
+		rc = err_nomem(err);
+	else if ((rc = add(l, &row, err)))
+		json_free(row.erased);
 out:
 	run_free(&run);
 	return rc;
+}
+
+static void drop_rows(struct list *l)
+{
+	while (l->count)
+		json_free(l->row[--l->count].erased);
 }
 
 static struct json *row_json(const struct row *r)
@@ -95,7 +106,8 @@ static struct json *row_json(const struct row *r)
 		json_set(v, "node", out_text(r->entry.node)) &&
 		json_set(v, "origin", out_text(r->origin)) &&
 		json_set(v, "seq", json_new_u64(r->seq)) &&
-		json_set(v, "rev", json_new_u64(r->entry.rev)))
+		json_set(v, "rev", json_new_u64(r->entry.rev)) &&
+		(!r->erased || json_set(v, "erased", json_copy(r->erased))))
 		return v;
 	json_free(v);
 	return NULL;
@@ -116,6 +128,10 @@ static enum err_code print_row(
 		r->seq);
 	if (r->entry.rev > 1)
 		printf("  %s %" PRIu64, _("revision"), r->entry.rev);
+	if (r->erased) {
+		printf("  %s ", _("destroyed:"));
+		out_erased(r->erased);
+	}
 	putchar('\n');
 	return ERR_OK;
 }
@@ -128,7 +144,7 @@ static enum err_code after(struct list *l, uint64_t from, struct err *err)
 	size_t told = 0;
 
 	while (rc == ERR_OK && from < newest && told < l->limit) {
-		l->count = 0;
+		drop_rows(l);
 		rc = store_arrival_each(
 			l->store, from, l->window, on_arrival, l, err);
 		for (size_t i = 0; rc == ERR_OK && i < l->count; i++) {
@@ -207,6 +223,7 @@ static enum err_code run_list(
 			l.damaged);
 		c->damaged = true;
 	}
+	drop_rows(&l);
 	free(l.row);
 	node_close(n);
 	return rc;

@@ -106,6 +106,39 @@ const char *out_label(const char *name)
 	return name;
 }
 
+/* "personal (2026-06-21 08:00, WHY)" */
+static void out_erasure(const char *label, const struct json *one)
+{
+	const char *at = json_get_string(one, "at");
+	const char *why = json_get_string(one, "why");
+
+	fputs(out_label(label), stdout);
+	if (!at && !why)
+		return;
+	fputs(" (", stdout);
+	if (at)
+		printf("%.10s %.5s", at, at + 11);
+	if (at && why)
+		fputs(_(", "), stdout);
+	if (why)
+		out_plain(stdout, why, strlen(why));
+	putchar(')');
+}
+
+void out_erased(const struct json *erased)
+{
+	const char *comma = "";
+	const struct json *one;
+	const char *label;
+	void *walk = NULL;
+
+	while (json_next(erased, &walk, &label, &one)) {
+		fputs(comma, stdout);
+		out_erasure(label, one);
+		comma = _(", ");
+	}
+}
+
 int out_width(const char *s)
 {
 	size_t len = strlen(s);

@@ -13,7 +13,7 @@ struct show {
 	struct rules *rules;
 };
 
-/* A label of the document's lists, "withheld" or "erased". */
+/* The labels of a list of the document's. */
 static void print_labels(
 	const struct json *doc, const char *name, const char *title)
 {
@@ -25,6 +25,17 @@ static void print_labels(
 	for (size_t i = 0; i < json_count(list); i++)
 		printf("%s%s", i ? _(", ") : "",
 			out_label(json_string(json_at(list, i), NULL)));
+	putchar('\n');
+}
+
+static void print_erased(const struct json *doc)
+{
+	const struct json *erased = json_get(doc, "erased");
+
+	if (json_count(erased) == 0)
+		return;
+	out_column(_("destroyed"), 12);
+	out_erased(erased);
 	putchar('\n');
 }
 
@@ -98,7 +109,7 @@ static void print_head(
 		(uint64_t)json_number(json_get(doc, "rev")));
 	print_labels(doc, "masked", _("masked"));
 	print_labels(doc, "withheld", _("not here"));
-	print_labels(doc, "erased", _("destroyed"));
+	print_erased(doc);
 	if (json_count(json_get(doc, "masked")))
 		printf("  %s\n",
 			_("(kept here whole; only masked forms, or nothing, "

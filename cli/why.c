@@ -105,7 +105,8 @@ struct story {
 	struct log_info log;
 	uint64_t seq, arrival;
 	struct entry entry;
-	uint8_t have, erased, labels;
+	uint8_t have, labels, gone; /* gone: destroyed */
+	struct json *erased;	    /* the same, with when and why */
 	uint64_t wanted;
 };
 
@@ -160,7 +161,8 @@ static enum err_code read_story(struct story *s, struct err *err)
 			&s->entry, err);
 	if (rc == ERR_OK) {
 		s->have = run.record[0].have;
-		s->erased = run.record[0].erased;
+		s->gone = run.record[0].erased;
+		s->erased = view_destroyed(&run.record[0]);
 		series = rules_series(s->rules, s->entry.series);
 		s->labels = series ? series->labels : s->have;
 		if ((rc = find_arrival(s, err)) == ERR_OK)
@@ -188,7 +190,7 @@ static struct json *labels_json(uint8_t labels)
 static struct json *story_json(const struct story *s)
 {
 	struct json *v = json_new_object();
-	uint8_t missing = (uint8_t)(s->labels & ~s->have & ~s->erased);
+	uint8_t missing = (uint8_t)(s->labels & ~s->have & ~s->gone);
 
 	if (json_set(v, "id", out_text(s->entry.id)) &&
 		json_set(v, "origin", out_text(s->log.origin)) &&
@@ -197,7 +199,7 @@ static struct json *story_json(const struct story *s)
 		json_set(v, "cosigned",
 			json_new_bool(s->log.cosigned_size > s->seq)) &&
 		json_set(v, "withheld", labels_json(missing)) &&
-		json_set(v, "erased", labels_json(s->erased)) &&
+		json_set(v, "erased", json_copy(s->erased)) &&
 		json_set(v, "wanted", json_new_u64(s->wanted)))
 		return v;
 	json_free(v);
@@ -280,8 +282,12 @@ static void print_story(const struct story *s, const struct json *state)
 			(LABEL_BIT(LABEL_PERSONAL) |
 				LABEL_BIT(LABEL_SENSITIVE))));
 	print_labels(_("Not held here, by the rules:"),
-		(uint8_t)(s->labels & ~s->have & ~s->erased));
-	print_labels(_("Destroyed under an order:"), s->erased);
+		(uint8_t)(s->labels & ~s->have & ~s->gone));
+	if (s->gone) {
+		printf("%s ", _("Destroyed under an order:"));
+		out_erased(s->erased);
+		putchar('\n');
+	}
 	if (s->wanted)
 		printf(_("Attachments still to come: %" PRIu64 "\n"),
 			s->wanted);
@@ -309,6 +315,7 @@ static enum err_code why_record(
 		if (state)
 			print_story(&s, state);
 	}
+	json_free(s.erased);
 	json_free(state);
 	control_close(control);
 	rules_unref(s.rules);

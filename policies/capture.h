@@ -83,12 +83,15 @@ enum err_code system_record(struct batch *b, struct node *n, const char *series,
 enum view { VIEW_RAW, VIEW_MASKED };
 /* Merges the parts at hand: {"series","id","node","created_at","fields",
  * "attachments"} plus "origin","seq","rev","withheld":[labels],
- * "erased":[labels].  VIEW_MASKED leaves out raw values of labels personal and
- * sensitive, shows their derived siblings, and adds "masked":[labels]: those of
- * the two that are here. */
+ * "erased" (view_destroyed).  VIEW_MASKED leaves out raw values of labels personal
+ * and sensitive, shows their derived siblings, and adds "masked":[labels]:
+ * those of the two that are here. */
 enum err_code view_document(const struct rules *rules, const char *origin,
 	uint64_t seq, const struct record *r, enum view view, struct json **out,
 	struct err *err);
+/* {"LABEL":{"at":TIME,"why":TEXT},...}: the parts that were destroyed; what is
+ * not known any more of when and why is left out.  NULL without memory. */
+struct json *view_destroyed(const struct record *r);
 /* The attachments that a record's parts refer to; the caller frees *refs. */
 enum err_code view_attachments(const struct rules *rules,
 	const struct record *r, struct attachment_ref **refs, size_t *count,

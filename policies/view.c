@@ -26,6 +26,41 @@ static struct json *new_labels(uint8_t labels)
 	return v;
 }
 
+static bool set_erasure(struct json *v, const struct erasure *why)
+{
+	char at[TIME_TEXT_SIZE];
+
+	if (why->at) {
+		time_format((int64_t)why->at, at);
+		if (!json_set(v, "at", new_text(at)))
+			return false;
+	}
+	return !*why->why || json_set(v, "why", new_text(why->why));
+}
+
+struct json *view_destroyed(const struct record *r)
+{
+	struct json *v = json_new_object();
+
+	for (unsigned i = 0; v && i < LABEL_COUNT; i++) {
+		struct json *one;
+
+		if (!(r->erased & LABEL_BIT(i)))
+			continue;
+		one = json_new_object();
+		if (!one || (r->erasure && !set_erasure(one, &r->erasure[i]))) {
+			json_free(one);
+			json_free(v);
+			return NULL;
+		}
+		if (!json_set(v, label_name((enum label)i), one)) {
+			json_free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
 /* How many attachments a part lists, without showing them. */
 static size_t count_hidden(const struct record *r)
 {
@@ -105,7 +140,7 @@ enum err_code view_document(const struct rules *rules, const char *origin,
 			!json_set(
 				doc, "masked", new_labels(masked(r, view)))) ||
 		!json_set(doc, "withheld", new_labels(withheld(s, r))) ||
-		!json_set(doc, "erased", new_labels(r->erased))) {
+		!json_set(doc, "erased", view_destroyed(r))) {
 		rc = err_nomem(err);
 		goto out;
 	}

@@ -114,6 +114,7 @@ static enum err_code write_document(const struct rules *rules,
 	enum err_code rc;
 
 	shown.have &= g->labels;
+	shown.erased &= g->labels;
 	if ((rc = view_document(
 		     rules, origin, seq, &shown, VIEW_RAW, &doc, err)))
 		return rc;

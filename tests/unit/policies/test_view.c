@@ -314,6 +314,8 @@ const struct series *rules_series(const struct rules *r, const char *name)
 
 static void a_view_tells_what_is_withheld_and_destroyed(void **state)
 {
+	static const struct erasure why[LABEL_COUNT] = {
+		[LABEL_PERSONAL] = {1782000000, "销毁令 7"}};
 	struct cut c;
 	struct json *doc = document("household",
 		"{\"household_no\":\"H1\",\"address\":\"甲村1号\"}");
@@ -323,14 +325,17 @@ static void a_view_tells_what_is_withheld_and_destroyed(void **state)
 	rules_of_test = *state;
 	cut_make(&c, *state, doc, NULL);
 	c.record.have = LABEL_BIT(LABEL_INTERNAL);
-	c.record.erased = LABEL_BIT(LABEL_PERSONAL);
+	c.record.erased = LABEL_BIT(LABEL_PERSONAL) | LABEL_BIT(LABEL_PUBLIC);
+	c.record.erasure = why;
 	assert_int_equal(
 		view_document(NULL, "o", 7, &c.record, VIEW_RAW, &shown, NULL),
 		ERR_OK);
 	assert_int_equal(json_write(shown, &text, NULL), ERR_OK);
 	assert_string_equal(buf_cstr(&text),
 		"{\"created_at\":\"2026-04-22T17:48:35+08:00\","
-		"\"erased\":[\"personal\"],"
+		"\"erased\":{\"personal\":{"
+		"\"at\":\"2026-06-21T08:00:00+08:00\","
+		"\"why\":\"销毁令 7\"},\"public\":{}},"
 		"\"fields\":{\"address_masked\":\"甲村**\","
 		"\"household_no\":\"H1\"},"
 		"\"id\":\"01943a70-1fe5-7ced-a0ff-cc06ed61153b\","
