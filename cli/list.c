@@ -57,7 +57,7 @@ static enum err_code add(struct list *l, const struct row *r, struct err *err)
 }
 
 static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, struct err *err)
+	uint64_t seq, bool again, struct err *err)
 {
 	struct row row = {.arrival = arrival, .seq = seq};
 	struct list *l = arg;
@@ -65,6 +65,8 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 	struct run run = {0};
 	enum err_code rc;
 
+	if (again)
+		return ERR_OK; /* it is listed where it came first */
 	if ((rc = store_log_by_id(l->store, log, &info, err)))
 		goto out;
 	if ((rc = store_read(l->store, log, seq, 1, 0, &run, err)) ==
@@ -80,7 +82,8 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 	memcpy(row.origin, info.origin, sizeof(row.origin));
 	if (!is_wanted(l, &row))
 		goto out;
-	if (run.record[0].erased && !(row.erased = view_destroyed(&run.record[0])))
+	if (run.record[0].erased &&
+		!(row.erased = view_destroyed(&run.record[0])))
 		rc = err_nomem(err);
 	else if ((rc = add(l, &row, err)))
 		json_free(row.erased);

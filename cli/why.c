@@ -111,12 +111,12 @@ struct story {
 };
 
 static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, struct err *err)
+	uint64_t seq, bool again, struct err *err)
 {
 	struct story *s = arg;
 
 	(void)err;
-	if (log == s->log.id && seq == s->seq)
+	if (!again && log == s->log.id && seq == s->seq)
 		s->arrival = arrival;
 	return ERR_OK;
 }

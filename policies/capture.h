@@ -83,9 +83,9 @@ enum err_code system_record(struct batch *b, struct node *n, const char *series,
 enum view { VIEW_RAW, VIEW_MASKED };
 /* Merges the parts at hand: {"series","id","node","created_at","fields",
  * "attachments"} plus "origin","seq","rev","withheld":[labels],
- * "erased" (view_destroyed).  VIEW_MASKED leaves out raw values of labels personal
- * and sensitive, shows their derived siblings, and adds "masked":[labels]:
- * those of the two that are here. */
+ * "erased" (view_destroyed).  VIEW_MASKED leaves out raw values of labels
+ * personal and sensitive, shows their derived siblings, and adds
+ * "masked":[labels]: those of the two that are here. */
 enum err_code view_document(const struct rules *rules, const char *origin,
 	uint64_t seq, const struct record *r, enum view view, struct json **out,
 	struct err *err);

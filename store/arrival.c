@@ -14,6 +14,8 @@ static enum err_code read_run(struct bytes key, struct bytes value,
 	out->log = cursor_u32(&c);
 	out->first = cursor_u64(&c);
 	out->count = cursor_u32(&c);
+	out->again = out->count & RUN_AGAIN;
+	out->count &= RUN_COUNT_LIMIT;
 	if (!cursor_done(&k) || !cursor_done(&c) || !out->count)
 		return row_corrupt(err, "arrivals");
 	return ERR_OK;
@@ -99,9 +101,10 @@ enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
 
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
-	if (!rc && last.log == run->log && first + last.count == arrival &&
+	if (!rc && last.log == run->log && last.again == run->again &&
+		first + last.count == arrival &&
 		last.first + last.count == run->first &&
-		last.count <= UINT32_MAX - run->count) {
+		last.count <= RUN_COUNT_LIMIT - run->count) {
 		row = last;
 		row.count += run->count;
 		arrival = first;
@@ -109,7 +112,7 @@ enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
 	key_u64(&k, arrival);
 	key_u32(&value, row.log);
 	key_u64(&value, row.first);
-	key_u32(&value, row.count);
+	key_u32(&value, row.count | (row.again ? RUN_AGAIN : 0));
 	return index_put(t, DB_ARRIVAL, key_bytes(&k), key_bytes(&value), err);
 }
 
@@ -158,7 +161,7 @@ enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
 		for (; limit && after + 1 - first < run.count; limit--) {
 			after++;
 			rc = visit(arg, after, run.log,
-				run.first + (after - first), err);
+				run.first + (after - first), run.again, err);
 			if (rc)
 				return rc;
 		}
@@ -307,7 +310,7 @@ enum err_code arrival_find(struct index_txn *t, uint32_t log, uint64_t first,
 	memset(out, 0, count * sizeof(*out));
 	while (!(rc = run_behind(t, from, &arrival, &run, err))) {
 		from = arrival + 1;
-		if (run.log != log || run.first >= first + count)
+		if (run.again || run.log != log || run.first >= first + count)
 			continue;
 		for (size_t i = 0; i < count; i++)
 			if (first + i >= run.first &&

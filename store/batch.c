@@ -360,8 +360,7 @@ static enum err_code check_room(
 		return err_set(err, ERR_LIMIT, "batch of more than %zu bytes",
 			BATCH_BYTES_LIMIT);
 	if (!grow(&b->pending, &b->pending_cap, b->pending_count,
-		    sizeof(*b->pending)) ||
-		!grow(&b->runs, &b->run_cap, b->run_count, sizeof(*b->runs)))
+		    sizeof(*b->pending)))
 		return err_nomem(err);
 	return ERR_OK;
 }
@@ -435,13 +434,32 @@ enum err_code batch_take(struct batch *b, uint32_t log, uint64_t seq,
 	return buf_ok(&b->arena, err);
 }
 
+/* A record gets an arrival number. */
+static enum err_code number(
+	struct batch *b, const struct arrival_run *next, struct err *err)
+{
+	struct arrival_run *last =
+		b->run_count ? &b->runs[b->run_count - 1] : NULL;
+
+	if (last && last->log == next->log && last->again == next->again &&
+		last->first + last->count == next->first &&
+		last->count < RUN_COUNT_LIMIT)
+		last->count++;
+	else if (grow(&b->runs, &b->run_cap, b->run_count, sizeof(*b->runs)))
+		b->runs[b->run_count++] = *next;
+	else
+		return err_nomem(err);
+	b->arrived++;
+	return ERR_OK;
+}
+
 /* The record gets its arrival, and is found by id and digests. */
 enum err_code batch_arrive(struct batch *b, const struct pending *p,
 	const struct entry *e, struct err *err)
 {
 	uint64_t arrival = b->arrival + b->arrived;
-	struct arrival_run *last =
-		b->run_count ? &b->runs[b->run_count - 1] : NULL;
+	const struct arrival_run next = {
+		.log = p->log, .first = p->seq, .count = 1};
 	enum err_code rc;
 
 	rc = arrival_index(
@@ -455,13 +473,7 @@ enum err_code batch_arrive(struct batch *b, const struct pending *p,
 		b->prints[b->print_count++] = finder_entry_of(
 			i < p->sd_count ? &p->sd[i] : &p->leaf, arrival);
 	}
-	if (last && last->log == p->log && last->first + last->count == p->seq)
-		last->count++;
-	else
-		b->runs[b->run_count++] =
-			(struct arrival_run){p->log, p->seq, 1};
-	b->arrived++;
-	return ERR_OK;
+	return number(b, &next, err);
 }
 
 /* The log reaches its pending checkpoint with the entry that comes next: the
@@ -803,6 +815,26 @@ static enum err_code add_mark(struct batch *b, const struct erase_target *t,
 	return erased_put(b->view.txn, t, order, err);
 }
 
+/* Of a record that came before, it is told under a new number: once, where its
+ * parts are named one after the other. */
+static enum err_code arrive_again(
+	struct batch *b, const struct erase_target *t, struct err *err)
+{
+	const struct arrival_run next = {t->log, t->seq, 1, true};
+	const struct arrival_run *last =
+		b->run_count ? &b->runs[b->run_count - 1] : NULL;
+	struct entry_place at;
+	enum err_code rc;
+
+	if (last && last->again && last->log == t->log &&
+		t->seq - last->first < last->count)
+		return ERR_OK;
+	rc = entry_locate_any(&b->view, t->log, t->seq, &at, err);
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	return number(b, &next, err);
+}
+
 enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
 	size_t count, const struct erasure *order, struct err *err)
 {
@@ -812,6 +844,7 @@ enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
 		const struct erase_target *t = &targets[i];
 		struct key k = key_of_part(t->log, (uint8_t)t->label, t->seq);
 		struct batch_log *l;
+		bool fresh;
 
 		if ((rc = batch_log_of(b, t->log, &l, err)))
 			break;
@@ -819,8 +852,10 @@ enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
 			b->view.txn, DB_ERASED, key_bytes(&k), NULL, err);
 		if (rc == ERR_OK)
 			continue;
-		b->erasing |= !erase_pending(b, t);
-		if (rc != ERR_NOT_FOUND || (rc = add_mark(b, t, order, err)))
+		fresh = erase_pending(b, t);
+		b->erasing |= !fresh;
+		if (rc != ERR_NOT_FOUND || (rc = add_mark(b, t, order, err)) ||
+			(!fresh && (rc = arrive_again(b, t, err))))
 			b->spoiled = rc;
 	}
 	return rc;

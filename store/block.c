@@ -127,8 +127,8 @@ static enum err_code list_again(
 		if (!grow(&d->runs, &a->run_cap, d->run_count,
 			    sizeof(*d->runs)))
 			return err_nomem(err);
-		d->runs[d->run_count++] =
-			(struct arrival_run){it->log, it->first, it->count};
+		d->runs[d->run_count++] = (struct arrival_run){
+			it->log, it->first, it->count, false};
 	}
 	if (it->kind != ITEM_PARTS || it->origin.segment)
 		return ERR_OK;

@@ -186,7 +186,8 @@ static enum err_code arrived_rows(struct task *t, const struct view *v,
 			uint64_t seq = t->item.first + k;
 			struct entry e;
 
-			if (run->log != t->item.log || seq < run->first ||
+			if (run->again || run->log != t->item.log ||
+				seq < run->first ||
 				seq - run->first >= run->count ||
 				(rc = entry_parse(
 					 row->text, row->len, &e, err)) ||
@@ -383,9 +384,12 @@ static void check_raw(struct task *t)
 /* The entry itself is checked with the block that holds it, which is of the
  * same group. */
 static enum err_code check_arrival(struct task *t, const struct view *v,
-	uint64_t arrival, uint32_t log, uint64_t seq, struct err *err)
+	uint64_t arrival, const struct arrival_run *run, uint32_t k,
+	struct err *err)
 {
 	struct entry_place at;
+	const uint32_t log = run->log;
+	const uint64_t seq = run->first + k;
 	uint32_t known_log;
 	uint64_t known_seq;
 	enum err_code rc;
@@ -396,7 +400,9 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 		return err_set(err, ERR_CORRUPT,
 			"arrival %" PRIu64 " is another record in the index",
 			arrival);
-	if (!entry_locate(v, log, seq, &at, NULL) && mended_by(t, at.block))
+	if (run->again ||
+		(!entry_locate(v, log, seq, &at, NULL) &&
+			mended_by(t, at.block)))
 		return ERR_OK;
 	if (mind(t->f, entry_locate_proved(v, log, seq, &at, NULL)) &&
 		(rc = entry_locate(v, log, seq, &at, err)))
@@ -425,8 +431,7 @@ static void check_commit(struct task *t, const struct view *v)
 		const struct arrival_run *run = &b->directory.runs[i];
 
 		for (uint32_t k = 0; k < run->count && !rc; k++)
-			rc = check_arrival(t, v, arrival + k, run->log,
-				run->first + k, &err);
+			rc = check_arrival(t, v, arrival + k, run, k, &err);
 		arrival += run->count;
 	}
 	if (mind(t->f, rc))

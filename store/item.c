@@ -209,7 +209,8 @@ void directory_write(const struct directory *d, struct buf *out)
 	for (size_t i = 0; i < d->run_count; i++) {
 		buf_u32(out, d->runs[i].log);
 		buf_u64(out, d->runs[i].first);
-		buf_u32(out, d->runs[i].count);
+		buf_u32(out,
+			d->runs[i].count | (d->runs[i].again ? RUN_AGAIN : 0));
 	}
 	for (size_t i = 0; i < d->block_count; i++) {
 		const struct directory_block *b = &d->blocks[i];
@@ -359,6 +360,8 @@ enum err_code directory_parse(
 		d.runs[i].log = cursor_u32(&c);
 		d.runs[i].first = cursor_u64(&c);
 		d.runs[i].count = cursor_u32(&c);
+		d.runs[i].again = d.runs[i].count & RUN_AGAIN;
+		d.runs[i].count &= RUN_COUNT_LIMIT;
 	}
 	for (size_t i = 0; i < d.block_count && cursor_ok(&c); i++)
 		read_block(&c, &d.blocks[i]);

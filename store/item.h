@@ -83,12 +83,17 @@ void item_write(
 enum err_code item_parse(
 	const void *data, size_t len, struct item *out, struct err *err);
 
-/* Records that arrived, in order. */
+/* Records that arrived, in order; `again`: they had, and lost parts by an
+ * erasure. */
 struct arrival_run {
 	uint32_t log;
 	uint64_t first;
 	uint32_t count;
+	bool again;
 };
+/* Of the count as it stands on disk. */
+#define RUN_AGAIN (UINT32_C(1) << 31)
+#define RUN_COUNT_LIMIT (RUN_AGAIN - 1)
 /* A parts block of the group. */
 struct directory_block {
 	char name[SERIES_NAME_SIZE];

@@ -551,7 +551,8 @@ static enum err_code replay_run(struct replay *r, const struct arrival_run *run,
 {
 	enum err_code rc = ERR_OK;
 
-	for (uint32_t k = 0; k < run->count && !rc; k++) {
+	/* What arrived again is found by its first number. */
+	for (uint32_t k = 0; k < run->count && !run->again && !rc; k++) {
 		rc = replay_arrival(r, run->log, run->first + k, r->arrival + k,
 			prints, err);
 		if (is_damage(rc)) /* told of with its block */

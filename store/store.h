@@ -180,8 +180,9 @@ enum err_code store_down_each(struct store *s, uint32_t log, uint64_t from,
 
 /* Arrival numbers start at 1, have no gaps, and never change. */
 uint64_t store_arrivals(struct store *s); /* the newest, 0 for none */
+/* `again`: the record has an earlier number, and lost parts by an erasure. */
 typedef enum err_code store_arrival_visit(void *arg, uint64_t arrival,
-	uint32_t log, uint64_t seq, struct err *err);
+	uint32_t log, uint64_t seq, bool again, struct err *err);
 /* Those in (after, after + limit]. */
 enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
 	store_arrival_visit *visit, void *arg, struct err *err);

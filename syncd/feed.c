@@ -2,6 +2,7 @@
 #include "syncd/feed.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ struct place {
 	uint64_t arrival;
 	uint32_t log;
 	uint64_t seq;
+	bool again; /* parts of it were destroyed since it came */
 };
 
 struct places {
@@ -137,26 +139,64 @@ enum err_code feed_record(const struct rules *rules, const struct grant *g,
 	return write_document(rules, g, origin, seq, r, out, err);
 }
 
-/* A line of its own, unless the record is not asked for or came before. */
-static enum err_code pass(struct reading *rd, const struct entry *e,
-	uint64_t seq, bool *out, struct err *err)
+/* A line of its own, unless the record is not asked for or came before, or what
+ * was destroyed of it was never shown. */
+static enum err_code pass(struct reading *rd, const struct place *p,
+	const struct entry *e, const struct record *r, bool *out,
+	struct err *err)
 {
 	bool repeats = false;
 	enum err_code rc = ERR_OK;
 
-	if (!wanted(rd, e)) {
+	if (!wanted(rd, e) || (p->again && !(r->erased & rd->grant->labels))) {
 		*out = true;
 		return ERR_OK;
 	}
 	if (rd->others)
-		rc = record_repeats(rd->node, &rd->log, seq, e, &repeats, err);
+		rc = record_repeats(
+			rd->node, &rd->log, p->seq, e, &repeats, err);
 	if (rc == ERR_OK)
 		*out = repeats;
 	return rc;
 }
 
-static enum err_code write_line(struct reading *rd, const struct entry *e,
-	uint64_t seq, const struct record *r, struct err *err)
+/* When the newest of its parts was destroyed, where that is known. */
+static void erased_at(const struct record *r, char out[TIME_TEXT_SIZE])
+{
+	uint64_t at = 0;
+
+	for (int l = 0; r->erasure && l < LABEL_COUNT; l++)
+		if (r->erased & LABEL_BIT(l) && r->erasure[l].at > at)
+			at = r->erasure[l].at;
+	if (at)
+		time_format((int64_t)at, out);
+}
+
+/* What tells the event from others of its source. */
+static void write_event(struct reading *rd, const struct place *p,
+	const struct entry *e, const struct record *r)
+{
+	char time[TIME_TEXT_SIZE];
+	struct buf *out = rd->out;
+
+	buf_printf(out,
+		",\"datacontenttype\":\"application/json\",\"id\":\"%s/"
+		"%" PRIu64,
+		rd->log.origin, p->seq);
+	if (p->again)
+		buf_printf(out, "/%" PRIu64, p->arrival);
+	snprintf(time, sizeof(time), "%s", e->at);
+	if (p->again)
+		erased_at(r, time);
+	buf_printf(out,
+		"\",\"source\":\"cundang://%s\",\"specversion\":\"1.0\","
+		"\"subject\":\"%s\",\"time\":\"%s\","
+		"\"type\":\"cundang.%s.v1\"}\n",
+		e->iss, e->id, time, p->again ? "erasure" : "record");
+}
+
+static enum err_code write_line(struct reading *rd, const struct place *p,
+	const struct entry *e, const struct record *r, struct err *err)
 {
 	struct buf *out = rd->out;
 	char cursor[FEED_CURSOR_SIZE];
@@ -164,15 +204,10 @@ static enum err_code write_line(struct reading *rd, const struct entry *e,
 
 	feed_cursor_write(&rd->at, cursor);
 	buf_printf(out, "{\"cursor\":\"%s\",\"data\":", cursor);
-	if ((rc = write_document(
-		     rd->rules, rd->grant, rd->log.origin, seq, r, out, err)))
+	if ((rc = write_document(rd->rules, rd->grant, rd->log.origin, p->seq,
+		     r, out, err)))
 		return rc;
-	buf_printf(out,
-		",\"datacontenttype\":\"application/json\",\"id\":\"%s/%" PRIu64
-		"\",\"source\":\"cundang://%s\",\"specversion\":\"1.0\","
-		"\"subject\":\"%s\",\"time\":\"%s\","
-		"\"type\":\"cundang.record.v1\"}\n",
-		rd->log.origin, seq, e->iss, e->id, e->at);
+	write_event(rd, p, e, r);
 	rd->lines++;
 	return buf_ok(out, err);
 }
@@ -197,12 +232,11 @@ static enum err_code write_run(struct reading *rd, const struct place *places,
 
 		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 			return rc;
-		if ((rc = pass(rd, &e, places[i].seq, &passed, err)))
+		if ((rc = pass(rd, &places[i], &e, r, &passed, err)))
 			return rc;
 		rd->at.arrival = places[i].arrival;
 		len = rd->out->len;
-		if (!passed &&
-			(rc = write_line(rd, &e, places[i].seq, r, err))) {
+		if (!passed && (rc = write_line(rd, &places[i], &e, r, err))) {
 			/* Half a line is none. */
 			rd->out->len = len;
 			rd->at = before;
@@ -215,13 +249,13 @@ static enum err_code write_run(struct reading *rd, const struct place *places,
 /* ---- reading ---- */
 
 static enum err_code add_place(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, struct err *err)
+	uint64_t seq, bool again, struct err *err)
 {
 	struct places *p = arg;
 
 	if (p->count == FEED_SCAN_LIMIT)
 		return err_set(err, ERR_INTERNAL, "more arrivals than asked");
-	p->place[p->count++] = (struct place){arrival, log, seq};
+	p->place[p->count++] = (struct place){arrival, log, seq, again};
 	return ERR_OK;
 }
 
@@ -232,7 +266,8 @@ static size_t stretch(const struct places *p, size_t from)
 	size_t n = 1;
 
 	while (n < RUN_LIMIT && from + n < p->count &&
-		first[n].log == first->log && first[n].seq == first->seq + n)
+		first[n].log == first->log && first[n].again == first->again &&
+		first[n].seq == first->seq + n)
 		n++;
 	return n;
 }

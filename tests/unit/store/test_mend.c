@@ -134,10 +134,11 @@ static enum err_code one_more(
 }
 
 static enum err_code next_arrival(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, struct err *err)
+	uint64_t seq, bool again, struct err *err)
 {
 	bool *seen = arg;
 
+	(void)again;
 	(void)arrival;
 	(void)log;
 	(void)err;

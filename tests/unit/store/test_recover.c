@@ -86,10 +86,11 @@ static enum err_code tell_log(
 }
 
 static enum err_code tell_arrival(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, struct err *err)
+	uint64_t seq, bool again, struct err *err)
 {
 	struct story *t = arg;
 
+	(void)again;
 	(void)err;
 	buf_printf(
 		&t->text, "%" PRIu64 ": %u %" PRIu64 "\n", arrival, log, seq);

@@ -74,7 +74,7 @@ static void an_item_reads_as_it_was_written(void **state)
 
 static void a_directory_finds_the_block_of_a_part(void **state)
 {
-	struct arrival_run runs[] = {{1, 5, 6}, {2, 0, 1}};
+	struct arrival_run runs[] = {{1, 5, 6, false}, {2, 0, 1, true}};
 	struct directory_block blocks[] = {
 		{"alert", 1, 0, 5, 9, 100},
 		{"alert", 1, 1, 5, 9, 200},
@@ -98,6 +98,9 @@ static void a_directory_finds_the_block_of_a_part(void **state)
 	OK(directory_parse(b.data, b.len, &got, &test_err));
 	assert_int_equal(got.arrival, 55);
 	assert_int_equal(got.runs[1].log, 2);
+	assert_int_equal(got.runs[1].count, 1);
+	assert_true(got.runs[1].again);
+	assert_false(got.runs[0].again);
 	assert_int_equal(
 		directory_find(&got, 1, "alert", 5, 1, 9)->offset, 200);
 	assert_int_equal(

@@ -43,10 +43,11 @@ static void three_thousand_records_spread_over_segments(void **state)
 }
 
 static enum err_code count_arrival(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, struct err *err)
+	uint64_t seq, bool again, struct err *err)
 {
 	uint64_t *next = arg;
 
+	(void)again;
 	(void)log;
 	(void)err;
 	assert_int_equal(arrival, *next);
