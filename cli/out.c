@@ -111,18 +111,15 @@ static void out_erasure(const char *label, const struct json *one)
 {
 	const char *at = json_get_string(one, "at");
 	const char *why = json_get_string(one, "why");
+	char when[17] = "";
 
-	fputs(out_label(label), stdout);
-	if (!at && !why)
-		return;
-	fputs(" (", stdout);
 	if (at)
-		printf("%.10s %.5s", at, at + 11);
+		snprintf(when, sizeof(when), "%.10s %s", at, at + 11);
+	fputs(out_label(label), stdout);
 	if (at && why)
-		fputs(_(", "), stdout);
-	if (why)
-		out_plain(stdout, why, strlen(why));
-	putchar(')');
+		printf(_(" (%s, %s)"), when, why);
+	else if (at || why)
+		printf(_(" (%s)"), at ? when : why);
 }
 
 void out_erased(const struct json *erased)

@@ -112,6 +112,77 @@ static void an_erased_part_is_nowhere(void **state)
 	store_close(s);
 }
 
+struct again {
+	uint64_t seq[8];
+	size_t count, all;
+};
+
+static enum err_code see_arrival(void *arg, uint64_t arrival, uint32_t log,
+	uint64_t seq, bool again, struct err *err)
+{
+	struct again *a = arg;
+
+	(void)log;
+	(void)err;
+	assert_int_equal(arrival, ++a->all);
+	if (again)
+		a->seq[a->count++] = seq;
+	return ERR_OK;
+}
+
+static enum err_code count_revision(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
+{
+	(void)log;
+	(void)seq;
+	(void)rev;
+	(void)err;
+	++*(size_t *)arg;
+	return ERR_OK;
+}
+
+/* Each record once, where its parts stand together; found by its id as ever. */
+static void assert_told_again(struct store *s)
+{
+	struct again a = {.count = 0};
+	struct made m;
+	size_t revisions = 0;
+
+	OK(store_arrival_each(s, 0, 100, see_arrival, &a, &test_err));
+	assert_int_equal(a.all, 13);
+	assert_int_equal(store_arrivals(s), 13);
+	assert_int_equal(a.count, 3);
+	assert_int_equal(a.seq[0], 2);
+	assert_int_equal(a.seq[1], 3);
+	assert_int_equal(a.seq[2], 7);
+	make_record(&m, 3, 1);
+	OK(store_find_id(
+		s, m.entry.uuid, count_revision, &revisions, &test_err));
+	assert_int_equal(revisions, 1);
+	free_record(&m);
+}
+
+static void an_erasure_is_told_under_a_new_number(void **state)
+{
+	static const struct erase_target targets[] = {{1, 2, LABEL_PERSONAL},
+		{1, 2, LABEL_SENSITIVE}, {1, 3, LABEL_PUBLIC},
+		{1, 99, LABEL_PUBLIC}, {1, 7, LABEL_PERSONAL}};
+	const struct store_options rebuild = {
+		.mode = STORE_WRITE, .rebuild_index = true};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+
+	put_records(s, 0, 10);
+	erase(s, targets, ARRAY_LEN(targets));
+	erase(s, targets, ARRAY_LEN(targets)); /* nothing new */
+	assert_told_again(s);
+	assert_sound(s);
+	store_close(s);
+	OK(store_open(*state, &rebuild, &s, &test_err));
+	assert_told_again(s);
+	assert_sound(s);
+	store_close(s);
+}
+
 static void an_erased_part_does_not_come_back(void **state)
 {
 	struct erase_target target = {1, 7, LABEL_PERSONAL};
@@ -533,6 +604,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(an_erased_part_is_nowhere),
+		test(an_erasure_is_told_under_a_new_number),
 		test(an_erased_part_does_not_come_back),
 		test(a_part_erased_in_its_own_batch_is_never_written),
 		test(a_proved_part_is_erased_in_both_places),
