@@ -15,7 +15,7 @@
 
 static bool has_records(const char *data)
 {
-	char *path = file_join(data, "segments/00000001.seg");
+	char *path = file_join(data, "extent");
 	bool there = path && file_exists(path);
 
 	free(path);

@@ -111,6 +111,8 @@ enum err_code refs_write(struct group *g, struct err *err);
 /* Rows of a block of references into the index, for replay. */
 enum err_code refs_replay(
 	const struct view *v, struct place at, struct err *err);
+/* Leads the rows of the block's references to where it is now. */
+enum err_code refs_lead(const struct view *v, struct place at, struct err *err);
 /* The plain bytes with the rows that were erased emptied. */
 enum err_code refs_rewrite(const struct view *v, const struct item *it,
 	const struct buf *plain, struct buf *out, struct err *err);
@@ -167,5 +169,8 @@ enum err_code erase_moved(const struct view *v, struct place origin,
 /* The marks of a durable batch into DATA/erased; where that fails, before the
  * next key is dropped. */
 void marks_follow(struct batch *b);
+/* The block is left to destroy, with its key; 0: its key stays in use. */
+enum err_code erase_drop(
+	struct index_txn *t, struct place at, uint64_t key, struct err *err);
 enum err_code erase_marks_replay(
 	const struct view *v, const struct buf *plain, struct err *err);

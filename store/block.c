@@ -12,8 +12,8 @@ static enum err_code at_place(
 	struct err *err, enum err_code rc, struct place at)
 {
 	if (rc)
-		rc = err_while(err, rc, "segment %08" PRIu32 " at %" PRIu64,
-			at.segment, at.offset);
+		rc = err_while(err, rc, "segment %s at %" PRIu64,
+			segment_name(at.segment).text, at.offset);
 	return rc;
 }
 
@@ -405,10 +405,11 @@ enum err_code entry_damaged(uint32_t log, uint64_t seq,
 	const struct block_entry *e, struct err *err)
 {
 	return err_set(err, ERR_CORRUPT,
-		"segment %08" PRIu32 " at %" PRIu64
+		"segment %s at %" PRIu64
 		": the block is damaged that entry %" PRIu64 " of log %" PRIu32
 		" needs",
-		e->damage.segment, e->damage.offset, seq, log);
+		segment_name(e->damage.segment).text, e->damage.offset, seq,
+		log);
 }
 
 /* Where the part's block is now; of what is no place, the entries' own. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "store/batch.h"
-#include "store/crc.h"
+#include "store/compact.h"
 
 #define BLOCK_ROWS ((size_t)256)
 #define BLOCK_PLAIN ((size_t)16 << 20) /* a parts block is cut past it */
@@ -461,11 +461,7 @@ enum err_code batch_key(struct batch *b, const char *series, uint8_t label,
 static enum err_code count_item(
 	struct group *g, const struct item *it, struct err *err)
 {
-	uint8_t crc[4];
-
-	for (int i = 0; i < 4; i++)
-		crc[i] = (uint8_t)(it->head_crc >> (24 - 8 * i));
-	g->directory.heads_crc = crc32c(g->directory.heads_crc, crc, 4);
+	g->directory.heads_crc = item_chain(g->directory.heads_crc, it);
 	g->directory.items++;
 	if (g->bytes.len > GROUP_LIMIT)
 		return err_set(err, ERR_LIMIT, "group of more than %zu bytes",
@@ -765,6 +761,8 @@ static enum err_code put_position(
 		return rc;
 	if (b->s->cut.origin[0] && (rc = mark_cut(b, err)))
 		return rc;
+	if ((rc = meta_put_u64(t, "groups", b->s->groups + 1, err)))
+		return rc;
 	return meta_put_u64(t, "offset", end, err);
 }
 
@@ -805,11 +803,13 @@ static enum err_code make_room(struct store *s, struct err *err)
 	enum err_code rc;
 
 	if (segments_count(s->segments) && !s->torn &&
-		s->end < s->segment_limit)
+		s->end < s->segment_limit && s->groups < SEGMENT_GROUPS)
 		return ERR_OK;
 	if ((rc = segment_create(s->segments, s->end, err)))
 		return rc;
 	s->end = SEGMENT_HEAD_SIZE;
+	s->groups = 0;
+	s->sealed = true;
 	s->torn = false;
 	s->edged_count = 0;
 	return ERR_OK;
@@ -894,6 +894,7 @@ static enum err_code write_group(
 		goto out;
 	}
 	s->end = g->start + g->bytes.len;
+	s->groups += g->directory.items > 0;
 	note_edges(g);
 	crash_point("batch.indexed");
 out:
@@ -946,6 +947,11 @@ static enum err_code claim_room(struct batch *b, struct err *err)
 	return b->pending_count ? reserve_take(b->s, err) : ERR_OK;
 }
 
+static void set_moving(struct store *s, bool moving)
+{
+	__atomic_store_n(&s->moving, moving, __ATOMIC_RELAXED);
+}
+
 /* What was erased is destroyed after its group is durable.  A failure then is
  * none of the batch's: who was told of one would put it again. */
 enum err_code batch_commit(
@@ -955,6 +961,8 @@ enum err_code batch_commit(
 	bool erased = b->mark_count > 0;
 	enum err_code rc = claim_room(b, err);
 
+	if (erased)
+		set_moving(s, true);
 	if (!rc && !(rc = commit(b, sign, arg, err)))
 		b->taken_count = 0;
 	for (size_t i = 0; !rc && i < b->ref_count; i++)
@@ -964,10 +972,19 @@ enum err_code batch_commit(
 		crash_point("erase.told");
 	}
 	batch_abort(b);
+	/* While it may come to life again, what is packed without what it wrote
+	 * anew takes nobody's place. */
+	if (!rc || !(s->torn || s->broken))
+		set_moving(s, false);
 	if (!rc) {
 		extent_follow(s);
-		s->drops |= erased;
+		s->drops |= erased |
+			__atomic_exchange_n(
+				&s->copies, false, __ATOMIC_RELAXED);
 		(void)store_finish_erasing(s, NULL);
+		if (s->sealed || erased)
+			compactor_wake(s->compactor);
+		s->sealed = false;
 	}
 	/* Where there is none, the next batch of records says so. */
 	(void)reserve_take(s, NULL);

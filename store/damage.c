@@ -28,8 +28,8 @@ void damage_tell_at(struct store *s, struct place at, const char *what)
 	char where[64];
 	size_t before;
 
-	snprintf(where, sizeof(where), "segments/%08" PRIu32 ".seg at %" PRIu64,
-		at.segment, at.offset);
+	snprintf(where, sizeof(where), "segments/%s.seg at %" PRIu64,
+		segment_name(at.segment).text, at.offset);
 	before = s->damage_count;
 	damage_tell(s, where, what);
 	if (s->damage_count > before)
@@ -199,10 +199,13 @@ static void look_at_files(struct store *s)
 	uint64_t size;
 
 	for (uint32_t n = 1; n <= segments_count(s->segments); n++) {
-		if (segment_size(s->segments, n, &size, NULL) != ERR_NOT_FOUND)
+		struct place at = {segment_now(s->segments, n), 0};
+
+		if (segment_size(s->segments, at.segment, &size, NULL) !=
+			ERR_NOT_FOUND)
 			continue;
 		(void)err_set(&told, ERR_CORRUPT, "the file is gone");
-		damage_tell_at(s, (struct place){n, 0}, told.text);
+		damage_tell_at(s, at, told.text);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/batch.h"
+#include "store/compact.h"
 
 #define MARKS_AT_ONCE ((size_t)1 << 20)
 #define DROP_BLOCK 1
@@ -71,7 +72,8 @@ static enum err_code plan_older(struct planning *p, struct err *err)
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= count && p->mended_count && !rc; n++)
-		rc = segment_walk(p->b->s->segments, n, 0, UINT64_MAX,
+		rc = segment_walk(p->b->s->segments,
+			segment_now(p->b->s->segments, n), 0, UINT64_MAX,
 			doom_older, NULL, p, err);
 	return rc;
 }
@@ -154,7 +156,8 @@ static int compare_u64(const void *a, const void *b)
 enum err_code erase_plan(struct batch *b, struct err *err)
 {
 	struct planning p = {.b = b};
-	enum err_code rc = ERR_OK;
+	enum err_code rc =
+		b->mark_count ? compact_settle(&b->view, err) : ERR_OK;
 
 	for (size_t i = 0; i < b->mark_count && !rc; i++)
 		rc = plan_target(&p, &b->marks[i].part, err);
@@ -262,7 +265,9 @@ static enum err_code on_old(
 	rc = block_now(
 		&g->b->view, it->origin.segment ? it->origin : at, &now, err);
 	/* One that was moved on already is none of the living. */
-	if (rc || !place_equal(now, at))
+	if (rc || !place_equal(now, at) ||
+		(rc = compact_again(
+			 g->b->view.txn, segment_number(at.segment), err)))
 		return rc;
 	return rewrite(g, at, it, err);
 }
@@ -275,20 +280,19 @@ static enum err_code on_gap(
 	if (place_closed(&g->b->view, at))
 		return ERR_OK;
 	return err_set(err, ERR_CORRUPT,
-		"segment %08" PRIu32 " at %" PRIu64 ": %" PRIu64
-		" bytes are no item",
-		at.segment, at.offset, len);
+		"segment %s at %" PRIu64 ": %" PRIu64 " bytes are no item",
+		segment_name(at.segment).text, at.offset, len);
 }
 
 /* All blocks of a segment; behind damage that nothing needs any more too. */
 static enum err_code each_block(
-	struct group *g, uint32_t number, uint64_t end, struct err *err)
+	struct group *g, uint32_t id, uint64_t end, struct err *err)
 {
 	struct segments *s = g->b->s->segments;
 
 	if (!index_count(g->b->view.txn, DB_CLOSED))
-		return segment_all(s, number, end, on_old, g, err);
-	return segment_walk(s, number, 0, end, on_old, on_gap, g, err);
+		return segment_all(s, id, end, on_old, g, err);
+	return segment_walk(s, id, 0, end, on_old, on_gap, g, err);
 }
 
 /* Marks of one order from marks[*from] on. */
@@ -337,10 +341,12 @@ enum err_code erase_write(struct group *g, struct err *err)
 	if (!b->doomed_count)
 		return rc;
 	for (uint32_t n = 1; n <= count && !rc; n++) {
+		uint32_t id = segment_now(b->s->segments, n);
+
 		end = b->s->end;
 		if (n == count ||
-			!(rc = segment_end(b->s->segments, n, &end, err)))
-			rc = each_block(g, n, end, err);
+			!(rc = segment_end(b->s->segments, id, &end, err)))
+			rc = each_block(g, id, end, err);
 	}
 	return rc;
 }
@@ -351,7 +357,6 @@ enum err_code erase_moved(const struct view *v, struct place origin,
 {
 	struct key value = key_of_place(now);
 	struct key k = key_of_place(origin);
-	struct key drop = KEY_EMPTY;
 	struct place before;
 	struct item it;
 	enum err_code rc;
@@ -359,19 +364,25 @@ enum err_code erase_moved(const struct view *v, struct place origin,
 	if ((rc = block_now(v, origin, &before, err)) ||
 		(rc = segment_head_at(v->s->segments, before, &it, err)))
 		return rc;
-	if (before.segment > now.segment ||
-		(before.segment == now.segment && before.offset >= now.offset))
+	if (!place_before(before, now))
 		return ERR_OK;
 	if ((rc = index_put(
 		     v->txn, DB_MOVED, key_bytes(&k), key_bytes(&value), err)))
 		return rc;
-	value = KEY_EMPTY;
-	key_u64(&value, it.key);
-	key_u8(&drop, DROP_BLOCK);
-	key_u32(&drop, before.segment);
-	key_u64(&drop, before.offset);
-	return index_put(
-		v->txn, DB_DROP, key_bytes(&drop), key_bytes(&value), err);
+	return erase_drop(v->txn, before, it.key, err);
+}
+
+enum err_code erase_drop(
+	struct index_txn *t, struct place at, uint64_t key, struct err *err)
+{
+	struct key value = KEY_EMPTY;
+	struct key k = KEY_EMPTY;
+
+	key_u64(&value, key);
+	key_u8(&k, DROP_BLOCK);
+	key_u32(&k, at.segment);
+	key_u64(&k, at.offset);
+	return index_put(t, DB_DROP, key_bytes(&k), key_bytes(&value), err);
 }
 
 enum err_code erase_marks_replay(
@@ -506,6 +517,9 @@ static enum err_code punch(struct store *s, struct drops *d, struct err *err)
 			(i + 1 == d->block_count ||
 				d->blocks[i + 1].segment != segment))
 			rc = segment_sync(s->segments, segment, err);
+		/* What was packed since is not there to be destroyed. */
+		if (rc == ERR_NOT_FOUND)
+			rc = ERR_OK;
 	}
 	for (size_t i = 0; i < d->block_count && !rc; i++)
 		segment_give_back(s->segments, d->blocks[i]);
@@ -520,11 +534,12 @@ static enum err_code cut_tails(struct store *s, struct err *err)
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= count && !rc; n++) {
+		uint32_t id = segment_now(s->segments, n);
 		uint64_t end = s->end;
 
 		if (n == count ||
-			!(rc = segment_end(s->segments, n, &end, err)))
-			rc = segment_cut_tail(s->segments, n, end, err);
+			!(rc = segment_end(s->segments, id, &end, err)))
+			rc = segment_cut_tail(s->segments, id, end, err);
 	}
 	return rc;
 }
@@ -604,7 +619,8 @@ enum err_code store_finish_erasing(struct store *s, struct err *err)
 		(rc = keyring_drop(s->keyring, d.keys, d.key_count, err)))
 		goto out;
 	crash_point("erase.dropped");
-	if ((rc = punch(s, &d, err)) || (rc = cut_tails(s, err)))
+	if ((rc = compact_sweep(s, err)) || (rc = punch(s, &d, err)) ||
+		(rc = cut_tails(s, err)))
 		goto out;
 	crash_point("erase.punched");
 	if ((rc = destroy_objects(s, &d, err)))

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/batch.h"
 #include "store/marks.h"
+#include "store/compact.h"
 
 #define TASKS_AT_ONCE ((size_t)512) /* blocks decoded before trees go on */
 #define WHERE_SIZE 192
@@ -52,7 +54,8 @@ struct fsck {
 	struct place commit;	      /* of the group */
 	struct damage_places *places; /* that the faults are at, or NULL */
 	bool lossy;		      /* something of a log cannot be read */
-	bool starved; /* memory ran out: what seems missing may be there */
+	uint32_t packing; /* the index is being led over to it, or 0 */
+	bool starved;	  /* memory ran out: what seems missing may be there */
 };
 
 /* Notes where it was memory that failed; passes the code on. */
@@ -107,8 +110,8 @@ static void tell_at(
 
 	if (closed(f, at))
 		return;
-	snprintf(where, sizeof(where), "segments/%08" PRIu32 ".seg at %" PRIu64,
-		at.segment, at.offset);
+	snprintf(where, sizeof(where), "segments/%s.seg at %" PRIu64,
+		segment_name(at.segment).text, at.offset);
 	tell(f, where, "%s%s", what, more);
 }
 
@@ -140,12 +143,17 @@ static bool mended_by(struct task *t, struct place at)
 {
 	struct item it;
 
-	return (at.segment > t->at.segment ||
-		       (at.segment == t->at.segment &&
-			       at.offset > t->at.offset)) &&
+	return place_before(t->at, at) &&
 		!mind(t->f,
 			segment_head_at(t->f->s->segments, at, &it, NULL)) &&
 		it.kind == ITEM_MENDED;
+}
+
+/* A crash came while the index was led over to the packed segment: the next
+ * writer ends that. */
+static bool is_underway(const struct task *t)
+{
+	return t->f->packing == t->at.segment;
 }
 
 static void check_location(struct task *t, const struct view *v)
@@ -153,6 +161,8 @@ static void check_location(struct task *t, const struct view *v)
 	struct entry_place known;
 	enum err_code rc;
 
+	if (is_underway(t))
+		return;
 	rc = t->item.kind != ITEM_PROVED
 		? entry_locate(v, t->item.log, t->item.first, &known, NULL)
 		: entry_locate_proved(
@@ -349,7 +359,7 @@ static void check_sealed(struct task *t, const struct view *v)
 				t->item.kind == ITEM_PARTS ? DAMAGED_ITEM
 							   : DAMAGED_REFS,
 				err.text);
-	} else if (!rc) {
+	} else if (!rc && !is_underway(t)) {
 		struct key drop = KEY_EMPTY;
 
 		key_u8(&drop, 1);
@@ -361,7 +371,7 @@ static void check_sealed(struct task *t, const struct view *v)
 				v->txn, DB_DROP, key_bytes(&drop), NULL, NULL))
 			tell_at(t->f, t->at,
 				"block that was destroyed is still there", "");
-	} else {
+	} else if (rc) {
 		(void)mind(t->f, rc);
 		tell_at(t->f, t->at, "", err.text);
 	}
@@ -407,7 +417,8 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 	if (mind(t->f, entry_locate_proved(v, log, seq, &at, NULL)) &&
 		(rc = entry_locate(v, log, seq, &at, err)))
 		return rc;
-	if (at.commit.offset != PLACE_LOST && !place_equal(at.commit, t->at))
+	if (at.commit.offset != PLACE_LOST && !is_underway(t) &&
+		!place_equal(at.commit, t->at))
 		return err_set(err, ERR_CORRUPT,
 			"arrival %" PRIu64 " is not of its group in the index",
 			arrival);
@@ -687,23 +698,23 @@ static enum err_code check_group(
 /* Up to what the index covers: behind it a group may be on its way, or the
  * rest of one that a crash cut off. */
 static enum err_code check_segment(
-	struct fsck *f, uint32_t number, struct place last, struct err *err)
+	struct fsck *f, uint32_t id, struct place last, struct err *err)
 {
-	struct place at = {number, SEGMENT_HEAD_SIZE};
+	struct place at = {id, SEGMENT_HEAD_SIZE};
 	struct err told;
 	enum err_code rc;
 
 	f->result.segments++;
 	groups_clear(&f->groups);
-	if ((rc = groups_scan(&f->groups, number, 0, err)))
+	if ((rc = groups_scan(&f->groups, id, 0, err)))
 		return rc;
 	for (size_t i = 0; i < f->groups.count && !rc; i++) {
 		const struct group_at *g = &f->groups.at[i];
 
-		if (number < last.segment || g->end <= last.offset)
+		if (id != last.segment || g->end <= last.offset)
 			rc = check_group(f, g, err);
 	}
-	if (!rc && number == last.segment && f->groups.end < last.offset) {
+	if (!rc && id == last.segment && f->groups.end < last.offset) {
 		at.offset = f->groups.end;
 		(void)err_set(&told, ERR_CORRUPT,
 			"the index knows groups up to %" PRIu64
@@ -725,6 +736,8 @@ static enum err_code covered(struct fsck *f, struct place *out, struct err *err)
 	if (!(rc = meta_get_u64(v.txn, "segment", &segment, err)) &&
 		!(rc = meta_get_u64(v.txn, "offset", &out->offset, err)))
 		out->segment = (uint32_t)segment;
+	if (!rc)
+		rc = compact_underway(v.txn, &f->packing, err);
 	f->result.erased = index_count(v.txn, DB_ERASED);
 	f->result.mended = index_count(v.txn, DB_CLOSED);
 	view_close(&v);
@@ -741,15 +754,17 @@ static enum err_code check_segments(
 	struct fsck *f, struct place last, struct err *err)
 {
 	const struct store_options *opt = &f->s->opt;
+	uint32_t id;
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= last.segment && !rc; n++) {
 		if (opt->progress)
 			opt->progress(
 				opt->arg, "segments", n - 1, last.segment);
-		rc = check_segment(f, n, last, err);
+		id = segment_now(f->s->segments, n);
+		rc = check_segment(f, id, last, err);
 		if (rc && is_fault(rc)) {
-			tell_at(f, (struct place){n, 0}, "",
+			tell_at(f, (struct place){id, 0}, "",
 				err ? err->text : "cannot be read");
 			rc = ERR_OK;
 		}
@@ -810,14 +825,15 @@ static enum err_code load_notes(
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= last.segment && !rc; n++) {
+		uint32_t id = segment_now(f->s->segments, n);
 		uint64_t to = last.offset;
 
 		/* What cannot be told, or is damaged, is told of later. */
 		if (n < last.segment &&
-			mind(f, segment_end(f->s->segments, n, &to, NULL)))
+			mind(f, segment_end(f->s->segments, id, &to, NULL)))
 			to = UINT64_MAX;
 		rc = segment_walk(
-			f->s->segments, n, 0, to, on_note, NULL, f, err);
+			f->s->segments, id, 0, to, on_note, NULL, f, err);
 	}
 	for (size_t i = 0; i < f->tree_count; i++) {
 		struct tree *t = &f->trees[i];
@@ -1107,6 +1123,7 @@ static enum err_code check_all(struct store *s, size_t threads,
 	struct err own; /* its text is needed even where the caller's is not */
 	struct place last;
 	enum err_code rc;
+	int hold = -1;
 
 	own.text[0] = '\0';
 	pthread_mutex_init(&f.lock, NULL);
@@ -1115,7 +1132,8 @@ static enum err_code check_all(struct store *s, size_t threads,
 		.known = s->extent_known ? &s->extent : NULL,
 		.damage = on_damage,
 		.arg = &f};
-	if ((rc = check_tables(&f, &own)) ||
+	if ((rc = segments_hold(s->segments, SEGMENTS_KEPT, &hold, &own)) ||
+		(rc = check_tables(&f, &own)) ||
 		(rc = store_damage_each(s, tell_opening, &f, &own)) ||
 		(rc = pool_new(threads, TASKS_AT_ONCE, &f.pool, &own)) ||
 		(rc = segments_recount(s->segments, &own)) ||
@@ -1134,6 +1152,8 @@ static enum err_code check_all(struct store *s, size_t threads,
 		rc = err_set(&own, ERR_CORRUPT, "%" PRIu64 " faults in %s",
 			f.result.faults, s->data);
 out:
+	if (hold >= 0)
+		close(hold);
 	*out = f.result;
 	if (rc && err)
 		*err = own;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "store/batch.h"
-#include "store/crc.h"
 
 /* A scan of one segment. */
 struct scan {
@@ -48,11 +47,8 @@ static enum err_code add_item(
 	struct scan *s, struct place at, const struct item *it, struct err *err)
 {
 	struct groups *g = s->g;
-	uint8_t crc[4];
 
-	for (int i = 0; i < 4; i++)
-		crc[i] = (uint8_t)(it->head_crc >> (24 - 8 * i));
-	s->heads_crc = crc32c(s->heads_crc, crc, 4);
+	s->heads_crc = item_chain(s->heads_crc, it);
 	if (!s->items++)
 		s->first_item = at.offset;
 	if (!it->origin.segment)

@@ -361,6 +361,40 @@ static void leave(struct index *ix, int code)
 	pthread_mutex_unlock(&ix->lock);
 }
 
+uint64_t index_txn_id(const struct index_txn *t)
+{
+	return mdb_txn_id(t->txn);
+}
+
+struct oldest {
+	uint64_t txn_id;
+};
+
+/* A line of LMDB's table: process, thread, transaction or "-". */
+static int on_reader(const char *line, void *arg)
+{
+	const char *at = strrchr(line, ' ');
+	struct oldest *o = arg;
+	size_t len = at ? strspn(at + 1, "0123456789") : 0;
+	uint64_t id;
+
+	if (len && number_parse(at + 1, len, UINT64_MAX, &id) && id < o->txn_id)
+		o->txn_id = id;
+	return 0;
+}
+
+bool index_read_before(struct index *ix, uint64_t txn_id)
+{
+	struct oldest o = {UINT64_MAX};
+
+	if (enter(ix, NULL))
+		return false;
+	index_check_readers(ix);
+	(void)mdb_reader_list(ix->env, on_reader, &o);
+	leave(ix, 0);
+	return o.txn_id < txn_id;
+}
+
 enum err_code index_begin(
 	struct index *ix, bool write, struct index_txn **out, struct err *err)
 {

@@ -61,6 +61,11 @@ void index_abort(struct index_txn *t); /* NULL does nothing */
  * transaction is gone in every case. */
 enum err_code index_commit(struct index_txn *t, struct err *err);
 
+/* Of a transaction that writes: those that begin behind its commit see it. */
+uint64_t index_txn_id(const struct index_txn *t);
+/* Whether somebody, in any process, reads what was before it. */
+bool index_read_before(struct index *ix, uint64_t txn_id);
+
 struct bytes {
 	const void *data;
 	size_t len;

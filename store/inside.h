@@ -2,6 +2,8 @@
  * of its index.  Internal to store/. */
 #pragma once
 
+#include <pthread.h>
+
 #include "store/cache.h"
 #include "store/groups.h"
 #include "store/ids.h"
@@ -25,11 +27,17 @@ struct store {
 	int lock;
 	struct pool *pool;
 	uint64_t segment_limit;
-	uint64_t end;  /* where the groups of the newest segment end */
-	bool torn;     /* bytes of a broken group stand behind that */
-	bool broken;   /* nobody knows what stands behind that */
-	bool batching; /* there is a batch */
-	bool drops;    /* an erasure has something left to destroy */
+	uint64_t end;	 /* where the groups of the newest segment end */
+	bool torn;	 /* bytes of a broken group stand behind that */
+	bool broken;	 /* nobody knows what stands behind that */
+	bool batching;	 /* there is a batch */
+	bool drops;	 /* an erasure has something left to destroy */
+	bool copies;	 /* and so has what was packed */
+	bool moving;	 /* a batch that wrote blocks anew is on its way */
+	bool sealed;	 /* a new segment was begun */
+	uint64_t groups; /* in the newest segment */
+	struct compactor *compactor;
+	pthread_mutex_t reserve_lock;
 	uint64_t spare[SPARE_KEYS]; /* keys that no block uses yet */
 	size_t spare_count;
 	uint64_t readers_checked_ms;

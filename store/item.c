@@ -2,6 +2,7 @@
 #include "store/item.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +30,10 @@ void segment_head_write(
 {
 	memcpy(out, SEGMENT_MAGIC, 8);
 	put32(out + 8, FORMAT_VERSION);
-	put32(out + 12, h->number);
+	put32(out + 12, h->id);
 	memcpy(out + 16, h->store, STORE_ID_SIZE);
 	put64(out + 24, h->prev_end);
-	put32(out + 32, 0);
+	put32(out + 32, h->end);
 	put32(out + 36, crc32c(0, out, SEGMENT_HEAD_SIZE - 4));
 }
 
@@ -44,16 +45,46 @@ bool segment_head_parse(
 	uint32_t version = cursor_u32(&c);
 	struct segment_head h;
 
-	h.number = cursor_u32(&c);
+	h.id = cursor_u32(&c);
 	cursor_copy(&c, h.store, STORE_ID_SIZE);
 	h.prev_end = cursor_u64(&c);
-	cursor_u32(&c);
+	h.end = cursor_u32(&c);
 	if (cursor_u32(&c) != crc32c(0, data, len < 36 ? len : 36) ||
 		!cursor_done(&c) || memcmp(magic, SEGMENT_MAGIC, 8) != 0 ||
-		version != FORMAT_VERSION || !h.number)
+		version != FORMAT_VERSION || !segment_number(h.id))
 		return false;
 	*out = h;
 	return true;
+}
+
+struct segment_name segment_name(uint32_t id)
+{
+	struct segment_name name;
+	uint32_t packs = segment_packs(id);
+
+	if (packs)
+		snprintf(name.text, sizeof(name.text), "%08" PRIu32 "-%" PRIu32,
+			segment_number(id), packs);
+	else
+		snprintf(name.text, sizeof(name.text), "%08" PRIu32, id);
+	return name;
+}
+
+bool place_before(struct place a, struct place b)
+{
+	if (segment_number(a.segment) != segment_number(b.segment))
+		return segment_number(a.segment) < segment_number(b.segment);
+	if (a.segment != b.segment)
+		return a.segment < b.segment;
+	return a.offset < b.offset;
+}
+
+uint32_t item_chain(uint32_t crc, const struct item *it)
+{
+	uint8_t bytes[4];
+
+	put32(bytes, it->head_crc);
+	return crc32c(crc, bytes, sizeof(bytes));
 }
 
 size_t item_head_size(const struct item *it)

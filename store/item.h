@@ -11,9 +11,10 @@
 #define STORE_ID_SIZE 8
 
 struct segment_head {
-	uint32_t number;
+	uint32_t id;
 	uint8_t store[STORE_ID_SIZE]; /* the same in all segments of a store */
 	uint64_t prev_end; /* where the groups of the segment before end */
+	uint32_t end;	   /* of a packed one: where its own do; else 0 */
 };
 void segment_head_write(
 	const struct segment_head *h, uint8_t out[SEGMENT_HEAD_SIZE]);
@@ -44,7 +45,29 @@ enum item_suite {
 #define ITEM_PAYLOAD_LIMIT ((uint32_t)80 << 20)
 #define ITEM_PLAIN_LIMIT ((uint32_t)64 << 20)
 
-/* A place in the segments; segment 0 is nowhere. */
+/* A segment's id: its number, and above that how often it was packed.  What is
+ * packed is another file under another id. */
+#define SEGMENT_NUMBER_LIMIT ((uint32_t)0xffffff)
+#define SEGMENT_PACKS_LIMIT ((uint32_t)0xff)
+static inline uint32_t segment_number(uint32_t id)
+{
+	return id & SEGMENT_NUMBER_LIMIT;
+}
+static inline uint32_t segment_packs(uint32_t id)
+{
+	return id >> 24;
+}
+static inline uint32_t segment_id(uint32_t number, uint32_t packs)
+{
+	return packs << 24 | number;
+}
+/* "00000017", once packed "00000017-1". */
+struct segment_name {
+	char text[24];
+};
+struct segment_name segment_name(uint32_t id);
+
+/* A place in the segments, by id; segment 0 is nowhere. */
 struct place {
 	uint32_t segment;
 	uint64_t offset;
@@ -53,6 +76,8 @@ static inline bool place_equal(struct place a, struct place b)
 {
 	return a.segment == b.segment && a.offset == b.offset;
 }
+/* In the order in which segments were written and packed. */
+bool place_before(struct place a, struct place b);
 
 struct item {
 	enum item_kind kind;
@@ -72,6 +97,8 @@ struct item {
 	uint32_t head_crc;
 };
 size_t item_head_size(const struct item *it);
+/* What a commit item tells of the items of its group: over their head_crc. */
+uint32_t item_chain(uint32_t crc, const struct item *it);
 uint64_t item_size(const struct item *it); /* head and payload */
 /* What a seal of the payload covers besides it: all but the CRCs. */
 size_t item_aad(const struct item *it, uint8_t out[ITEM_HEAD_LIMIT]);

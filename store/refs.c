@@ -339,6 +339,32 @@ out:
 	return rc;
 }
 
+enum err_code refs_lead(const struct view *v, struct place at, struct err *err)
+{
+	struct buf plain = BUF_EMPTY;
+	struct item it;
+	struct cursor c;
+	enum err_code rc = block_plain(v->s, at, &it, &plain, err);
+
+	c = cursor_over(plain.data, plain.len);
+	for (uint32_t i = 0; !rc && i < it.count; i++) {
+		struct ref_row row = row_read(&c, it.label);
+		struct key k = key_of_ref(
+			&row.ref.object, row.ref.log, row.ref.seq, it.label);
+		struct ref_at was;
+
+		if (!(rc = ref_next(v->txn, &row.ref.object, &k, &was, err))) {
+			row.erased = was.erased;
+			rc = ref_put(v->txn, &row, at, i, err);
+		}
+	}
+	if (!rc && !cursor_done(&c))
+		rc = err_set(err, ERR_CORRUPT,
+			"block of references does not add up");
+	buf_wipe(&plain);
+	return rc;
+}
+
 enum err_code refs_rewrite(const struct view *v, const struct item *it,
 	const struct buf *plain, struct buf *out, struct err *err)
 {

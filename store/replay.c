@@ -64,7 +64,7 @@ static enum err_code scan(struct replay *r, struct place from, struct err *err)
 		from = (struct place){1, 0};
 	}
 	for (uint32_t n = from.segment; n <= count; n++) {
-		rc = groups_scan(&r->groups, n,
+		rc = groups_scan(&r->groups, segment_now(s->segments, n),
 			n == from.segment ? from.offset : 0, err);
 		if (rc)
 			return rc;
@@ -110,7 +110,8 @@ static enum err_code log_again(struct replay *r, uint32_t log,
 
 	*row = (struct log_row){.id = log, .kind = kind};
 	for (uint32_t n = 1; n <= count && !rc && !row->origin[0]; n++)
-		rc = segment_walk(r->s->segments, n, 0, UINT64_MAX, on_note,
+		rc = segment_walk(r->s->segments,
+			segment_now(r->s->segments, n), 0, UINT64_MAX, on_note,
 			NULL, &o, err);
 	if (!rc && !row->origin[0])
 		rc = err_set(err, ERR_CORRUPT,
@@ -594,6 +595,23 @@ static enum err_code replay_arrivals(
 	return rc;
 }
 
+static enum err_code replay_position(
+	struct index_txn *t, const struct group_at *at, struct err *err)
+{
+	uint64_t number = segment_number(at->segment);
+	uint64_t segment, groups;
+	enum err_code rc;
+
+	if ((rc = meta_get_u64(t, "segment", &segment, err)) ||
+		(rc = meta_get_u64(t, "groups", &groups, err)))
+		return rc;
+	groups = segment == number ? groups + 1 : 1;
+	if ((rc = meta_put_u64(t, "groups", groups, err)) ||
+		(rc = meta_put_u64(t, "segment", number, err)))
+		return rc;
+	return meta_put_u64(t, "offset", at->end, err);
+}
+
 static enum err_code replay_group(
 	struct replay *r, size_t group, struct err *err)
 {
@@ -609,10 +627,9 @@ static enum err_code replay_group(
 		damage_tell_at(r->s, g.commit, err->text);
 		rc = ERR_OK;
 	}
-	if (rc || (rc = replay_edges(r, g.commit, err)) ||
-		(rc = meta_put_u64(r->view.txn, "segment", at->segment, err)))
+	if (rc || (rc = replay_edges(r, g.commit, err)))
 		return rc;
-	return meta_put_u64(r->view.txn, "offset", at->end, err);
+	return replay_position(r->view.txn, at, err);
 }
 
 static enum err_code next_txn(struct replay *r, struct err *err)
@@ -626,6 +643,18 @@ static enum err_code next_txn(struct replay *r, struct err *err)
 	return rc ? rc : index_begin(r->s->index, true, &r->view.txn, err);
 }
 
+/* What was written anew came home when its segment was packed: what stands
+ * where it was is a copy, left to destroy. */
+static enum err_code replay_move(
+	struct replay *r, const struct move *m, struct err *err)
+{
+	uint32_t number = segment_number(m->origin.segment);
+
+	if (m->origin.segment != segment_now(r->s->segments, number))
+		return erase_drop(r->view.txn, m->now, 0, err);
+	return erase_moved(&r->view, m->origin, m->now, err);
+}
+
 /* All moves first: a block may be needed that a later group moved.  Spare keys
  * of before may be in use by what is replayed. */
 static enum err_code apply(struct replay *r, struct err *err)
@@ -637,7 +666,7 @@ static enum err_code apply(struct replay *r, struct err *err)
 	for (size_t i = 0; i < r->groups.move_count && !rc; i++) {
 		const struct move *m = &r->groups.moves[i];
 
-		rc = erase_moved(&r->view, m->origin, m->now, err);
+		rc = replay_move(r, m, err);
 		if (is_damage(rc)) {
 			damage_tell_at(r->s, m->origin, err->text);
 			rc = ERR_OK;
@@ -651,8 +680,9 @@ static enum err_code apply(struct replay *r, struct err *err)
 		rc = replay_group(r, i, err);
 		if (rc)
 			rc = err_while(err, rc,
-				"replay segment %08" PRIu32 " from %" PRIu64,
-				r->groups.at[i].segment, r->groups.at[i].start);
+				"replay segment %s from %" PRIu64,
+				segment_name(r->groups.at[i].segment).text,
+				r->groups.at[i].start);
 	}
 	if (!rc && !(rc = refs_sweep(&r->view, err))) {
 		rc = index_commit(r->view.txn, err);

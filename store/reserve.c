@@ -35,7 +35,7 @@ void reserve_open(struct store *s)
 	free(path);
 }
 
-void reserve_release(struct store *s, enum reserve_when when)
+static void release(struct store *s, enum reserve_when when)
 {
 	uint64_t wanted, room;
 
@@ -48,7 +48,7 @@ void reserve_release(struct store *s, enum reserve_when when)
 }
 
 /* A file system that cannot set room aside is no reason to stop. */
-enum err_code reserve_take(struct store *s, struct err *err)
+static enum err_code take(struct store *s, struct err *err)
 {
 	uint64_t wanted, room;
 	int code;
@@ -65,6 +65,23 @@ enum err_code reserve_take(struct store *s, struct err *err)
 		"the disk is full: the last %llu of %llu bytes are kept for "
 		"erasing and an orderly end",
 		(unsigned long long)room, (unsigned long long)wanted);
+}
+
+void reserve_release(struct store *s, enum reserve_when when)
+{
+	pthread_mutex_lock(&s->reserve_lock);
+	release(s, when);
+	pthread_mutex_unlock(&s->reserve_lock);
+}
+
+enum err_code reserve_take(struct store *s, struct err *err)
+{
+	enum err_code rc;
+
+	pthread_mutex_lock(&s->reserve_lock);
+	rc = take(s, err);
+	pthread_mutex_unlock(&s->reserve_lock);
+	return rc;
 }
 
 void reserve_close(struct store *s)

@@ -5,35 +5,48 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/crc.h"
 
-#define NAME_SIZE 16 /* "00000001.seg" */
+#define NUMBER_DIGITS 8
+/* What file_sweep() takes for half made. */
+#define ASIDE ".seg.new-packed"
 
 struct segments {
 	char *dir;
 	uint32_t count;
 	uint8_t store[STORE_ID_SIZE];
 	int newest; /* open for writing once something is appended, or -1 */
+	pthread_mutex_t lock;
+	/* How often each was packed, by number; those behind were not. */
+	uint8_t *packs;
+	uint32_t packs_count;
 };
 
-char *segment_path(const struct segments *g, uint32_t number)
+static char *path_of(const struct segments *g, uint32_t id, const char *ending)
 {
-	char name[NAME_SIZE];
+	char name[48];
 
-	snprintf(name, sizeof(name), "%08" PRIu32 ".seg", number);
+	snprintf(name, sizeof(name), "%s%s", segment_name(id).text, ending);
 	return file_join(g->dir, name);
 }
 
-static enum err_code open_file(struct segments *g, uint32_t number, int flags,
-	int *fd, struct err *err)
+char *segment_path(const struct segments *g, uint32_t id)
 {
-	char *path = segment_path(g, number);
+	return path_of(g, id, ".seg");
+}
+
+static enum err_code open_file(
+	struct segments *g, uint32_t id, int flags, int *fd, struct err *err)
+{
+	char *path = segment_path(g, id);
 	enum err_code rc = ERR_OK;
 
 	if (!path)
@@ -50,68 +63,150 @@ static enum err_code at_place(
 	struct err *err, enum err_code rc, struct place at)
 {
 	if (rc)
-		rc = err_while(err, rc, "segment %08" PRIu32 " at %" PRIu64,
-			at.segment, at.offset);
+		rc = err_while(err, rc, "segment %s at %" PRIu64,
+			segment_name(at.segment).text, at.offset);
 	return rc;
 }
 
-static enum err_code read_head(struct segments *g, uint32_t number,
+static enum err_code read_head(struct segments *g, uint32_t id,
 	struct segment_head *out, struct err *err)
 {
 	uint8_t bytes[SEGMENT_HEAD_SIZE];
 	enum err_code rc;
 	int fd = -1;
 
-	if ((rc = open_file(g, number, O_RDONLY, &fd, err)))
+	if ((rc = open_file(g, id, O_RDONLY, &fd, err)))
 		return rc;
 	rc = file_read_at(fd, 0, bytes, sizeof(bytes), err);
 	close(fd);
 	if (!rc &&
 		(!segment_head_parse(bytes, sizeof(bytes), out) ||
-			out->number != number))
+			out->id != id))
 		rc = err_set(err, ERR_CORRUPT, "no segment head");
-	return at_place(err, rc, (struct place){number, 0});
+	return at_place(err, rc, (struct place){id, 0});
 }
 
 enum err_code segment_check_head(
-	struct segments *g, uint32_t number, struct err *err)
+	struct segments *g, uint32_t id, struct err *err)
 {
 	struct segment_head head;
-	enum err_code rc = read_head(g, number, &head, err);
+	enum err_code rc = read_head(g, id, &head, err);
 
 	if (!rc && memcmp(head.store, g->store, STORE_ID_SIZE) != 0)
-		rc = err_set(err, ERR_CORRUPT,
-			"segment %08" PRIu32 " is of another store", number);
+		rc = err_set(err, ERR_CORRUPT, "segment %s is of another store",
+			segment_name(id).text);
 	return rc;
 }
 
-static enum err_code count_files(struct segments *g, struct err *err)
+/* ---- which files there are ---- */
+
+uint32_t segment_now(struct segments *g, uint32_t number)
+{
+	uint32_t packs = 0;
+
+	pthread_mutex_lock(&g->lock);
+	if (number < g->packs_count)
+		packs = g->packs[number];
+	pthread_mutex_unlock(&g->lock);
+	return segment_id(number, packs);
+}
+
+/* Room to tell that it is packed. */
+static enum err_code room_for(
+	struct segments *g, uint32_t number, struct err *err)
+{
+	uint32_t count = (number | 0xff) + 1;
+	enum err_code rc = ERR_OK;
+	uint8_t *more;
+
+	pthread_mutex_lock(&g->lock);
+	if (number >= g->packs_count) {
+		if ((more = realloc(g->packs, count))) {
+			memset(more + g->packs_count, 0,
+				count - g->packs_count);
+			g->packs = more;
+			g->packs_count = count;
+		} else {
+			rc = err_nomem(err);
+		}
+	}
+	pthread_mutex_unlock(&g->lock);
+	return rc;
+}
+
+/* From now on the segment is the file `id`, if it was packed less often. */
+static void set_now(struct segments *g, uint32_t id)
+{
+	uint8_t *packs;
+
+	pthread_mutex_lock(&g->lock);
+	packs = &g->packs[segment_number(id)];
+	if (*packs < segment_packs(id))
+		*packs = (uint8_t)segment_packs(id);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* The id in a file's name; 0 when it is none of a segment. */
+static uint32_t id_of(const char *name)
+{
+	size_t zeros = strspn(name, "0");
+	size_t len = strspn(name, "0123456789");
+	uint64_t number = 0;
+	uint64_t packs = 0;
+
+	if (len != NUMBER_DIGITS || zeros >= NUMBER_DIGITS ||
+		!number_parse(name + zeros, NUMBER_DIGITS - zeros,
+			SEGMENT_NUMBER_LIMIT, &number))
+		return 0;
+	name += NUMBER_DIGITS;
+	if (*name == '-') {
+		len = strspn(++name, "0123456789");
+		if (!number_parse(name, len, SEGMENT_PACKS_LIMIT, &packs) ||
+			!packs)
+			return 0;
+		name += len;
+	}
+	if (strcmp(name, ".seg") != 0)
+		return 0;
+	return segment_id((uint32_t)number, (uint32_t)packs);
+}
+
+static enum err_code count_file(
+	void *arg, uint32_t id, const char *name, struct err *err)
+{
+	struct segments *g = arg;
+	enum err_code rc = ERR_OK;
+
+	(void)name;
+	segments_raise(g, segment_number(id));
+	if (segment_packs(id) && !(rc = room_for(g, segment_number(id), err)))
+		set_now(g, id);
+	return rc;
+}
+
+typedef enum err_code file_visit(
+	void *arg, uint32_t id, const char *name, struct err *err);
+
+static enum err_code each_file(
+	struct segments *g, file_visit *visit, void *arg, struct err *err)
 {
 	DIR *dir = opendir(g->dir);
+	enum err_code rc = ERR_OK;
 	struct dirent *e;
+	uint32_t id;
 
 	if (!dir)
 		return err_sys(err, "open %s", g->dir);
-	while ((e = readdir(dir))) {
-		uint64_t number;
-		const char *name = e->d_name;
-		size_t skip = strspn(name, "0");
-
-		if (strlen(name) != 12 || strcmp(name + 8, ".seg") != 0 ||
-			skip >= 8 ||
-			!number_parse(
-				name + skip, 8 - skip, UINT32_MAX - 1, &number))
-			continue;
-		if (number > g->count)
-			g->count = (uint32_t)number;
-	}
+	while (!rc && (e = readdir(dir)))
+		if ((id = id_of(e->d_name)))
+			rc = visit(arg, id, e->d_name, err);
 	closedir(dir);
-	return ERR_OK;
+	return rc;
 }
 
 enum err_code segments_recount(struct segments *g, struct err *err)
 {
-	return count_files(g, err);
+	return each_file(g, count_file, g, err);
 }
 
 /* A crash while the newest segment was made leaves a file without a head, or
@@ -158,7 +253,7 @@ static enum err_code find_store_id(
 	enum err_code rc;
 
 	for (uint32_t n = 1; n <= g->count; n++) {
-		rc = read_head(g, n, &head, err);
+		rc = read_head(g, segment_now(g, n), &head, err);
 		if (!rc)
 			memcpy(g->store, head.store, STORE_ID_SIZE);
 		if (rc != ERR_CORRUPT && rc != ERR_NOT_FOUND)
@@ -179,12 +274,14 @@ enum err_code segments_open(const char *data, enum segments_mode mode,
 	if (!g)
 		return err_nomem(err);
 	g->newest = -1;
+	pthread_mutex_init(&g->lock, NULL);
 	if (!(g->dir = file_join(data, "segments"))) {
 		rc = err_nomem(err);
 		goto out;
 	}
 	if ((mode == SEGMENTS_CREATE && (rc = file_make_dirs(g->dir, err))) ||
-		(rc = count_files(g, err)))
+		(mode != SEGMENTS_READ && (rc = file_sweep(g->dir, err))) ||
+		(rc = segments_recount(g, err)))
 		goto out;
 	if (mode != SEGMENTS_READ && g->count &&
 		(!known || known->segment < g->count) &&
@@ -210,6 +307,8 @@ void segments_close(struct segments *g)
 		return;
 	if (g->newest >= 0)
 		close(g->newest);
+	pthread_mutex_destroy(&g->lock);
+	free(g->packs);
 	free(g->dir);
 	free(g);
 }
@@ -367,22 +466,22 @@ static enum err_code walk_fd(int fd, struct place at, uint64_t to,
 	return rc;
 }
 
-enum err_code segment_walk(struct segments *g, uint32_t number, uint64_t from,
+enum err_code segment_walk(struct segments *g, uint32_t id, uint64_t from,
 	uint64_t to, item_visit *visit, gap_visit *gap, void *arg,
 	struct err *err)
 {
-	struct place at = {number, from ? from : SEGMENT_HEAD_SIZE};
+	struct place at = {id, from ? from : SEGMENT_HEAD_SIZE};
 	uint64_t size = 0;
 	enum err_code rc;
 	int fd = -1;
 
-	rc = segment_size(g, number, &size, err);
+	rc = segment_size(g, id, &size, err);
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
 	if (to < size)
 		size = to;
 	if (size > at.offset) {
-		if ((rc = open_file(g, number, O_RDONLY, &fd, err)))
+		if ((rc = open_file(g, id, O_RDONLY, &fd, err)))
 			return rc;
 		rc = walk_fd(fd, at, size, visit, gap, arg, err);
 		close(fd);
@@ -395,20 +494,20 @@ enum err_code segment_walk(struct segments *g, uint32_t number, uint64_t from,
 				     : ERR_OK;
 }
 
-enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
+enum err_code segment_each(struct segments *g, uint32_t id, uint64_t from,
 	uint64_t to, item_visit *visit, void *arg, uint64_t *end,
 	struct err *err)
 {
-	struct place at = {number, from ? from : SEGMENT_HEAD_SIZE};
+	struct place at = {id, from ? from : SEGMENT_HEAD_SIZE};
 	struct stat st;
 	struct item it;
 	enum err_code rc;
 	int fd = -1;
 
-	if ((rc = open_file(g, number, O_RDONLY, &fd, err)))
+	if ((rc = open_file(g, id, O_RDONLY, &fd, err)))
 		return rc;
 	if (fstat(fd, &st) < 0) {
-		rc = err_sys(err, "segment %08" PRIu32, number);
+		rc = err_sys(err, "segment %s", segment_name(id).text);
 		goto out;
 	}
 	if (!to || to > (uint64_t)st.st_size)
@@ -433,35 +532,34 @@ out:
 }
 
 /* Nothing stands behind. */
-static bool ends_at(struct segments *g, uint32_t number, uint64_t offset)
+static bool ends_at(struct segments *g, uint32_t id, uint64_t offset)
 {
 	uint64_t size;
 
-	return !segment_size(g, number, &size, NULL) && size <= offset;
+	return !segment_size(g, id, &size, NULL) && size <= offset;
 }
 
-enum err_code segment_all(struct segments *g, uint32_t number, uint64_t end,
+enum err_code segment_all(struct segments *g, uint32_t id, uint64_t end,
 	item_visit *visit, void *arg, struct err *err)
 {
 	uint64_t seen = end;
-	enum err_code rc =
-		segment_each(g, number, 0, end, visit, arg, &seen, err);
+	enum err_code rc = segment_each(g, id, 0, end, visit, arg, &seen, err);
 
 	/* A file that is gone hides nothing. */
 	if (rc == ERR_NOT_FOUND)
 		return ERR_OK;
-	if (!rc && seen != end && !ends_at(g, number, seen))
+	if (!rc && seen != end && !ends_at(g, id, seen))
 		rc = at_place(err,
 			err_set(err, ERR_CORRUPT,
 				"no item, and the groups end at %" PRIu64, end),
-			(struct place){number, seen});
+			(struct place){id, seen});
 	return rc;
 }
 
 enum err_code segment_size(
-	struct segments *g, uint32_t number, uint64_t *size, struct err *err)
+	struct segments *g, uint32_t id, uint64_t *size, struct err *err)
 {
-	char *path = segment_path(g, number);
+	char *path = segment_path(g, id);
 	enum err_code rc = ERR_OK;
 	struct stat st;
 
@@ -476,18 +574,23 @@ enum err_code segment_size(
 }
 
 enum err_code segment_end(
-	struct segments *g, uint32_t number, uint64_t *end, struct err *err)
+	struct segments *g, uint32_t id, uint64_t *end, struct err *err)
 {
-	struct segment_head next;
+	uint32_t number = segment_number(id);
+	struct segment_head head;
 	enum err_code rc;
 
-	if (number >= g->count)
-		return err_set(err, ERR_NOT_FOUND,
-			"segment %08" PRIu32 " is the newest", number);
-	if ((rc = read_head(g, number + 1, &next, err)))
+	if (segment_packs(id)) {
+		if (!(rc = read_head(g, id, &head, err)))
+			*end = head.end;
 		return rc;
-	*end = next.prev_end;
-	return ERR_OK;
+	}
+	if (number >= segments_count(g))
+		return err_set(err, ERR_NOT_FOUND, "segment %s is the newest",
+			segment_name(id).text);
+	if (!(rc = read_head(g, segment_now(g, number + 1), &head, err)))
+		*end = head.prev_end;
+	return rc;
 }
 
 /* Whether the commit item at `offset` is whole, of a group that begins between
@@ -534,7 +637,7 @@ static enum err_code count_commits(int fd, uint64_t from, uint64_t at,
 	return rc;
 }
 
-enum err_code segment_commits_behind(struct segments *g, uint32_t number,
+enum err_code segment_commits_behind(struct segments *g, uint32_t id,
 	uint64_t from, size_t *count, struct err *err)
 {
 	uint8_t *bytes = malloc(SEEK_STEP);
@@ -546,8 +649,8 @@ enum err_code segment_commits_behind(struct segments *g, uint32_t number,
 	*count = 0;
 	if (!bytes)
 		return err_nomem(err);
-	if ((rc = segment_size(g, number, &size, err)) ||
-		(rc = open_file(g, number, O_RDONLY, &fd, err)))
+	if ((rc = segment_size(g, id, &size, err)) ||
+		(rc = open_file(g, id, O_RDONLY, &fd, err)))
 		goto out;
 	while (at < size && !rc) {
 		size_t len =
@@ -569,8 +672,7 @@ out:
 static enum err_code write_new(
 	struct segments *g, int fd, uint64_t prev_end, struct err *err)
 {
-	struct segment_head head = {
-		.number = g->count + 1, .prev_end = prev_end};
+	struct segment_head head = {.id = g->count + 1, .prev_end = prev_end};
 	uint8_t bytes[SEGMENT_HEAD_SIZE];
 	enum err_code rc;
 
@@ -586,11 +688,15 @@ static enum err_code write_new(
 enum err_code segment_create(
 	struct segments *g, uint64_t prev_end, struct err *err)
 {
-	char *path = segment_path(g, g->count + 1);
+	char *path;
 	enum err_code rc;
 	int fd;
 
-	if (!path)
+	if (g->count == SEGMENT_NUMBER_LIMIT)
+		return err_set(err, ERR_LIMIT,
+			"%" PRIu32 " segments, limit %" PRIu32, g->count,
+			SEGMENT_NUMBER_LIMIT);
+	if (!(path = segment_path(g, g->count + 1)))
 		return err_nomem(err);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
@@ -707,12 +813,12 @@ void segment_give_back(struct segments *g, struct place at)
 	close(fd);
 }
 
-enum err_code segment_sync(struct segments *g, uint32_t number, struct err *err)
+enum err_code segment_sync(struct segments *g, uint32_t id, struct err *err)
 {
 	enum err_code rc;
 	int fd = -1;
 
-	if ((rc = open_file(g, number, O_RDWR, &fd, err)))
+	if ((rc = open_file(g, id, O_RDWR, &fd, err)))
 		return rc;
 	rc = file_sync_data(fd, g->dir, err);
 	close(fd);
@@ -720,26 +826,174 @@ enum err_code segment_sync(struct segments *g, uint32_t number, struct err *err)
 }
 
 enum err_code segment_cut_tail(
-	struct segments *g, uint32_t number, uint64_t end, struct err *err)
+	struct segments *g, uint32_t id, uint64_t end, struct err *err)
 {
 	uint64_t size;
 	enum err_code rc;
 	int fd = -1;
 
-	rc = segment_size(g, number, &size, err);
+	rc = segment_size(g, id, &size, err);
 	if (rc == ERR_NOT_FOUND || (!rc && size <= end))
 		return ERR_OK;
-	if (rc || (rc = open_file(g, number, O_RDWR, &fd, err)))
+	if (rc || (rc = open_file(g, id, O_RDWR, &fd, err)))
 		return rc;
 	if ((rc = write_zeros(fd, end, size - end, err)) ||
 		(rc = file_sync_data(fd, g->dir, err)))
 		goto out;
 	crash_point("segment.zeroed");
 	if (ftruncate(fd, (off_t)end) < 0)
-		rc = err_sys(err, "cut segment %08" PRIu32, number);
+		rc = err_sys(err, "cut segment %s", segment_name(id).text);
 	else
 		rc = file_sync_data(fd, g->dir, err);
 out:
 	close(fd);
+	return rc;
+}
+
+/* ---- packing ---- */
+
+enum err_code segments_hold(
+	struct segments *g, enum segments_claim claim, int *fd, struct err *err)
+{
+	int how = claim == SEGMENTS_KEPT ? LOCK_SH : LOCK_EX | LOCK_NB;
+	enum err_code rc = ERR_OK;
+	int rv;
+
+	*fd = open(g->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
+		return err_sys(err, "open %s", g->dir);
+	do
+		rv = flock(*fd, how);
+	while (rv < 0 && errno == EINTR);
+	if (rv < 0 && errno == EWOULDBLOCK)
+		rc = err_set(err, ERR_BUSY, "%s is being checked", g->dir);
+	else if (rv < 0)
+		rc = err_sys(err, "lock %s", g->dir);
+	if (rc) {
+		close(*fd);
+		*fd = -1;
+	}
+	return rc;
+}
+
+enum err_code segment_make_aside(
+	struct segments *g, uint32_t id, int *fd, struct err *err)
+{
+	char *path;
+	enum err_code rc;
+
+	if ((rc = room_for(g, segment_number(id), err)))
+		return rc;
+	if (!(path = path_of(g, id, ASIDE)))
+		return err_nomem(err);
+	*fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		rc = err_sys(err, "make %s", path);
+	free(path);
+	return rc;
+}
+
+enum err_code segment_close_aside(
+	struct segments *g, int fd, uint32_t id, uint32_t end, struct err *err)
+{
+	struct segment_head head = {.id = id, .end = end};
+	struct segment_head old;
+	uint8_t bytes[SEGMENT_HEAD_SIZE];
+	enum err_code rc;
+
+	if ((rc = read_head(g,
+		     segment_id(segment_number(id), segment_packs(id) - 1),
+		     &old, err)))
+		return rc;
+	head.prev_end = old.prev_end;
+	memcpy(head.store, g->store, STORE_ID_SIZE);
+	segment_head_write(&head, bytes);
+	if ((rc = file_write_at(fd, 0, bytes, sizeof(bytes), err)))
+		return rc;
+	return file_sync_data(fd, g->dir, err);
+}
+
+void segment_drop_aside(struct segments *g, uint32_t id)
+{
+	char *path = path_of(g, id, ASIDE);
+
+	/* Otherwise the next writer does it. */
+	if (path)
+		unlink(path);
+	free(path);
+}
+
+enum err_code segment_replace(
+	struct segments *g, uint32_t id, bool *unknown, struct err *err)
+{
+	char *aside = path_of(g, id, ASIDE);
+	char *path = segment_path(g, id);
+	enum err_code rc = ERR_OK;
+
+	if (!aside || !path)
+		rc = err_nomem(err);
+	else if (rename(aside, path) < 0)
+		rc = err_sys(err, "rename %s", aside);
+	else
+		*unknown = (rc = file_sync_dir(g->dir, err)) != ERR_OK;
+	if (!rc)
+		set_now(g, id);
+	free(aside);
+	free(path);
+	return rc;
+}
+
+struct removal {
+	struct segments *g;
+	enum segments_removal how;
+	bool removed;
+};
+
+static enum err_code overwrite(struct segments *g, uint32_t id, struct err *err)
+{
+	uint64_t size;
+	enum err_code rc;
+	int fd = -1;
+
+	if ((rc = segment_size(g, id, &size, err)) ||
+		(rc = open_file(g, id, O_RDWR, &fd, err)))
+		return rc;
+	if (!(rc = write_zeros(fd, 0, size, err)))
+		rc = file_sync_data(fd, g->dir, err);
+	close(fd);
+	return rc;
+}
+
+static enum err_code remove_old(
+	void *arg, uint32_t id, const char *name, struct err *err)
+{
+	struct removal *r = arg;
+	enum err_code rc = ERR_OK;
+	char *path;
+
+	if (id == segment_now(r->g, segment_number(id)))
+		return ERR_OK;
+	if (!(path = file_join(r->g->dir, name)))
+		return err_nomem(err);
+	if (r->how == SEGMENTS_OVERWRITE)
+		rc = overwrite(r->g, id, err);
+	/* Both the writer and who packs remove. */
+	if (rc == ERR_NOT_FOUND)
+		rc = ERR_OK;
+	else if (!rc && unlink(path) < 0 && errno != ENOENT)
+		rc = err_sys(err, "remove %s", path);
+	r->removed = true;
+	free(path);
+	return rc;
+}
+
+enum err_code segments_remove_old(
+	struct segments *g, enum segments_removal how, struct err *err)
+{
+	struct removal r = {.g = g, .how = how};
+	enum err_code rc = each_file(g, remove_old, &r, err);
+
+	if (!rc && r.removed)
+		rc = file_sync_dir(g->dir, err);
 	return rc;
 }

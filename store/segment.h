@@ -4,7 +4,9 @@
 
 #include "store/extent.h"
 
-#define SEGMENT_SIZE ((uint64_t)64 << 20) /* when the next one begins */
+/* When the next one begins: at so many bytes or groups. */
+#define SEGMENT_SIZE ((uint64_t)64 << 20)
+#define SEGMENT_GROUPS 4096
 
 struct segments;
 
@@ -18,14 +20,16 @@ void segments_close(struct segments *g);
 /* A reader looks how many there are by now. */
 enum err_code segments_recount(struct segments *g, struct err *err);
 uint32_t segments_count(const struct segments *g); /* the newest number */
+/* The id of the file that the segment is now. */
+uint32_t segment_now(struct segments *g, uint32_t number);
 /* Segments up to `number` were there: no new one is called so. */
 void segments_raise(struct segments *g, uint32_t number);
 const uint8_t *segments_store_id(const struct segments *g);
-char *segment_path(const struct segments *g, uint32_t number); /* heap */
+char *segment_path(const struct segments *g, uint32_t id); /* heap */
 
 /* ERR_CORRUPT when the segment has no head of this store. */
 enum err_code segment_check_head(
-	struct segments *g, uint32_t number, struct err *err);
+	struct segments *g, uint32_t id, struct err *err);
 /* The item's head at a place. */
 enum err_code segment_head_at(
 	struct segments *g, struct place at, struct item *out, struct err *err);
@@ -38,29 +42,29 @@ enum err_code segment_item(struct segments *g, struct place at,
  * is.  *end is behind the last item. */
 typedef enum err_code item_visit(
 	void *arg, struct place at, const struct item *it, struct err *err);
-enum err_code segment_each(struct segments *g, uint32_t number, uint64_t from,
+enum err_code segment_each(struct segments *g, uint32_t id, uint64_t from,
 	uint64_t to, item_visit *visit, void *arg, uint64_t *end,
 	struct err *err);
 /* Each item from `from` to `to`, also behind damage; `gap` (may be NULL) is
  * told of the bytes where none is, and of those that the file no longer has. */
 typedef enum err_code gap_visit(
 	void *arg, struct place at, uint64_t len, struct err *err);
-enum err_code segment_walk(struct segments *g, uint32_t number, uint64_t from,
+enum err_code segment_walk(struct segments *g, uint32_t id, uint64_t from,
 	uint64_t to, item_visit *visit, gap_visit *gap, void *arg,
 	struct err *err);
 /* As segment_each() over all groups of a segment, up to `end` where they are
  * known to end; ERR_CORRUPT where an item on the way cannot be read. */
-enum err_code segment_all(struct segments *g, uint32_t number, uint64_t end,
+enum err_code segment_all(struct segments *g, uint32_t id, uint64_t end,
 	item_visit *visit, void *arg, struct err *err);
 /* Size of the file. */
 enum err_code segment_size(
-	struct segments *g, uint32_t number, uint64_t *size, struct err *err);
-/* Where the groups of `number` end, as the next segment tells; ERR_NOT_FOUND
- * for the newest. */
+	struct segments *g, uint32_t id, uint64_t *size, struct err *err);
+/* Where its groups end, as the next segment tells, or its own head when it is
+ * packed; ERR_NOT_FOUND for the newest. */
 enum err_code segment_end(
-	struct segments *g, uint32_t number, uint64_t *end, struct err *err);
+	struct segments *g, uint32_t id, uint64_t *end, struct err *err);
 /* How many commit items stand anywhere from `from` on. */
-enum err_code segment_commits_behind(struct segments *g, uint32_t number,
+enum err_code segment_commits_behind(struct segments *g, uint32_t id,
 	uint64_t from, size_t *count, struct err *err);
 
 /* Makes the next segment durably; prev_end is where the newest one ends. */
@@ -83,6 +87,31 @@ enum err_code segment_punch(
 void segment_give_back(struct segments *g, struct place at);
 /* Overwrites what a crash left behind the groups, and cuts it off. */
 enum err_code segment_cut_tail(
-	struct segments *g, uint32_t number, uint64_t end, struct err *err);
+	struct segments *g, uint32_t id, uint64_t end, struct err *err);
 enum err_code segment_sync(
 	struct segments *g, uint32_t number, struct err *err);
+
+/* ---- packing: another file takes a segment's place ---- */
+
+/* While one is kept as it is, none is packed: *fd is closed at the end.
+ * ERR_BUSY, only for SEGMENTS_REPLACED. */
+enum segments_claim { SEGMENTS_KEPT, SEGMENTS_REPLACED };
+enum err_code segments_hold(struct segments *g, enum segments_claim claim,
+	int *fd, struct err *err);
+/* The file that is to be `id`, under another name.  Its head is written last,
+ * and says where its groups end; then it is durable. */
+enum err_code segment_make_aside(
+	struct segments *g, uint32_t id, int *fd, struct err *err);
+enum err_code segment_close_aside(
+	struct segments *g, int fd, uint32_t id, uint32_t end, struct err *err);
+void segment_drop_aside(struct segments *g, uint32_t id);
+/* Durably gives it its name: from now on it is the segment.  On failure
+ * *unknown is set when it may be after a power cut: nothing may be written
+ * before the store was opened anew. */
+enum err_code segment_replace(
+	struct segments *g, uint32_t id, bool *unknown, struct err *err);
+/* Removes the files of before.  What an erasure is to destroy is overwritten
+ * too. */
+enum segments_removal { SEGMENTS_UNLINK, SEGMENTS_OVERWRITE };
+enum err_code segments_remove_old(
+	struct segments *g, enum segments_removal how, struct err *err);

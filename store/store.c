@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/batch.h"
+#include "store/compact.h"
 
 #define INDEX_FORMAT 6
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
@@ -342,6 +343,18 @@ static enum err_code open_trusted(struct store *s, struct err *err)
 	return damage_look(s, err);
 }
 
+static enum err_code load_groups(
+	struct store *s, struct index_txn *t, struct err *err)
+{
+	uint64_t segment;
+	enum err_code rc;
+
+	if ((rc = meta_get_u64(t, "segment", &segment, err)) ||
+		segment != segments_count(s->segments))
+		return rc;
+	return meta_get_u64(t, "groups", &s->groups, err);
+}
+
 static enum err_code load_spare(struct store *s, struct err *err)
 {
 	struct index_txn *t;
@@ -365,8 +378,10 @@ static enum err_code load_spare(struct store *s, struct err *err)
 		}
 	}
 	s->drops = index_count(t, DB_DROP) > 0;
+	if (!rc || rc == ERR_NOT_FOUND)
+		rc = load_groups(s, t, err);
 	index_abort(t);
-	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	return rc;
 }
 
 static enum err_code lock_store(struct store *s, struct err *err)
@@ -442,6 +457,10 @@ static enum err_code open_writer(struct store *s, struct err *err)
 		(rc = attachment_sweep(
 			 s->data, s->keyring, is_referred, s, err)))
 		return rc;
+	/* Both files are there until it comes to its end. */
+	rc = compact_recover(s, err);
+	if (rc && rc != ERR_FULL && !is_damage(rc))
+		return rc;
 	/* What is left is not written over. */
 	s->torn = s->torn || s->damage_count;
 	if (segments_count(s->segments))
@@ -511,6 +530,20 @@ void store_mark_bad(struct store *s)
 	(void)write_in(s, BAD_FILE, &BUF_EMPTY, NULL);
 }
 
+static uint64_t segment_limit(const struct store_options *opt)
+{
+	const char *asked = NULL;
+	uint64_t size;
+
+#ifdef CUNDANG_CRASH_POINTS
+	/* So that a daemon that tests kill packs what little it holds. */
+	asked = getenv("CUNDANG_SEGMENT_SIZE");
+#endif
+	if (asked && number_parse(asked, strlen(asked), UINT32_MAX, &size))
+		return size;
+	return opt->segment_size ? opt->segment_size : SEGMENT_SIZE;
+}
+
 enum err_code store_open(const char *data, const struct store_options *opt,
 	struct store **out, struct err *err)
 {
@@ -521,9 +554,10 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 		return err_nomem(err);
 	s->lock = -1;
 	s->reserve = -1;
+	pthread_mutex_init(&s->reserve_lock, NULL);
 	s->mode = opt->mode;
 	s->opt = *opt;
-	s->segment_limit = opt->segment_size ? opt->segment_size : SEGMENT_SIZE;
+	s->segment_limit = segment_limit(opt);
 	s->data = strdup(data);
 	s->index_dir = file_join(data, INDEX_DIR);
 	s->cache = cache_new();
@@ -573,6 +607,7 @@ void store_close(struct store *s)
 	if (writer && !rc && !s->broken && !s->marked_bad)
 		(void)mark_clean(s);
 	reserve_close(s);
+	pthread_mutex_destroy(&s->reserve_lock);
 	pool_free(s->pool);
 	cache_free(s->cache);
 	segments_close(s->segments);

@@ -309,6 +309,14 @@ enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
  * the batches, while there is none. */
 enum err_code store_finish_erasing(struct store *s, struct err *err);
 
+/* Packs up to `limit` sealed segments where that is worth it: single puts
+ * become blocks of 256, the room of what was erased comes back.  Readers beside
+ * it, in every process, go on.  For the thread of the batches, while there is
+ * none and no writer; beside a writer it is done in the background.  ERR_BUSY
+ * while somebody checks the store, ERR_FULL when what is packed does not fit:
+ * another time. */
+enum err_code store_compact(struct store *s, size_t limit, struct err *err);
+
 /* ---- the writer thread ---- */
 
 struct writer;

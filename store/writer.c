@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "store/store.h"
+#include "store/compact.h"
 
 struct queued {
 	writer_job *job;
@@ -18,6 +18,7 @@ struct grouped {
 
 struct writer {
 	struct store *store;
+	struct compactor *compactor;
 	batch_sign *sign;
 	void *sign_arg;
 	pthread_t thread;
@@ -129,6 +130,7 @@ enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
 	struct writer **out, struct err *err)
 {
 	struct writer *w = calloc(1, sizeof(*w));
+	enum err_code rc;
 
 	if (!w)
 		return err_nomem(err);
@@ -138,12 +140,16 @@ enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->room, NULL);
-	if (pthread_create(&w->thread, NULL, run, w)) {
-		free(w);
-		return err_set(err, ERR_NOMEM, "no thread for the writer");
+	rc = compactor_start(s, &w->compactor, err);
+	if (!rc && pthread_create(&w->thread, NULL, run, w)) {
+		compactor_stop(w->compactor);
+		rc = err_set(err, ERR_NOMEM, "no thread for the writer");
 	}
-	*out = w;
-	return ERR_OK;
+	if (rc)
+		free(w);
+	else
+		*out = w;
+	return rc;
 }
 
 void writer_submit(
@@ -216,6 +222,7 @@ void writer_stop(struct writer *w)
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
+	compactor_stop(w->compactor);
 	pthread_cond_destroy(&w->room);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);

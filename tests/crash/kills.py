@@ -37,6 +37,7 @@ SEED = 1
 DEEP_EACH = 10
 RULE_EDITS = 12  # new heads there may be
 LINES = 4000
+SEGMENT_SIZE = "50000"  # so that there is something to pack all the time
 
 
 class Life:
@@ -223,6 +224,7 @@ class Life:
 
 
 def main():
+    os.environ["CUNDANG_SEGMENT_SIZE"] = SEGMENT_SIZE
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--kills", type=int, default=50)
     ap.add_argument("--seed", type=int, default=SEED)

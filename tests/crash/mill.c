@@ -4,7 +4,8 @@
  * mill DATA LINES FOLDER SEED ERASURES BELOW: puts the lines of the file LINES
  * in chunks, attachments from FOLDER by their SHA-256, while another thread
  * destroys ERASURES times parts of the first BELOW records that the own log
- * held at the start (0: of all).  On
+ * held at the start (0: of all), and a third packs segments, which it ends
+ * before the end.  On
  * stdout receipts, {"erasing":[...]} before an order and {"erased":[...]} after
  * it, of [sequence, label, seed]: the seed's bytes are in the part's block and
  * nowhere else, so whoever finds them found the part.
@@ -250,6 +251,8 @@ int main(int argc, char **argv)
 	pthread_join(puts, NULL);
 	pthread_join(erasures, NULL);
 	writer_stop(m.writer);
+	if (store_compact(m.node->store, SIZE_MAX, &err))
+		die("pack", &err);
 	pool_free(m.pool);
 	rules_unref(m.rules);
 	node_close(m.node);

@@ -37,6 +37,13 @@ PLAN = {
     "batch.indexed": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2)],
     "batch.keys": [("torn", 1), ("torn", 2)],
     "batch.synced": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2)],
+    "compact.claimed": [("pack", 1), ("pack", 2)],
+    "compact.led": [("pack", 1), ("pack", 2)],
+    "compact.led-some": [("pack", 1), ("pack", 5)],
+    "compact.removed": [("pack", 1), ("pack", 2)],
+    "compact.replaced": [("pack", 1), ("pack", 2)],
+    "compact.settled": [("pack", 1), ("pack", 2)],
+    "compact.written": [("pack", 1), ("pack", 2)],
     "epoch.begun": [("copy", 1), ("settle", 1)],
     "epoch.entered-some": [("settle", 1), ("settle", 2)],
     "epoch.marked": [("settle", 1)],  # a log is settled once
@@ -196,6 +203,18 @@ class Case:
         # Few orders are of a part with attachments.
         self.mill(4, 90 if self.point.startswith("attachment") else 8)
         self.judge()
+
+    def do_pack(self):
+        """Segments are small: they are packed while records come and go."""
+        self.env["CUNDANG_SEGMENT_SIZE"] = "16000"
+        self.town()
+        self.mill(90, 4)
+        self.judge()
+        self.number += 1
+        self.mill(20, 2, crash=False)
+        self.judge()
+        if not any((self.data / "segments").glob("*-*.seg")):
+            raise Broken("nothing was packed")
 
     def do_rebuild(self):
         self.town()

@@ -29,6 +29,7 @@ OPEN, WRITE, TRUNCATE, SYNC, SYNC_DIR, RENAME, LINK, UNLINK, MKDIR, RMDIR = rang
 HEAD = struct.Struct("<BQQQII")
 SECTOR = 512
 SEED = 11
+SEGMENT_SIZE = "30000"  # so that some are packed
 
 
 # ---------------------------------------------------------------- the disk
@@ -491,6 +492,7 @@ DEEDS = ("put", "erase", "killed", "retold", "init", "adopt", "sync")
 
 
 def main():
+    os.environ["CUNDANG_SEGMENT_SIZE"] = SEGMENT_SIZE
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--cuts", type=int, default=30)
     ap.add_argument("--seed", type=int, default=SEED)
