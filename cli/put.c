@@ -588,6 +588,9 @@ static void stop(struct put *p)
 		if (p->chunk[i].intake)
 			(void)intake_finish(p->chunk[i].intake, NULL);
 	writer_stop(p->writer);
+	/* Without a daemon nobody else does it: one now and then. */
+	if (p->writer && p->node)
+		(void)store_compact(p->node->store, 1, NULL);
 	pool_free(p->pool);
 	if (p->node)
 		rules_unref((struct rules *)p->source.rules);

@@ -46,6 +46,14 @@ static enum err_code batch_open(
 	return ERR_OK;
 }
 
+enum err_code store_check_broken(const struct store *s, struct err *err)
+{
+	if (!__atomic_load_n(&s->broken, __ATOMIC_ACQUIRE))
+		return ERR_OK;
+	return err_set(err, ERR_IO,
+		"an earlier write failed: the store must be opened anew");
+}
+
 enum err_code batch_begin(struct store *s, struct batch **out, struct err *err)
 {
 	struct batch *b;
@@ -56,10 +64,8 @@ enum err_code batch_begin(struct store *s, struct batch **out, struct err *err)
 			err, ERR_USAGE, "the store was opened for reading");
 	if (s->batching)
 		return err_set(err, ERR_BUSY, "there is a batch already");
-	if (s->broken)
-		return err_set(err, ERR_IO,
-			"an earlier write failed: the store must be opened "
-			"anew");
+	if ((rc = store_check_broken(s, err)))
+		return rc;
 	if (index_bad(s->index))
 		return err_set(err, ERR_CORRUPT,
 			"%s/index is damaged: it is made anew when the node is "

@@ -917,7 +917,8 @@ static enum err_code commit(
 		rc = err_set(err, rc, "an earlier step of the batch failed");
 	else if (!order || !rows)
 		rc = err_nomem(err);
-	if (rc || (rc = sign_own(b, sign, arg, err)) ||
+	if (rc || (rc = store_check_broken(b->s, err)) ||
+		(rc = sign_own(b, sign, arg, err)) ||
 		(rc = make_room(b->s, err)) || (rc = erase_plan(b, err)) ||
 		(rc = make_blocks(b, order, rows, &jobs, err)))
 		goto out;

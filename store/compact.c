@@ -562,7 +562,8 @@ static enum err_code replace(struct store *s, uint32_t id, struct err *err)
 		rc = is_late(err);
 	if (!rc)
 		rc = segment_replace(s->segments, id, &unknown, err);
-	s->broken |= unknown;
+	if (unknown)
+		__atomic_store_n(&s->broken, true, __ATOMIC_RELEASE);
 	crash_point("compact.replaced");
 	if (rc && !unknown && !meta_put_u64(t, PACKING, 0, NULL)) {
 		(void)index_commit(t, NULL);
@@ -692,8 +693,10 @@ static enum err_code compact_some(
 	uint32_t number;
 	enum err_code rc;
 
-	if (s->damage_count || (rc = resume_held(s, err)))
-		return s->damage_count ? ERR_OK : rc;
+	if (s->damage_count)
+		return ERR_OK;
+	if ((rc = store_check_broken(s, err)) || (rc = resume_held(s, err)))
+		return rc;
 	while (limit-- && !(rc = next_segment(s, &number, err)) && number)
 		if ((rc = compact_one(s, number, stop, err)) ||
 			(rc = tick_off(s, number, err)))

@@ -60,6 +60,9 @@ struct store {
 	bool reserved; /* it has its whole size */
 };
 
+/* ERR_IO when nothing may be written before it was opened anew. */
+enum err_code store_check_broken(const struct store *s, struct err *err);
+
 struct damage {
 	struct place at; /* segment 0: of no segment */
 	char where[64];

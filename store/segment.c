@@ -936,7 +936,7 @@ enum err_code segment_replace(
 		rc = err_sys(err, "rename %s", aside);
 	else
 		*unknown = (rc = file_sync_dir(g->dir, err)) != ERR_OK;
-	if (!rc)
+	if (!rc || *unknown)
 		set_now(g, id);
 	free(aside);
 	free(path);

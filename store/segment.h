@@ -106,8 +106,8 @@ enum err_code segment_close_aside(
 	struct segments *g, int fd, uint32_t id, uint32_t end, struct err *err);
 void segment_drop_aside(struct segments *g, uint32_t id);
 /* Durably gives it its name: from now on it is the segment.  On failure
- * *unknown is set when it may be after a power cut: nothing may be written
- * before the store was opened anew. */
+ * *unknown is set when it has the name, and may not after a power cut: nothing
+ * may be written before the store was opened anew. */
 enum err_code segment_replace(
 	struct segments *g, uint32_t id, bool *unknown, struct err *err);
 /* Removes the files of before.  What an erasure is to destroy is overwritten

@@ -10,6 +10,7 @@
 
 #include "tests/full/allocating.h"
 #include "tests/unit/policies/fixture.h"
+#include "tests/unit/store/records.h"
 
 #define RECORDS 3
 #define REQUESTS_LIMIT 20000 /* a step of more never ends */
@@ -34,10 +35,10 @@ typedef enum err_code step_run(struct fixture *f, void *arg, struct err *err);
 typedef void step_check(struct fixture *f, void *arg, enum err_code rc);
 
 /* Tells how many requests there were. */
-static uint64_t every_request(
-	struct fixture *f, step_run *run, step_check *check, void *arg)
+static uint64_t some_requests(struct fixture *f, uint64_t stride, step_run *run,
+	step_check *check, void *arg)
 {
-	for (uint64_t n = 1; n < REQUESTS_LIMIT; n++) {
+	for (uint64_t n = 1; n < REQUESTS_LIMIT; n += stride) {
 		struct err err = {ERR_OK, ""};
 		enum err_code rc;
 		bool hit;
@@ -57,6 +58,12 @@ static uint64_t every_request(
 	}
 	fail_msg("more than %d requests", REQUESTS_LIMIT);
 	return 0;
+}
+
+static uint64_t every_request(
+	struct fixture *f, step_run *run, step_check *check, void *arg)
+{
+	return some_requests(f, 1, run, check, arg);
 }
 
 static void print_fault(void *arg, const char *where, const char *what)
@@ -468,6 +475,59 @@ static void a_log_is_given_and_taken_or_not(void **state)
 	buf_free(&s.package);
 }
 
+/* ---- packing ---- */
+
+#define PACKED_RECORDS 60
+#define PACKED_SEGMENT 40000
+
+struct pack_step {
+	char data[128];
+	struct store *store;
+};
+
+static void pack_prepare(struct fixture *f, struct pack_step *s)
+{
+	snprintf(s->data, sizeof(s->data), "%s/packed", f->dir);
+	s->store = open_store(s->data, STORE_WRITE, PACKED_SEGMENT);
+	for (uint64_t i = 0; i < PACKED_RECORDS; i++)
+		put_records(s->store, i, 1);
+}
+
+static enum err_code run_pack(struct fixture *f, void *arg, struct err *err)
+{
+	struct pack_step *s = arg;
+
+	(void)f;
+	return store_compact(s->store, SIZE_MAX, err);
+}
+
+/* All is there, now and when it is opened anew; another time goes on. */
+static void check_pack(struct fixture *f, void *arg, enum err_code rc)
+{
+	struct pack_step *s = arg;
+	struct fsck_result result;
+
+	(void)f;
+	(void)rc;
+	assert_records(s->store, 1, PACKED_RECORDS);
+	store_close(s->store);
+	s->store = open_store(s->data, STORE_WRITE, PACKED_SEGMENT);
+	assert_records(s->store, 1, PACKED_RECORDS);
+	OK(store_fsck(s->store, 1, print_fault, NULL, &result, &test_err));
+}
+
+static void a_segment_is_packed_or_stays(void **state)
+{
+	struct fixture *f = *state;
+	/* Requests are much alike, record by record. */
+	uint64_t stride = getenv("CUNDANG_TEST_LONG") ? 7 : 97;
+	struct pack_step s;
+
+	pack_prepare(f, &s);
+	assert_true(some_requests(f, stride, run_pack, check_pack, &s) > 50);
+	store_close(s.store);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -478,6 +538,7 @@ int main(void)
 		test(a_record_is_shown_or_not),
 		test(a_store_is_opened_or_not),
 		test(a_put_is_whole_or_not_there),
+		test(a_segment_is_packed_or_stays),
 		test(fsck_ends_or_finds_no_fault),
 		test(a_log_is_given_and_taken_or_not),
 	};

@@ -697,12 +697,80 @@ static void a_node_is_made_whole_or_not_at_all(void **state)
 			    check_init, data) > 20);
 }
 
+/* ---- packing ---- */
+
+#define PACKED_RECORDS 60
+#define PACKED_SEGMENT 40000
+
+struct pack_step {
+	char data[128];
+	struct store *store;
+};
+
+static void pack_prepare(struct fixture *f, struct pack_step *s)
+{
+	snprintf(s->data, sizeof(s->data), "%s/packed", f->dir);
+	s->store = open_store(s->data, STORE_WRITE, PACKED_SEGMENT);
+	for (uint64_t i = 0; i < PACKED_RECORDS; i++)
+		put_records(s->store, i, 1);
+}
+
+static enum err_code run_pack(struct fixture *f, void *arg, struct err *err)
+{
+	struct pack_step *s = arg;
+
+	(void)f;
+	return store_compact(s->store, SIZE_MAX, err);
+}
+
+/* All is there, now and when it is opened anew; another time goes on. */
+static void check_pack(struct fixture *f, void *arg, enum err_code rc)
+{
+	struct pack_step *s = arg;
+	struct fsck_result result;
+
+	(void)f;
+	(void)rc;
+	assert_records(s->store, 1, PACKED_RECORDS);
+	store_close(s->store);
+	s->store = open_store(s->data, STORE_WRITE, PACKED_SEGMENT);
+	assert_records(s->store, 1, PACKED_RECORDS);
+	OK(store_fsck(s->store, 1, print_fault, NULL, &result, &test_err));
+}
+
+/* A full disk only puts it off. */
+static void packing_fails_without_harm(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_step s;
+
+	pack_prepare(f, &s);
+	assert_true(
+		every_call(f, s.data, FAIL_ONCE, run_pack, check_pack, &s) > 5);
+	assert_int_equal(count_files(s.data, "segments/00000001-1.seg"), 1);
+	store_close(s.store);
+}
+
+static void packing_waits_for_room(void **state)
+{
+	struct fixture *f = *state;
+	struct pack_step s;
+
+	pack_prepare(f, &s);
+	assert_true(every_call(f, s.data, FAIL_FROM_ON, run_pack, check_pack,
+			    &s) > 5);
+	assert_int_equal(count_files(s.data, "segments/00000001-1.seg"), 1);
+	store_close(s.store);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(puts_fail_whole_at_every_call),
+		test(packing_fails_without_harm),
+		test(packing_waits_for_room),
 		test(a_node_ends_and_starts_without_room),
 		test(what_a_peer_sends_is_taken_whole_or_later),
 		test(erasing_is_done_or_done_later),
