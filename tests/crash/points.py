@@ -206,9 +206,9 @@ class Case:
 
     def do_pack(self):
         """Segments are small: they are packed while records come and go."""
-        self.env["CUNDANG_SEGMENT_SIZE"] = "16000"
+        self.env["CUNDANG_SEGMENT_SIZE"] = "24000"
         self.town()
-        self.mill(90, 4)
+        self.mill(180, 4)
         self.judge()
         self.number += 1
         self.mill(20, 2, crash=False)
