@@ -27,7 +27,7 @@
 #define COMPACTED "compacted" /* segments up to this need no look */
 
 #define SMALL_ROWS 128	/* a block with fewer is small */
-#define SMALL_BLOCKS 64 /* fewer are not worth writing a segment anew */
+#define SMALL_BLOCKS 32 /* fewer are not worth writing a segment anew */
 #define SURVEY_STEP 1024
 #define RETRY_MS 1000
 #define NICE 10
