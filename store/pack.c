@@ -433,8 +433,9 @@ static enum err_code take_runs(
 
 		p->arrivals += run->count;
 		if (last && last->log == run->log &&
+			last->again == run->again &&
 			last->first + last->count == run->first &&
-			last->count <= UINT32_MAX - run->count) {
+			last->count <= RUN_COUNT_LIMIT - run->count) {
 			last->count += run->count;
 			continue;
 		}
