@@ -809,6 +809,64 @@ static void a_damaged_segment_stays_as_it_is(void **state)
 	buf_free(&again);
 }
 
+static enum err_code mend_range(
+	void *arg, uint64_t from, uint64_t count, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (uint64_t i = from; i < from + count && !rc; i++) {
+		struct made m;
+
+		make_record(&m, i, 1);
+		rc = batch_mend(arg, 1, i, &m.record, 1, err);
+		free_record(&m);
+	}
+	return rc;
+}
+
+/* Neither what was damaged nor what mends it is packed; what lies between is.
+ */
+static void what_mends_stays_where_it_is(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	const char *path = scratch_path(state, "segments/00000001.seg");
+	struct damage_places *places;
+	struct buf bytes = BUF_EMPTY;
+	uint32_t mends;
+	struct batch *b;
+
+	put_singly(s, 0, 60);
+	store_close(s);
+	OK(file_read(path, 1 << 20, &bytes, &test_err));
+	bytes.data[bytes.len / 2] ^= 1;
+	OK(file_replace(path, bytes.data, bytes.len, 0600, &test_err));
+	buf_free(&bytes);
+	s = rebuilt(*state);
+	OK(batch_begin(s, &b, &test_err));
+	OK(store_damaged_each(s, 1, mend_range, b, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	mends = segments_count(s->segments);
+	OK(store_damage_look(s, 1, NULL, NULL, &places, &test_err));
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_close(b, places, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	damage_places_free(places);
+	put_singly(s, 60, 60);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	compact(s);
+	assert_int_equal(packs_of(s, 1), 0);
+	assert_int_equal(packs_of(s, 2), 1);
+	assert_int_equal(packs_of(s, mends), 0);
+	assert_int_equal(packs_of(s, mends + 1), 1);
+	s = assert_holds(state, s, 120);
+	for (uint64_t i = 0; i < 20; i++)
+		erase_part(s, i, LABEL_PERSONAL);
+	compact(s);
+	s = assert_holds(state, s, 120);
+	store_close(s);
+}
+
 /* A packed file that is cut does not pass for a shorter one. */
 static void a_packed_segment_that_was_cut_is_damaged(void **state)
 {
@@ -850,6 +908,7 @@ int main(void)
 		TEST(readers_in_other_processes_go_on),
 		TEST(a_check_keeps_segments_as_they_are),
 		TEST(a_damaged_segment_stays_as_it_is),
+		TEST(what_mends_stays_where_it_is),
 		TEST(a_packed_segment_that_was_cut_is_damaged),
 	};
 
