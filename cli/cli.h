@@ -79,7 +79,7 @@ int out_width(const char *s);
 /* A label's name for people. */
 const char *out_label(const char *name);
 /* What view_destroyed() tells: each label, when and why. */
-void out_erased(const struct json *erased);
+void out_erased(FILE *f, const struct json *erased);
 #define COUNT_TEXT_SIZE 32
 /* 1234567 as "1,234,567". */
 const char *out_count(uint64_t n, char text[COUNT_TEXT_SIZE]);

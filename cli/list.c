@@ -133,7 +133,7 @@ static enum err_code print_row(
 		printf("  %s %" PRIu64, _("revision"), r->entry.rev);
 	if (r->erased) {
 		printf("  %s ", _("destroyed:"));
-		out_erased(r->erased);
+		out_erased(stdout, r->erased);
 	}
 	putchar('\n');
 	return ERR_OK;

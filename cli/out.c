@@ -107,7 +107,7 @@ const char *out_label(const char *name)
 }
 
 /* "personal (2026-06-21 08:00, WHY)" */
-static void out_erasure(const char *label, const struct json *one)
+static void out_erasure(FILE *f, const char *label, const struct json *one)
 {
 	const char *at = json_get_string(one, "at");
 	const char *why = json_get_string(one, "why");
@@ -115,14 +115,14 @@ static void out_erasure(const char *label, const struct json *one)
 
 	if (at)
 		snprintf(when, sizeof(when), "%.10s %s", at, at + 11);
-	fputs(out_label(label), stdout);
+	fputs(out_label(label), f);
 	if (at && why)
-		printf(_(" (%s, %s)"), when, why);
+		fprintf(f, _(" (%s, %s)"), when, why);
 	else if (at || why)
-		printf(_(" (%s)"), at ? when : why);
+		fprintf(f, _(" (%s)"), at ? when : why);
 }
 
-void out_erased(const struct json *erased)
+void out_erased(FILE *f, const struct json *erased)
 {
 	const char *comma = "";
 	const struct json *one;
@@ -130,8 +130,8 @@ void out_erased(const struct json *erased)
 	void *walk = NULL;
 
 	while (json_next(erased, &walk, &label, &one)) {
-		fputs(comma, stdout);
-		out_erasure(label, one);
+		fputs(comma, f);
+		out_erasure(f, label, one);
 		comma = _(", ");
 	}
 }

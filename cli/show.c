@@ -35,7 +35,7 @@ static void print_erased(const struct json *doc)
 	if (json_count(erased) == 0)
 		return;
 	out_column(_("destroyed"), 12);
-	out_erased(erased);
+	out_erased(stdout, erased);
 	putchar('\n');
 }
 
@@ -227,6 +227,32 @@ static enum err_code parse_labels(
 	return ERR_OK;
 }
 
+/* What of the labels was destroyed is not in a proof. */
+static enum err_code tell_erased(const struct show *s,
+	const struct log_info *log, uint64_t seq, uint8_t labels,
+	struct err *err)
+{
+	struct json *erased = NULL;
+	struct run run = {0};
+	enum err_code rc =
+		store_read(s->node->store, log->id, seq, 1, 0, &run, err);
+
+	if (rc || !(run.record[0].erased &= labels))
+		goto out;
+	if (!(erased = view_destroyed(&run.record[0]))) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	fprintf(stderr, "%s ",
+		_("Not in the proof, for it was destroyed under an order:"));
+	out_erased(stderr, erased);
+	fputc('\n', stderr);
+out:
+	json_free(erased);
+	run_free(&run);
+	return rc;
+}
+
 static enum err_code show_proof(const struct show *s, const struct args *a,
 	const struct log_info *log, uint64_t seq, struct err *err)
 {
@@ -237,7 +263,8 @@ static enum err_code show_proof(const struct show *s, const struct args *a,
 	enum err_code rc;
 
 	if ((said && (rc = parse_labels(said, &labels, err))) ||
-		(rc = proof_make(s->node, log, seq, labels, &proof, err)))
+		(rc = proof_make(s->node, log, seq, labels, &proof, err)) ||
+		(rc = tell_erased(s, log, seq, labels, err)))
 		goto out;
 	if (path && strcmp(path, "-")) {
 		rc = file_replace(path, proof.data, proof.len, 0644, err);

@@ -285,7 +285,7 @@ static void print_story(const struct story *s, const struct json *state)
 		(uint8_t)(s->labels & ~s->have & ~s->gone));
 	if (s->gone) {
 		printf("%s ", _("Destroyed under an order:"));
-		out_erased(s->erased);
+		out_erased(stdout, s->erased);
 		putchar('\n');
 	}
 	if (s->wanted)

@@ -388,6 +388,13 @@ static void what_was_destroyed_stays_destroyed(void **state)
 	assert_false(run.record[0].have & LABEL_BIT(LABEL_INTERNAL));
 	assert_true(run.record[0].have & LABEL_BIT(LABEL_SENSITIVE));
 	run_free(&run);
+	/* And is not missed above. */
+	fixture_carry(f, VILLAGE, TOWNSHIP, n->origin);
+	read_at(f->node[TOWNSHIP], n->origin, 2, &run, &e);
+	assert_true(run.record[0].erased & LABEL_BIT(LABEL_INTERNAL));
+	assert_true(
+		erasure_equal(&run.record[0].erasure[LABEL_INTERNAL], &order));
+	run_free(&run);
 }
 
 static enum err_code find_file(
