@@ -118,7 +118,7 @@ class Base:
                 raise net.Failed("mill: %s" % err)
             self.book.hear(out)
             if i == 1:
-                # What is erased before a parent has it would be refused there.
+                # Before anything is erased: for a county that has every part.
                 self.whole, self.whole_book = judge.clone(self.town.data, self.folder / "whole"), self.book.copy()
         self.fresh_gov = judge.clone(self.d.gov, self.folder / "gov-1")
         self.d.admit()
