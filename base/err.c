@@ -75,18 +75,25 @@ static enum err_code deliver(
 }
 
 /* The text is made aside because an argument may point into err->text. */
-enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
+enum err_code err_vset(
+	struct err *err, enum err_code code, const char *fmt, va_list ap)
 {
 	char text[ERR_TEXT_SIZE];
-	size_t used;
-	va_list ap;
 
 	if (!err)
 		return code;
+	return deliver(
+		err, code, text, text_vadd(text, 0, translated(fmt), ap));
+}
+
+enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
+{
+	va_list ap;
+
 	va_start(ap, fmt);
-	used = text_vadd(text, 0, translated(fmt), ap);
+	code = err_vset(err, code, fmt, ap);
 	va_end(ap);
-	return deliver(err, code, text, used);
+	return code;
 }
 
 static enum err_code code_of_errno(int number)

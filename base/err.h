@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdarg.h>
+
 #include "base/attr.h"
 
 enum MUST_USE_ENUM err_code {
@@ -39,6 +41,9 @@ struct err {
 /* Sets code and text and returns the code.  `err` may be NULL. */
 enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
+/* As err_set, for functions that take a format themselves. */
+enum err_code err_vset(struct err *err, enum err_code code, const char *fmt,
+	va_list ap) PRINTF_LIKE(3, 0);
 /* As err_set, with ": " and strerror(errno) behind; the code is ERR_FULL for
  * ENOSPC and EDQUOT, ERR_NOT_FOUND for ENOENT, ERR_NOMEM for ENOMEM, else
  * ERR_IO. */

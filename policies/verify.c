@@ -113,14 +113,15 @@ static void tell_record(struct checking *c, uint64_t seq, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 static void tell_record(struct checking *c, uint64_t seq, const char *fmt, ...)
 {
-	char thing[THING_SIZE], what[THING_SIZE];
+	char thing[THING_SIZE];
+	struct err what;
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	(void)!err_vset(&what, ERR_CORRUPT, fmt, args);
 	va_end(args);
 	snprintf(thing, sizeof(thing), "record %" PRIu64, seq);
-	tell(c, thing, what);
+	tell(c, thing, what.text);
 }
 
 static void on_bag(void *arg, const char *path, const char *what)
@@ -751,7 +752,8 @@ static void check_counts(struct checking *c)
 
 static void check_records(struct checking *c)
 {
-	char thing[THING_SIZE], what[THING_SIZE];
+	char thing[THING_SIZE];
+	struct err what;
 
 	check_entries(c);
 	/* A line that was damaged left a part missing, which is told above. */
@@ -761,10 +763,10 @@ static void check_records(struct checking *c)
 		if (s->strays <= s->missing)
 			continue;
 		snprintf(thing, sizeof(thing), "records %s", s->name);
-		snprintf(what, sizeof(what),
+		(void)!err_set(&what, ERR_CORRUPT,
 			"%" PRIu64 " lines belong to no record",
 			s->strays - s->missing);
-		tell(c, thing, what);
+		tell(c, thing, what.text);
 	}
 	check_counts(c);
 }

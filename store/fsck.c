@@ -71,23 +71,28 @@ static bool starved(const struct fsck *f)
 	return __atomic_load_n(&f->starved, __ATOMIC_RELAXED);
 }
 
-static void tell(struct fsck *f, const char *where, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
-static void tell(struct fsck *f, const char *where, const char *fmt, ...)
+static void tell_text(struct fsck *f, const char *where, const char *what)
 {
-	char what[ERR_TEXT_SIZE];
-	va_list ap;
-
 	if (starved(f))
 		return;
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
 	pthread_mutex_lock(&f->lock);
 	f->result.faults++;
 	if (f->fault)
 		f->fault(f->arg, where, what);
 	pthread_mutex_unlock(&f->lock);
+}
+
+static void tell(struct fsck *f, const char *where, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+static void tell(struct fsck *f, const char *where, const char *fmt, ...)
+{
+	struct err told;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)!err_vset(&told, ERR_CORRUPT, fmt, ap);
+	va_end(ap);
+	tell_text(f, where, told.text);
 }
 
 /* Known, and dealt with. */
@@ -107,12 +112,14 @@ static void tell_at(
 	struct fsck *f, struct place at, const char *what, const char *more)
 {
 	char where[WHERE_SIZE];
+	char text[ERR_TEXT_SIZE];
 
 	if (closed(f, at))
 		return;
 	snprintf(where, sizeof(where), "segments/%s.seg at %" PRIu64,
 		segment_name(at.segment).text, at.offset);
-	tell(f, where, "%s%s", what, more);
+	snprintf(text, sizeof(text), "%s%s", what, more);
+	tell_text(f, where, text);
 }
 
 /* Bytes that cannot be read, or not be right. */
@@ -888,7 +895,7 @@ static enum err_code tell_opening(
 {
 	(void)err;
 	if (strncmp(where, "segments/", strlen("segments/")) != 0)
-		tell(arg, where, "%s", what);
+		tell_text(arg, where, what);
 	return ERR_OK;
 }
 
@@ -910,7 +917,7 @@ static enum err_code check_tables(struct fsck *f, struct err *err)
 	enum err_code rc = index_walk(f->s->index_dir, &told);
 
 	if (rc == ERR_CORRUPT)
-		tell(f, "index/data.mdb", "%s", told.text);
+		tell_text(f, "index/data.mdb", told.text);
 	else if (rc && err)
 		*err = told;
 	return rc == ERR_CORRUPT ? ERR_OK : rc;
@@ -1029,7 +1036,7 @@ static void run_object(void *arg)
 	if (!rc || rc == ERR_NOT_FOUND)
 		rc = hash_object(t->f, &t->object, rc ? NULL : &ref, &err);
 	if (mind(t->f, rc))
-		tell(t->f, where, "%s", err.text);
+		tell_text(t->f, where, err.text);
 }
 
 struct objects {
