@@ -84,6 +84,20 @@ static enum err_code check(
 	return ERR_OK;
 }
 
+/* To run fsck is no advice here. */
+static enum err_code failed(struct cli *c, enum err_code rc, struct err *err)
+{
+	rc = open_failed(c, rc, err);
+	if (rc == ERR_CORRUPT) {
+		cli_safe(c, _("Nothing was changed or deleted."));
+		cli_next(c,
+			_("bring the file that is named back from a copy of "
+			  "%s, then: cundang fsck"),
+			c->quoted);
+	}
+	return rc;
+}
+
 static enum err_code run_fsck(
 	struct cli *c, const struct args *a, struct err *err)
 {
@@ -116,7 +130,7 @@ static enum err_code run_fsck(
 		!(rc = node_check_origin(c->data, s, on_fault, &k, err)))
 		rc = check(&k, s, (size_t)threads, err);
 	else if (rc != ERR_BUSY)
-		rc = open_failed(c, rc, err);
+		rc = failed(c, rc, err);
 out:
 	store_close(s);
 	json_free(k.faults);
