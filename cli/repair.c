@@ -88,6 +88,27 @@ static void print_lost(const struct json *o)
 	putchar('\n');
 }
 
+static void print_files(const struct json *list, uint64_t count)
+{
+	char n[COUNT_TEXT_SIZE];
+
+	if (!count)
+		return;
+	printf(ngettext("%s attachment did not come from any node:\n",
+		       "%s attachments did not come from any node:\n", count),
+		out_count(count, n));
+	for (size_t i = 0; i < json_count(list) && i < LOST_SHOWN; i++) {
+		const struct json *o = json_at(list, i);
+
+		printf("%s/%llu  %s  attachments/%.2s/%s\n",
+			json_get_string(o, "origin"),
+			(unsigned long long)json_count_of(o, "seq"),
+			out_label(json_get_string(o, "label")),
+			json_get_string(o, "object"),
+			json_get_string(o, "object"));
+	}
+}
+
 static void print_result(const struct json *end, const struct json *away)
 {
 	const struct json *lost = json_get(end, "lost");
@@ -115,10 +136,7 @@ static void print_result(const struct json *end, const struct json *away)
 		print_lost(json_at(lost, i));
 	if (count > LOST_SHOWN)
 		puts(_("... all of them: cundang repair --json"));
-	if (files)
-		printf(ngettext("%s attachment is still to come.\n",
-			       "%s attachments are still to come.\n", files),
-			out_count(files, n));
+	print_files(json_get(end, "wanted"), files);
 	for (size_t i = 0; i < json_count(away); i++) {
 		size_t len;
 

@@ -427,35 +427,66 @@ static enum err_code on_lost(
 	return json_append(l->list, o) ? ERR_OK : err_nomem(err);
 }
 
+struct wanted {
+	struct store *store;
+	struct json *list;
+};
+
+/* An attachment that did not come yet, or that nobody holds. */
+static enum err_code on_wanted(
+	void *arg, const struct attachment_ref *ref, struct err *err)
+{
+	struct wanted *w = arg;
+	char name[DIGEST_HEX_SIZE];
+	struct log_info log;
+	struct json *o;
+	enum err_code rc;
+
+	if (json_count(w->list) >= LOST_TOLD)
+		return ERR_OK;
+	if ((rc = store_log_by_id(w->store, ref->log, &log, err)))
+		return rc;
+	digest_hex(&ref->object, name);
+	o = json_new_object();
+	if (!o || !json_set(o, "label", new_text(label_name(ref->label))) ||
+		!json_set(o, "object", new_text(name)) ||
+		!json_set(o, "origin", new_text(log.origin)) ||
+		!json_set(o, "seq", json_new_u64(ref->seq))) {
+		json_free(o);
+		return err_nomem(err);
+	}
+	return json_append(w->list, o) ? ERR_OK : err_nomem(err);
+}
+
 static enum err_code run_repair_end(struct job *j, struct err *err)
 {
 	struct daemon *d = j->control->d;
 	struct lost lost = {.list = json_new_array()};
+	struct wanted wanted = {d->node->store, json_new_array()};
 	struct json *o = json_new_object();
 	struct repair_count counts;
 	enum err_code rc;
 
-	if (!lost.list || !o) {
+	if (!lost.list || !wanted.list || !o) {
 		rc = err_nomem(err);
 		goto out;
 	}
-	if ((rc = repair_end(d->node, d->writer, on_lost, &lost, err)))
+	if ((rc = repair_end(d->node, d->writer, on_lost, &lost, err)) ||
+		(rc = store_wanted_each(
+			 d->node->store, on_wanted, &wanted, err)))
 		goto out;
 	repair_tell(d->node, &counts);
 	if (!json_set(o, "attachments", json_new_u64(counts.attachments)) ||
 		!json_set(o, "count", json_new_u64(lost.count)) ||
-		!json_set(o, "lost", lost.list)) {
-		lost.list = NULL;
-		rc = err_nomem(err);
-		goto out;
-	}
-	lost.list = NULL;
-	if (!json_set(o, "mended", json_new_u64(counts.mended)))
+		!json_set(o, "lost", json_copy(lost.list)) ||
+		!json_set(o, "mended", json_new_u64(counts.mended)) ||
+		!json_set(o, "wanted", json_copy(wanted.list)))
 		rc = err_nomem(err);
 	else if ((rc = json_write(o, &j->body, err)) == ERR_OK)
 		buf_str(&j->body, "\n");
 out:
 	json_free(lost.list);
+	json_free(wanted.list);
 	json_free(o);
 	return rc;
 }
