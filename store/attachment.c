@@ -628,7 +628,7 @@ static enum err_code sweep_noted(const char *data, struct keyring *k,
 	struct err *err)
 {
 	struct digest object;
-	uint64_t ids[2];
+	uint64_t ids[ATTACHMENT_KEYS];
 	size_t count = 0;
 	bool kept = false;
 	enum err_code rc;
