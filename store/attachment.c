@@ -875,6 +875,8 @@ static char *aside_path(const char *data, const struct digest *object)
 	return path;
 }
 
+/* A crash before it is wanted leaves it gone, as if it had been lost: the next
+ * look finds that. */
 enum err_code attachment_set_aside(
 	const char *data, const struct digest *object, struct err *err)
 {
@@ -893,7 +895,6 @@ enum err_code attachment_set_aside(
 				     : err_sys(err, "move %s away", path);
 	else if (!(rc = file_sync_dir(aside, err)))
 		rc = file_sync_dir(folder, err);
-	crash_point("attachment.aside");
 out:
 	free(folder);
 	free(path);

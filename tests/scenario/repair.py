@@ -86,9 +86,10 @@ def check_village(township, village, origin, size):
     segment = village.data / "segments/00000001.seg"
     flip(segment, largest(segment, ENTRIES))
     flip(segment, largest(segment, PARTS, INTERNAL))
-    attachment = next(a for a in sorted((village.data / "attachments").glob("??/*"))
-                      if (township.data / a.relative_to(village.data)).exists())
-    flip(attachment, attachment.stat().st_size // 2)
+    flipped, gone = [a for a in sorted((village.data / "attachments").glob("??/*"))
+                     if (township.data / a.relative_to(village.data)).exists()][:2]
+    flip(flipped, flipped.stat().st_size // 2)
+    gone.unlink()
     p = fsck(village)
     assert p.returncode == 7 and "cundang repair" in p.stdout, p
     village.start()
