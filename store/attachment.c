@@ -534,8 +534,10 @@ enum err_code attachment_finish(struct attachment_writer *w,
 	if ((rc = chunk_write(w, true, err)) ||
 		(rc = publish(w, &made.object, err))) {
 		rc = err_while(err, rc, "finish an attachment");
-		if (!w->resumed)
+		if (!w->resumed) {
 			discard(w);
+			attachment_settled(w->data, &made.object);
+		}
 	}
 out:
 	writer_free(w);
