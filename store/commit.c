@@ -187,8 +187,8 @@ enum err_code seal_item(struct store *s, struct item *it,
 	enum err_code rc;
 
 	it->plain_len = (uint32_t)plain->len;
-	rc = columns ? block_compress(plain->data, plain->len, BLOCK_LEVEL,
-			       &packed, err)
+	rc = columns ? block_compress(s->packers, plain->data, plain->len,
+			       BLOCK_LEVEL, &packed, err)
 		     : frame_compress(plain->data, plain->len, BLOCK_LEVEL,
 			       &packed, err);
 	if (rc)

@@ -1,6 +1,7 @@
 /* frame.c - the columns of entries and parts, and zstd around them. */
 #include "store/frame.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -8,6 +9,62 @@
 #include "store/columns.h"
 
 /* ---- zstd ---- */
+
+/* More are freed: no pool has more threads. */
+#define PACKERS_KEPT 16
+
+struct packers {
+	pthread_mutex_t lock;
+	ZSTD_CCtx *idle[PACKERS_KEPT];
+	size_t count;
+};
+
+enum err_code packers_new(struct packers **out, struct err *err)
+{
+	struct packers *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return err_nomem(err);
+	pthread_mutex_init(&p->lock, NULL);
+	*out = p;
+	return ERR_OK;
+}
+
+void packers_free(struct packers *p)
+{
+	if (!p)
+		return;
+	while (p->count)
+		ZSTD_freeCCtx(p->idle[--p->count]);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+static ZSTD_CCtx *packer_take(struct packers *p)
+{
+	ZSTD_CCtx *z = NULL;
+
+	if (p) {
+		pthread_mutex_lock(&p->lock);
+		if (p->count)
+			z = p->idle[--p->count];
+		pthread_mutex_unlock(&p->lock);
+	}
+	return z ? z : ZSTD_createCCtx();
+}
+
+static void packer_give(struct packers *p, ZSTD_CCtx *z)
+{
+	if (p) {
+		pthread_mutex_lock(&p->lock);
+		if (p->count < PACKERS_KEPT) {
+			p->idle[p->count++] = z;
+			z = NULL;
+		}
+		pthread_mutex_unlock(&p->lock);
+	}
+	ZSTD_freeCCtx(z);
+}
 
 static enum err_code compress_step(ZSTD_CCtx *z, const uint8_t *data,
 	size_t len, ZSTD_EndDirective end, ZSTD_outBuffer *to, struct err *err)
@@ -25,21 +82,23 @@ static enum err_code compress_step(ZSTD_CCtx *z, const uint8_t *data,
 }
 
 /* One frame, with a block border behind the first `cut` bytes. */
-static enum err_code compress(const uint8_t *data, size_t len, size_t cut,
-	int level, struct buf *out, struct err *err)
+static enum err_code compress(struct packers *p, const uint8_t *data,
+	size_t len, size_t cut, int level, struct buf *out, struct err *err)
 {
 	size_t bound = ZSTD_compressBound(len) + ZSTD_compressBound(0);
 	uint8_t *room = buf_reserve(out, bound);
 	ZSTD_outBuffer to = {room, bound, 0};
-	ZSTD_CCtx *z = ZSTD_createCCtx();
+	ZSTD_CCtx *z = packer_take(p);
 	enum err_code rc = ERR_OK;
 
 	if (!room || !z) {
 		rc = err_nomem(err);
 		goto out;
 	}
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(
-		    z, ZSTD_c_compressionLevel, level)) ||
+	/* What a frame that failed may have left goes with the session. */
+	if (ZSTD_isError(ZSTD_CCtx_reset(z, ZSTD_reset_session_only)) ||
+		ZSTD_isError(ZSTD_CCtx_setParameter(
+			z, ZSTD_c_compressionLevel, level)) ||
 		ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(z, len))) {
 		rc = err_set(err, ERR_INTERNAL, "zstd refuses level %d", level);
 		goto out;
@@ -52,25 +111,26 @@ static enum err_code compress(const uint8_t *data, size_t len, size_t cut,
 		goto out;
 	out->len += to.pos;
 out:
-	ZSTD_freeCCtx(z);
+	if (z)
+		packer_give(p, z);
 	return rc;
 }
 
 enum err_code frame_compress(const void *data, size_t len, int level,
 	struct buf *out, struct err *err)
 {
-	return compress(data, len, 0, level, out, err);
+	return compress(NULL, data, len, 0, level, out, err);
 }
 
-enum err_code block_compress(const void *plain, size_t len, int level,
-	struct buf *out, struct err *err)
+enum err_code block_compress(struct packers *p, const void *plain, size_t len,
+	int level, struct buf *out, struct err *err)
 {
 	struct cursor c = cursor_over(plain, len);
 	struct columns_head h;
 
 	if (!columns_head_read(&c, &h))
 		return frame_compress(plain, len, level, out, err);
-	return compress(plain, len, len - c.left, level, out, err);
+	return compress(p, plain, len, len - c.left, level, out, err);
 }
 
 /* ZSTD_decompress would also take several frames and skippable ones. */

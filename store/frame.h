@@ -14,10 +14,19 @@ enum err_code frame_compress(const void *data, size_t len, int level,
 	struct buf *out, struct err *err);
 enum err_code frame_decompress(const void *data, size_t len, size_t limit,
 	struct buf *out, struct err *err);
+
+/* zstd's working memory, kept from block to block: to make it takes longer than
+ * to compress one record.  Any thread; there is one for each that compressed at
+ * the same time. */
+struct packers;
+enum err_code packers_new(struct packers **out, struct err *err);
+void packers_free(struct packers *p);
+
 /* As frame_compress, for the plain bytes of a block or run: the random bytes at
- * their head do not spoil the statistics of the text behind. */
-enum err_code block_compress(const void *plain, size_t len, int level,
-	struct buf *out, struct err *err);
+ * their head do not spoil the statistics of the text behind.  `p` may be
+ * NULL. */
+enum err_code block_compress(struct packers *p, const void *plain, size_t len,
+	int level, struct buf *out, struct err *err);
 
 /* The plain bytes of an entries block: entries [start, start+count) with, for
  * each, the labels whose digest is to be computed from a part (`computed`),

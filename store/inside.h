@@ -26,6 +26,7 @@ struct store {
 	/* Of a writer. */
 	int lock;
 	struct pool *pool;
+	struct packers *packers;
 	uint64_t segment_limit;
 	uint64_t end;	 /* where the groups of the newest segment end */
 	bool torn;	 /* bytes of a broken group stand behind that */

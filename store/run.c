@@ -162,7 +162,7 @@ enum err_code run_encode(const struct run *r, uint8_t labels, int level,
 		goto out;
 	}
 	buf_u8(out, RUN_VERSION);
-	rc = block_compress(plain.data, plain.len, level, out, err);
+	rc = block_compress(NULL, plain.data, plain.len, level, out, err);
 out:
 	if (rc != ERR_OK)
 		out->len = start;

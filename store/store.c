@@ -453,6 +453,7 @@ static enum err_code open_writer(struct store *s, struct err *err)
 		(rc = open_segments(
 			 s, create ? SEGMENTS_CREATE : SEGMENTS_WRITE, err)) ||
 		(rc = pool_new(0, POOL_QUEUE, &s->pool, err)) ||
+		(rc = packers_new(&s->packers, err)) ||
 		(rc = open_trusted(s, err)) || (rc = load_spare(s, err)) ||
 		(rc = attachment_sweep(
 			 s->data, s->keyring, is_referred, s, err)))
@@ -609,6 +610,7 @@ void store_close(struct store *s)
 	reserve_close(s);
 	pthread_mutex_destroy(&s->reserve_lock);
 	pool_free(s->pool);
+	packers_free(s->packers);
 	cache_free(s->cache);
 	segments_close(s->segments);
 	keyring_close(s->keyring);

@@ -234,7 +234,7 @@ static void keeping_the_random_head_apart_changes_no_plain_byte(void **state)
 	fill_parts(rows, r);
 	assert_int_equal(parts_block(rows, COUNT, &plain, NULL), ERR_OK);
 	assert_int_equal(
-		block_compress(plain.data, plain.len, 3, &packed, NULL),
+		block_compress(NULL, plain.data, plain.len, 3, &packed, NULL),
 		ERR_OK);
 	assert_int_equal(frame_decompress(packed.data, packed.len, plain.len,
 				 &again, NULL),
@@ -246,6 +246,38 @@ static void keeping_the_random_head_apart_changes_no_plain_byte(void **state)
 	buf_free(&plain);
 	buf_free(&packed);
 	buf_free(&again);
+}
+
+static void working_memory_used_again_leaves_nothing_in_the_next_block(
+	void **state)
+{
+	struct record r[COUNT];
+	struct part_row rows[COUNT];
+	struct packers *p = NULL;
+
+	(void)state;
+	fill_parts(rows, r);
+	assert_int_equal(packers_new(&p, NULL), ERR_OK);
+	for (size_t count = COUNT; count > 0; count--) {
+		struct buf one = BUF_EMPTY, packed = BUF_EMPTY,
+			   fresh = BUF_EMPTY;
+
+		assert_int_equal(parts_block(rows, count, &one, NULL), ERR_OK);
+		assert_int_equal(
+			block_compress(p, one.data, one.len, 3, &packed, NULL),
+			ERR_OK);
+		assert_int_equal(block_compress(NULL, one.data, one.len, 3,
+					 &fresh, NULL),
+			ERR_OK);
+		assert_int_equal(packed.len, fresh.len);
+		assert_memory_equal(packed.data, fresh.data, fresh.len);
+		buf_free(&one);
+		buf_free(&packed);
+		buf_free(&fresh);
+	}
+	packers_free(p);
+	for (size_t i = 0; i < COUNT; i++)
+		record_free(&r[i]);
 }
 
 static void numbers_of_any_size_survive(void **state)
@@ -287,6 +319,8 @@ int main(void)
 			parts_out_of_order_or_of_two_lines_are_refused),
 		cmocka_unit_test(
 			keeping_the_random_head_apart_changes_no_plain_byte),
+		cmocka_unit_test(
+			working_memory_used_again_leaves_nothing_in_the_next_block),
 		cmocka_unit_test(numbers_of_any_size_survive),
 	};
 
