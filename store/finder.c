@@ -85,6 +85,27 @@ static void packed_write(const struct finder_entry *e, uint64_t first,
 		buf_u8(out, (uint8_t)(step >> shift));
 }
 
+/* Bytes that an arrival takes in a run of those from `first` to `last`. */
+static int width_of(uint64_t first, uint64_t last)
+{
+	int width = 0;
+
+	while (width < 8 && (last - first) >> (8 * width))
+		width++;
+	return width;
+}
+
+static enum err_code put_packed(struct index_txn *t, enum index_db db,
+	uint8_t level, uint64_t first, const struct buf *b, struct err *err)
+{
+	struct key k = run_key(level, first);
+	enum err_code rc = buf_ok(b, err);
+
+	return rc ? rc
+		  : index_put(t, db, key_bytes(&k),
+			    (struct bytes){b->data, b->len}, err);
+}
+
 static enum err_code put_run(struct index_txn *t, enum index_db db,
 	uint8_t level, struct finder_entry *entries, size_t count,
 	struct err *err)
@@ -92,8 +113,7 @@ static enum err_code put_run(struct index_txn *t, enum index_db db,
 	uint64_t first = UINT64_MAX;
 	uint64_t last = 0;
 	struct buf b = BUF_EMPTY;
-	struct key k;
-	int width = 0;
+	int width;
 	enum err_code rc;
 
 	for (size_t i = 0; i < count; i++) {
@@ -102,16 +122,12 @@ static enum err_code put_run(struct index_txn *t, enum index_db db,
 		if (entries[i].arrival > last)
 			last = entries[i].arrival;
 	}
-	while (width < 8 && (last - first) >> (8 * width))
-		width++;
+	width = width_of(first, last);
 	qsort(entries, count, sizeof(*entries), compare);
 	buf_u8(&b, (uint8_t)width);
 	for (size_t i = 0; i < count; i++)
 		packed_write(&entries[i], first, width, &b);
-	k = run_key(level, first);
-	if (!(rc = buf_ok(&b, err)))
-		rc = index_put(t, db, key_bytes(&k),
-			(struct bytes){b.data, b.len}, err);
+	rc = put_packed(t, db, level, first, &b, err);
 	buf_free(&b);
 	return rc;
 }
@@ -164,38 +180,95 @@ static enum err_code newest_runs(struct index_txn *t, enum index_db db,
 	return ERR_OK;
 }
 
+/* A run that is being merged: `next` is its entry at `at`. */
+struct source {
+	struct packed run;
+	uint64_t first;
+	size_t at;
+	struct finder_entry next;
+};
+
+static bool source_next(struct source *s)
+{
+	if (s->at == s->run.count)
+		return false;
+	s->next = (struct finder_entry){packed_print(&s->run, s->at),
+		s->first + packed_arrival(&s->run, s->at)};
+	return true;
+}
+
+static uint64_t source_last(const struct source *s)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < s->run.count; i++)
+		if (packed_arrival(&s->run, i) > last)
+			last = packed_arrival(&s->run, i);
+	return s->first + last;
+}
+
+/* Appends the entries of all sources in order.  They are as few as FAN: to
+ * look at each is quick. */
+static void merge_sources(struct source *sources, size_t count, uint64_t first,
+	int width, struct buf *out)
+{
+	while (count) {
+		struct source *least = &sources[0];
+
+		for (size_t i = 1; i < count; i++)
+			if (compare(&sources[i].next, &least->next) < 0)
+				least = &sources[i];
+		packed_write(&least->next, first, width, out);
+		least->at++;
+		if (!source_next(least))
+			*least = sources[--count];
+	}
+}
+
+/* From the index's own pages straight into the new run: a large one has a
+ * million entries. */
 static enum err_code merge(struct index_txn *t, enum index_db db, uint8_t level,
 	const struct runs *runs, struct err *err)
 {
-	struct finder_entry *all = calloc(runs->entries, sizeof(*all));
+	struct source sources[FAN];
+	uint64_t first = UINT64_MAX;
+	uint64_t last = 0;
 	size_t count = 0;
+	size_t entries = 0;
+	struct buf out = BUF_EMPTY;
+	int width;
 	enum err_code rc = ERR_OK;
 
-	if (!all)
-		return err_nomem(err);
-	for (size_t i = 0; i < runs->count && !rc; i++) {
+	for (size_t i = 0; i < runs->count; i++) {
+		struct source *s = &sources[count];
 		struct key k = run_key(level, runs->first[i]);
 		struct bytes value;
-		struct packed run;
 
-		rc = index_get(t, db, key_bytes(&k), &value, err);
-		if (rc)
-			break;
-		if (!packed_parse(value, &run) ||
-			run.count > runs->entries - count) {
-			rc = row_corrupt(err, "digests");
-			break;
-		}
-		for (size_t n = 0; n < run.count; n++, count++) {
-			all[count].print = packed_print(&run, n);
-			all[count].arrival =
-				runs->first[i] + packed_arrival(&run, n);
-		}
+		*s = (struct source){.first = runs->first[i]};
+		if ((rc = index_get(t, db, key_bytes(&k), &value, err)))
+			return rc;
+		if (!packed_parse(value, &s->run))
+			return row_corrupt(err, "digests");
+		entries += s->run.count;
+		if (s->first < first)
+			first = s->first;
+		if (source_last(s) > last)
+			last = source_last(s);
+		count += source_next(s);
+	}
+	width = width_of(first, last);
+	if (!buf_reserve(&out, 1 + entries * (PRINT_BYTES + (size_t)width)))
+		return err_nomem(err);
+	buf_u8(&out, (uint8_t)width);
+	merge_sources(sources, count, first, width, &out);
+	for (size_t i = 0; i < runs->count && !rc; i++) {
+		struct key k = run_key(level, runs->first[i]);
+
 		rc = index_del(t, db, key_bytes(&k), err);
 	}
 	if (!rc)
-		rc = put_run(t, db, (uint8_t)(level + 1), all, count, err);
-	free(all);
+		rc = put_packed(t, db, (uint8_t)(level + 1), first, &out, err);
+	buf_free(&out);
 	return rc;
 }
 
