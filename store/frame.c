@@ -81,6 +81,15 @@ static enum err_code compress_step(ZSTD_CCtx *z, const uint8_t *data,
 	return ERR_OK;
 }
 
+/* A third of the memory for a hundredth more bytes: most blocks are not much
+ * larger than the window. */
+static bool keep_small(ZSTD_CCtx *z)
+{
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, 16)) &&
+		!ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_hashLog, 15)) &&
+		!ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_chainLog, 15));
+}
+
 /* One frame, with a block border behind the first `cut` bytes. */
 static enum err_code compress(struct packers *p, const uint8_t *data,
 	size_t len, size_t cut, int level, struct buf *out, struct err *err)
@@ -99,6 +108,7 @@ static enum err_code compress(struct packers *p, const uint8_t *data,
 	if (ZSTD_isError(ZSTD_CCtx_reset(z, ZSTD_reset_session_only)) ||
 		ZSTD_isError(ZSTD_CCtx_setParameter(
 			z, ZSTD_c_compressionLevel, level)) ||
+		(p && !keep_small(z)) ||
 		ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(z, len))) {
 		rc = err_set(err, ERR_INTERNAL, "zstd refuses level %d", level);
 		goto out;

@@ -5,7 +5,7 @@
 #include "store/keyring.h"
 #include "store/run.h"
 
-#define BLOCK_LEVEL 4 /* zstd's */
+#define BLOCK_LEVEL 5 /* zstd's */
 #define BLOCK_ROWS_LIMIT ((size_t)4096)
 
 /* zstd with a bound on both sides; the output is appended.  Decompression
@@ -16,8 +16,8 @@ enum err_code frame_decompress(const void *data, size_t len, size_t limit,
 	struct buf *out, struct err *err);
 
 /* zstd's working memory, kept from block to block: to make it takes longer than
- * to compress one record.  Any thread; there is one for each that compressed at
- * the same time. */
+ * to compress one record.  It is as small as blocks of 256 parts allow.  Any
+ * thread; there is one for each that compressed at the same time. */
 struct packers;
 enum err_code packers_new(struct packers **out, struct err *err);
 void packers_free(struct packers *p);

@@ -261,16 +261,19 @@ static void working_memory_used_again_leaves_nothing_in_the_next_block(
 	for (size_t count = COUNT; count > 0; count--) {
 		struct buf one = BUF_EMPTY, packed = BUF_EMPTY,
 			   fresh = BUF_EMPTY;
+		struct packers *other = NULL;
 
 		assert_int_equal(parts_block(rows, count, &one, NULL), ERR_OK);
 		assert_int_equal(
 			block_compress(p, one.data, one.len, 3, &packed, NULL),
 			ERR_OK);
-		assert_int_equal(block_compress(NULL, one.data, one.len, 3,
+		assert_int_equal(packers_new(&other, NULL), ERR_OK);
+		assert_int_equal(block_compress(other, one.data, one.len, 3,
 					 &fresh, NULL),
 			ERR_OK);
 		assert_int_equal(packed.len, fresh.len);
 		assert_memory_equal(packed.data, fresh.data, fresh.len);
+		packers_free(other);
 		buf_free(&one);
 		buf_free(&packed);
 		buf_free(&fresh);
