@@ -9,34 +9,59 @@
 #include "policies/merge.h"
 #include "policies/split.h"
 
+/* Thousands of them wait for a commit: no larger than need be. */
 struct captured {
 	struct node *node;
 	const struct series *series;
-	uint64_t serial;    /* of the rules it was prepared under */
-	struct entry entry; /* as revision 1 */
-	struct buf entry_text;
-	struct digest leaf; /* of that text */
+	uint64_t serial; /* of the rules it was prepared under */
+	uint8_t uuid[UUID_SIZE];
+	char id[UUID_TEXT_SIZE];
+	char division[CODE_SIZE];
+	char at[TIME_TEXT_SIZE];
+	const char *entry; /* as revision 1; behind this, as the parts are */
+	size_t entry_len;
+	struct digest leaf; /* of that */
 	bool fresh;	    /* the id was made here: nobody has it */
-	struct buf text[LABEL_COUNT];
+	const char *part[LABEL_COUNT];
+	size_t part_len[LABEL_COUNT];
 	uint8_t seed[LABEL_COUNT][SEED_SIZE];
 	struct digest digest[LABEL_COUNT];
 	struct attached_list *attached; /* or NULL */
 	/* A repetition when it was prepared: its files were not stored. */
 	bool files_left_out;
 	bool committed;
+	struct buf
+		later; /* the entry as it was appended, of a later revision */
 };
+
+/* One on its way, its texts still in the scratch. */
+struct draft {
+	struct captured c;
+	struct entry entry;
+	struct capture_scratch *scratch;
+};
+
+static void release(struct captured *c)
+{
+	if (!c->committed)
+		attached_remove(c->attached, c->node);
+	attached_free(c->attached);
+	buf_free(&c->later);
+}
 
 void captured_free(struct captured *c)
 {
 	if (!c)
 		return;
-	if (!c->committed)
-		attached_remove(c->attached, c->node);
-	attached_free(c->attached);
-	for (unsigned i = 0; i < LABEL_COUNT; i++)
-		buf_free(&c->text[i]);
-	buf_free(&c->entry_text);
+	release(c);
 	free(c);
+}
+
+void capture_scratch_free(struct capture_scratch *s)
+{
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		buf_free(&s->part[i]);
+	buf_free(&s->entry);
 }
 
 void captured_undo(struct captured *c)
@@ -62,7 +87,7 @@ struct envelope {
 	const struct json *fields, *attachments;
 };
 
-static enum err_code read_series(struct captured *c, const struct rules *rules,
+static enum err_code read_series(struct draft *d, const struct rules *rules,
 	const struct json *doc, struct err *err)
 {
 	const char *name = json_get_string(doc, "series");
@@ -70,46 +95,46 @@ static enum err_code read_series(struct captured *c, const struct rules *rules,
 
 	if (!name)
 		return err_set(err, ERR_INVALID, "series: missing");
-	c->series = rules_series(rules, name);
-	if (!c->series)
+	d->c.series = rules_series(rules, name);
+	if (!d->c.series)
 		return err_set(err, ERR_NOT_FOUND, "series: %s is unknown",
 			shown_name(name, shown));
-	if (c->series->system)
+	if (d->c.series->system)
 		return err_set(err, ERR_INVALID,
 			"series: %s is written by the node itself", name);
-	memcpy(c->entry.series, c->series->name, sizeof(c->entry.series));
+	memcpy(d->entry.series, d->c.series->name, sizeof(d->entry.series));
 	return ERR_OK;
 }
 
-static enum err_code make_id(struct captured *c, struct err *err)
+static enum err_code make_id(struct draft *d, struct err *err)
 {
-	enum err_code rc = uuid_v7(time_now_ms(), c->entry.uuid, err);
+	enum err_code rc = uuid_v7(time_now_ms(), d->entry.uuid, err);
 
 	if (rc == ERR_OK)
-		uuid_format(c->entry.uuid, c->entry.id);
-	c->fresh = true;
+		uuid_format(d->entry.uuid, d->entry.id);
+	d->c.fresh = true;
 	return rc;
 }
 
 static enum err_code read_id(
-	struct captured *c, const struct json *doc, struct err *err)
+	struct draft *d, const struct json *doc, struct err *err)
 {
 	const struct json *v = json_get(doc, "id");
 	size_t len = 0;
 	const char *id = json_string(v, &len);
 
 	if (!v)
-		return make_id(c, err);
-	if (!id || !uuid_parse(id, len, c->entry.uuid))
+		return make_id(d, err);
+	if (!id || !uuid_parse(id, len, d->entry.uuid))
 		return err_set(err, ERR_INVALID, "id: no lower-case UUID");
-	memcpy(c->entry.id, id, sizeof(c->entry.id));
+	memcpy(d->entry.id, id, sizeof(d->entry.id));
 	return ERR_OK;
 }
 
-static enum err_code read_node(struct captured *c, const struct rules *rules,
+static enum err_code read_node(struct draft *d, const struct rules *rules,
 	const struct json *doc, struct err *err)
 {
-	const char *own = c->node->config.code;
+	const char *own = d->c.node->config.code;
 	size_t len = 0;
 	const char *code = json_string(json_get(doc, "node"), &len);
 
@@ -123,12 +148,12 @@ static enum err_code read_node(struct captured *c, const struct rules *rules,
 	if (!rules_node(rules, code))
 		return err_set(err, ERR_DENIED, "node: %s is no division of %s",
 			code, rules_domain(rules));
-	memcpy(c->entry.node, code, CODE_SIZE);
+	memcpy(d->entry.node, code, CODE_SIZE);
 	return ERR_OK;
 }
 
 static enum err_code read_time(
-	struct captured *c, const struct json *doc, struct err *err)
+	struct draft *d, const struct json *doc, struct err *err)
 {
 	size_t len = 0;
 	const char *at = json_string(json_get(doc, "created_at"), &len);
@@ -137,7 +162,7 @@ static enum err_code read_time(
 	if (!at || !time_parse(at, len, &t))
 		return err_set(err, ERR_INVALID,
 			"created_at: no time with an offset (RFC 3339)");
-	time_format(t, c->entry.at);
+	time_format(t, d->entry.at);
 	return ERR_OK;
 }
 
@@ -162,27 +187,30 @@ static enum err_code refuse_member(const struct json *doc, struct err *err)
 	return ERR_OK;
 }
 
-static enum err_code read_envelope(struct captured *c,
-	const struct rules *rules, const struct json *doc, struct envelope *out,
-	struct err *err)
+static enum err_code read_envelope(struct draft *d, const struct rules *rules,
+	const struct json *doc, struct envelope *out, struct err *err)
 {
 	enum err_code rc;
 
 	if (json_kind(doc) != JSON_KIND_OBJECT)
 		return err_set(err, ERR_INVALID, "document: not an object");
 	if ((rc = refuse_member(doc, err)) ||
-		(rc = read_series(c, rules, doc, err)) ||
-		(rc = read_id(c, doc, err)) ||
-		(rc = read_node(c, rules, doc, err)) ||
-		(rc = read_time(c, doc, err)))
+		(rc = read_series(d, rules, doc, err)) ||
+		(rc = read_id(d, doc, err)) ||
+		(rc = read_node(d, rules, doc, err)) ||
+		(rc = read_time(d, doc, err)))
 		return rc;
+	memcpy(d->c.uuid, d->entry.uuid, UUID_SIZE);
+	memcpy(d->c.id, d->entry.id, sizeof(d->c.id));
+	memcpy(d->c.division, d->entry.node, CODE_SIZE);
+	memcpy(d->c.at, d->entry.at, sizeof(d->c.at));
 	out->fields = json_get(doc, "fields");
 	out->attachments = json_get(doc, "attachments");
 	if (!out->fields)
 		return err_set(err, ERR_INVALID, "fields: missing");
-	if (out->attachments && !c->series->attachments)
+	if (out->attachments && !d->c.series->attachments)
 		return err_set(err, ERR_INVALID,
-			"attachments: series %s takes none", c->series->name);
+			"attachments: series %s takes none", d->c.series->name);
 	return ERR_OK;
 }
 
@@ -191,9 +219,10 @@ static enum err_code read_envelope(struct captured *c,
 static struct record record_of(const struct captured *c)
 {
 	struct record r = {
-		.entry = (const char *)c->entry_text.data,
-		.entry_len = c->entry_text.len,
+		.entry = c->entry,
+		.entry_len = c->entry_len,
 		.leaf = c->leaf,
+		.lasting = true,
 		.have = c->series->labels,
 		.digested = c->series->labels,
 	};
@@ -201,8 +230,8 @@ static struct record record_of(const struct captured *c)
 	for (unsigned i = 0; i < LABEL_COUNT; i++) {
 		memcpy(r.part[i].seed, c->seed[i], SEED_SIZE);
 		r.digest[i] = c->digest[i];
-		r.part[i].json = (const char *)c->text[i].data;
-		r.part[i].len = c->text[i].len;
+		r.part[i].json = c->part[i];
+		r.part[i].len = c->part_len[i];
 	}
 	return r;
 }
@@ -260,14 +289,13 @@ static enum err_code find_earlier(
 
 	if (c->fresh)
 		return ERR_OK;
-	rc = l->batch
-		? batch_find_id(l->batch, c->entry.uuid, see_revision, l, err)
-		: store_find_id(l->store, c->entry.uuid, see_revision, l, err);
+	rc = l->batch ? batch_find_id(l->batch, c->uuid, see_revision, l, err)
+		      : store_find_id(l->store, c->uuid, see_revision, l, err);
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
 	if (l->elsewhere && !l->found)
 		return err_set(err, ERR_EXISTS, "id %s is a record of %s",
-			c->entry.id, l->origin);
+			c->id, l->origin);
 	return ERR_OK;
 }
 
@@ -302,11 +330,11 @@ static enum err_code check_erased(
 	const struct captured *c, uint8_t erased, struct err *err)
 {
 	for (unsigned i = 0; i < LABEL_COUNT; i++) {
-		if ((erased & LABEL_BIT(i)) && c->text[i].len > 2)
+		if ((erased & LABEL_BIT(i)) && c->part_len[i] > 2)
 			return err_set(err, ERR_ERASED,
 				"id %s: its part %s was destroyed under an "
 				"order",
-				c->entry.id, label_name((enum label)i));
+				c->id, label_name((enum label)i));
 	}
 	return ERR_OK;
 }
@@ -327,12 +355,11 @@ static enum err_code compare(const struct captured *c,
 			return rc;
 		series = e.series;
 	}
-	if (*series && strcmp(series, c->entry.series) != 0)
+	if (*series && strcmp(series, c->series->name) != 0)
 		return err_set(err, ERR_EXISTS,
-			"id %s is a record of series %s", c->entry.id, series);
+			"id %s is a record of series %s", c->id, series);
 	if ((rc = check_erased(c, earlier->known.erased, err)) || !before ||
-		strcmp(e.node, c->entry.node) != 0 ||
-		strcmp(e.at, c->entry.at) != 0)
+		strcmp(e.node, c->division) != 0 || strcmp(e.at, c->at) != 0)
 		return rc;
 	/* An erased part, empty in the document, makes no difference. */
 	r.have &= (uint8_t)~before->erased;
@@ -360,34 +387,41 @@ static enum err_code is_repetition(
 /* ---- preparing ---- */
 
 static enum err_code split(
-	struct captured *c, const struct json *fields, struct err *err)
+	struct draft *d, const struct json *fields, struct err *err)
 {
+	struct captured *c = &d->c;
+	struct buf *part = d->scratch->part;
 	struct buf field = BUF_EMPTY;
 	enum err_code rc;
 
 	if (c->attached)
 		attached_write(c->attached, &field);
 	for (unsigned i = 0; i < LABEL_COUNT; i++)
-		buf_clear(&c->text[i]);
+		buf_clear(&part[i]);
 	rc = buf_ok(&field, err);
 	if (rc == ERR_OK)
 		rc = split_fields(c->series, fields,
-			c->attached ? &field : NULL, c->text, err);
+			c->attached ? &field : NULL, part, err);
+	for (unsigned i = 0; i < LABEL_COUNT; i++) {
+		c->part[i] = (const char *)part[i].data;
+		c->part_len[i] = part[i].len;
+	}
 	buf_free(&field);
 	return rc;
 }
 
 /* Checks first, files last: what is refused or repeated stores nothing. */
-static enum err_code split_with_files(struct captured *c,
+static enum err_code split_with_files(struct draft *d,
 	const struct capture_source *src, const struct envelope *v,
 	struct err *err)
 {
+	struct captured *c = &d->c;
 	enum err_code rc;
 
 	if (v->attachments &&
 		(rc = attached_read(v->attachments, &c->attached, err)))
 		return rc;
-	if ((rc = split(c, v->fields, err)) || !c->attached ||
+	if ((rc = split(d, v->fields, err)) || !c->attached ||
 		c->attached->count == 0)
 		return rc;
 	if ((rc = is_repetition(c, &c->files_left_out, err)) ||
@@ -395,12 +429,13 @@ static enum err_code split_with_files(struct captured *c,
 		return rc;
 	if ((rc = attached_store(c->attached, src, err)))
 		return rc;
-	return split(c, v->fields, err);
+	return split(d, v->fields, err);
 }
 
-static enum err_code digest_parts(struct captured *c, struct err *err)
+static enum err_code digest_parts(struct draft *d, struct err *err)
 {
-	struct entry *e = &c->entry;
+	struct captured *c = &d->c;
+	struct entry *e = &d->entry;
 	enum err_code rc = ERR_OK;
 
 	if ((rc = random_bytes(c->seed, sizeof(c->seed), err)))
@@ -408,9 +443,8 @@ static enum err_code digest_parts(struct captured *c, struct err *err)
 	for (unsigned i = 0; rc == ERR_OK && i < LABEL_COUNT; i++) {
 		if (!(c->series->labels & LABEL_BIT(i)))
 			continue;
-		rc = part_digest(c->seed[i], (enum label)i,
-			(const char *)c->text[i].data, c->text[i].len,
-			&c->digest[i], err);
+		rc = part_digest(c->seed[i], (enum label)i, c->part[i],
+			c->part_len[i], &c->digest[i], err);
 		e->sd[e->sd_count++] = c->digest[i];
 	}
 	return rc;
@@ -421,50 +455,78 @@ static void issuer(const struct node *n, char out[ISSUER_SIZE])
 	snprintf(out, ISSUER_SIZE, "%s/%s", n->config.domain, n->config.code);
 }
 
-static enum err_code write_entry(struct captured *c, struct err *err)
+static enum err_code write_entry(struct draft *d, struct err *err)
 {
-	struct entry *e = &c->entry;
-	const char *own = c->node->config.code;
+	struct entry *e = &d->entry;
+	struct buf *text = &d->scratch->entry;
+	const char *own = d->c.node->config.code;
 	enum err_code rc;
 
-	issuer(c->node, e->iss);
+	issuer(d->c.node, e->iss);
 	e->rev = 1;
-	if (c->series->direction == DIRECTION_DOWN) {
+	if (d->c.series->direction == DIRECTION_DOWN) {
 		e->to_count = 1;
 		memcpy(e->to[0], own, code_prefix_len(own));
 	}
-	if ((rc = entry_write(e, &c->entry_text, err)) ||
-		(rc = buf_ok(&c->entry_text, err)))
+	buf_clear(text);
+	if ((rc = entry_write(e, text, err)) || (rc = buf_ok(text, err)))
 		return rc;
-	c->leaf = tree_leaf(c->entry_text.data, c->entry_text.len);
+	d->c.entry = (const char *)text->data;
+	d->c.entry_len = text->len;
+	d->c.leaf = tree_leaf(text->data, text->len);
+	return ERR_OK;
+}
+
+/* The text from the scratch to where it stays. */
+static void settle(const char **text, size_t len, char **to)
+{
+	if (len)
+		memcpy(*to, *text, len);
+	*text = *to;
+	*to += len;
+}
+
+/* The draft in memory of its own. */
+static enum err_code finish(
+	const struct draft *d, struct captured **out, struct err *err)
+{
+	size_t size = sizeof(d->c) + d->c.entry_len;
+	struct captured *c;
+	char *to;
+
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		size += d->c.part_len[i];
+	if (!(c = malloc(size)))
+		return err_nomem(err);
+	*c = d->c;
+	to = (char *)(c + 1);
+	settle(&c->entry, c->entry_len, &to);
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		settle(&c->part[i], c->part_len[i], &to);
+	*out = c;
 	return ERR_OK;
 }
 
 enum err_code capture_prepare(const struct capture_source *src,
-	const char *text, size_t len, struct captured **out, struct err *err)
+	const char *text, size_t len, struct capture_scratch *scratch,
+	struct captured **out, struct err *err)
 {
-	struct captured *c = NULL;
+	struct capture_scratch own = {0};
+	struct draft d = {.scratch = scratch ? scratch : &own};
 	struct json *doc = NULL;
 	struct envelope v;
 	enum err_code rc;
 
 	if ((rc = json_parse(text, len, DOCUMENT_LIMIT, &doc, err)))
 		return err_while(err, rc, "document");
-	c = calloc(1, sizeof(*c));
-	if (!c) {
-		rc = err_nomem(err);
-		goto out;
-	}
-	c->node = src->node;
-	c->serial = rules_serial(src->rules);
-	if ((rc = read_envelope(c, src->rules, doc, &v, err)) ||
-		(rc = split_with_files(c, src, &v, err)) ||
-		(rc = digest_parts(c, err)) || (rc = write_entry(c, err)))
-		goto out;
-	*out = c;
-	c = NULL;
-out:
-	captured_free(c);
+	d.c.node = src->node;
+	d.c.serial = rules_serial(src->rules);
+	if ((rc = read_envelope(&d, src->rules, doc, &v, err)) ||
+		(rc = split_with_files(&d, src, &v, err)) ||
+		(rc = digest_parts(&d, err)) || (rc = write_entry(&d, err)) ||
+		(rc = finish(&d, out, err)))
+		release(&d.c);
+	capture_scratch_free(&own);
 	json_free(doc);
 	return rc;
 }
@@ -499,7 +561,7 @@ static void receipt_fill(struct receipt *r, const struct captured *c,
 	const char *origin, uint64_t seq)
 {
 	memset(r, 0, sizeof(*r));
-	memcpy(r->id, c->entry.id, sizeof(r->id));
+	memcpy(r->id, c->id, sizeof(r->id));
 	snprintf(r->origin, sizeof(r->origin), "%s", origin);
 	r->seq = seq;
 }
@@ -509,32 +571,31 @@ static enum err_code append(struct batch *b, struct captured *c,
 	struct receipt *r, struct err *err)
 {
 	struct record record = record_of(c);
-	struct buf text = BUF_EMPTY;
+	struct buf *text = &c->later;
 	uint64_t seq = 0;
 	enum err_code rc = ERR_OK;
 
 	if (later) {
-		if ((rc = entry_write(later, &text, err)) ||
-			(rc = buf_ok(&text, err)))
-			goto out;
-		record.entry = (const char *)text.data;
-		record.entry_len = text.len;
-		record.leaf = tree_leaf(text.data, text.len);
+		buf_clear(text);
+		if ((rc = entry_write(later, text, err)) ||
+			(rc = buf_ok(text, err)))
+			return rc;
+		record.entry = (const char *)text->data;
+		record.entry_len = text->len;
+		record.leaf = tree_leaf(text->data, text->len);
 	}
 	if ((rc = batch_append(b, own->id, &record, &seq, err)))
-		goto out;
+		return rc;
 	if ((rc = refer(b, c, own->id, seq, err))) {
 		/* The record is in the batch: no failure of its own alone. */
 		if (rc != ERR_FULL && rc != ERR_NOMEM)
 			rc = err_while(err, ERR_INTERNAL, "refer to a file");
-		goto out;
+		return rc;
 	}
 	receipt_fill(r, c, own->origin, seq);
 	r->rev = later ? later->rev : 1;
 	r->leaf = record.leaf;
-out:
-	buf_free(&text);
-	return rc;
+	return ERR_OK;
 }
 
 /* The newest log of ours: this very batch may have begun a new epoch. */
@@ -551,14 +612,14 @@ static enum err_code own_log(
 static enum err_code came_between(const struct captured *c, struct err *err)
 {
 	return err_set(err, ERR_BUSY, "id %s: another revision came in between",
-		c->entry.id);
+		c->id);
 }
 
 static enum err_code commit_later(struct batch *b, struct captured *c,
 	const struct lookup *l, struct receipt *r, struct err *err)
 {
 	struct earlier earlier = {0};
-	struct entry later = c->entry;
+	struct entry later;
 	bool same = false;
 	enum err_code rc;
 
@@ -574,7 +635,7 @@ static enum err_code commit_later(struct batch *b, struct captured *c,
 	}
 	if (l->rev >= REV_LIMIT) {
 		rc = err_set(err, ERR_LIMIT, "id %s: revision %llu, limit %llu",
-			c->entry.id, (unsigned long long)l->rev + 1,
+			c->id, (unsigned long long)l->rev + 1,
 			(unsigned long long)REV_LIMIT);
 		goto out;
 	}
@@ -582,6 +643,8 @@ static enum err_code commit_later(struct batch *b, struct captured *c,
 		rc = came_between(c, err);
 		goto out;
 	}
+	if ((rc = entry_parse(c->entry, c->entry_len, &later, err)))
+		goto out;
 	later.rev = l->rev + 1;
 	later.has_prev = earlier.known.has_leaf;
 	later.prev = earlier.known.leaf;

@@ -34,16 +34,24 @@ struct capture_source {
 /* A document that passed every check, split and salted, its attachments
  * stored; not yet numbered. */
 struct captured;
+/* Memory to work in, used again by the next: all zero to begin with, for one
+ * thread at a time.  NULL: of its own. */
+struct capture_scratch {
+	struct buf entry, part[LABEL_COUNT];
+};
+void capture_scratch_free(struct capture_scratch *s);
 /* Any thread; the store is only read, files of attachments are added to it.
  * The rules and the node outlive *out.  ERR_INVALID names path and reason
  * ("fields.applicant.id_no: wrong check digit"), ERR_LIMIT a size,
  * ERR_NOT_FOUND an unknown series or a missing attachment file, ERR_DENIED a
  * division that is not this node's. */
 enum err_code capture_prepare(const struct capture_source *src,
-	const char *text, size_t len, struct captured **out, struct err *err);
+	const char *text, size_t len, struct capture_scratch *scratch,
+	struct captured **out, struct err *err);
 /* Numbers and appends it to the node's own log; in a writer job, may run
- * twice.  A repetition appends nothing and gives the earlier receipt.  ERR_BUSY
- * when other rules came into force since capture_prepare(): prepare again. */
+ * twice; it is needed until the batch is gone.  A repetition appends nothing
+ * and gives the earlier receipt.  ERR_BUSY when other rules came into force
+ * since capture_prepare(): prepare again. */
 enum err_code capture_commit(struct batch *b, struct captured *c,
 	struct receipt *out, struct err *err);
 void captured_free(struct captured *c);

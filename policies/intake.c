@@ -13,6 +13,14 @@ struct line {
 	struct intake_result *result;
 };
 
+/* Lines that one thread prepares in turn, in the same working memory. */
+#define STRETCH 32
+
+struct stretch {
+	struct line *line;
+	size_t count;
+};
+
 struct intake {
 	struct line *line;
 	size_t count;
@@ -43,14 +51,39 @@ static bool is_empty(const char *s, size_t len)
 
 static void prepare(void *arg)
 {
-	struct line *l = arg;
-	struct err err = {.code = ERR_OK};
-	enum err_code rc = ERR_OK;
+	const struct stretch *s = arg;
+	struct capture_scratch scratch = {0};
 
-	if (!is_empty(l->text, l->len))
-		rc = capture_prepare(
-			l->src, l->text, l->len, &l->captured, &err);
-	result_set(l->result, rc, &err);
+	for (size_t i = 0; i < s->count; i++) {
+		struct line *l = &s->line[i];
+		struct err err = {.code = ERR_OK};
+		enum err_code rc = ERR_OK;
+
+		if (!is_empty(l->text, l->len))
+			rc = capture_prepare(l->src, l->text, l->len, &scratch,
+				&l->captured, &err);
+		result_set(l->result, rc, &err);
+	}
+	capture_scratch_free(&scratch);
+}
+
+static enum err_code prepare_all(
+	struct intake *in, struct pool *pool, struct err *err)
+{
+	size_t count = (in->count + STRETCH - 1) / STRETCH;
+	struct stretch *s = calloc(count + 1, sizeof(*s));
+
+	if (!s)
+		return err_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		size_t left = in->count - i * STRETCH;
+
+		s[i].line = &in->line[i * STRETCH];
+		s[i].count = left < STRETCH ? left : STRETCH;
+	}
+	pool_each(pool, prepare, s, sizeof(*s), count);
+	free(s);
+	return ERR_OK;
 }
 
 /* Failures of one document, found before anything of it is in the batch; any
@@ -118,6 +151,7 @@ enum err_code intake_begin(const struct capture_source *src, struct pool *pool,
 {
 	struct intake *in;
 	size_t prepared = 0;
+	enum err_code rc;
 
 	if (count > INTAKE_LINES_LIMIT)
 		return err_set(err, ERR_LIMIT, "%zu lines at once, limit %d",
@@ -135,7 +169,11 @@ enum err_code intake_begin(const struct capture_source *src, struct pool *pool,
 	for (size_t i = 0; i < count; i++)
 		in->line[i] = (struct line){
 			src, lines[i], lens[i], NULL, &results[i]};
-	pool_each(pool, prepare, in->line, sizeof(*in->line), count);
+	if ((rc = prepare_all(in, pool, err))) {
+		in->rc = rc;
+		intake_free(in);
+		return rc;
+	}
 	for (size_t i = 0; i < count; i++)
 		prepared += in->line[i].captured != NULL;
 	if (prepared > 0) {

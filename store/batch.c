@@ -22,6 +22,48 @@ bool grow(void *array, size_t *cap, size_t count, size_t size)
 	return true;
 }
 
+#define PIECE_SIZE ((size_t)64 << 10)
+
+struct arena_piece {
+	struct arena_piece *before;
+	size_t len, cap;
+	char bytes[];
+};
+
+/* A copy of the bytes; NULL when out of memory. */
+static const char *arena_add(struct arena *a, const void *data, size_t len)
+{
+	struct arena_piece *p = a->newest;
+	char *to;
+
+	if (!p || p->cap - p->len < len) {
+		size_t cap = len > PIECE_SIZE ? len : PIECE_SIZE;
+
+		if (!(p = malloc(sizeof(*p) + cap)))
+			return NULL;
+		*p = (struct arena_piece){.before = a->newest, .cap = cap};
+		a->newest = p;
+	}
+	to = p->bytes + p->len;
+	if (len)
+		memcpy(to, data, len);
+	p->len += len;
+	a->bytes += len;
+	return to;
+}
+
+static void arena_wipe(struct arena *a)
+{
+	while (a->newest) {
+		struct arena_piece *p = a->newest;
+
+		a->newest = p->before;
+		explicit_bzero(p->bytes, p->len);
+		free(p);
+	}
+	a->bytes = 0;
+}
+
 static enum err_code batch_open(
 	struct store *s, struct batch *b, struct err *err)
 {
@@ -102,7 +144,7 @@ void batch_abort(struct batch *b)
 	}
 	free(b->logs);
 	free(b->pending);
-	buf_wipe(&b->arena);
+	arena_wipe(&b->arena);
 	free(b->runs);
 	ids_free(&b->ids);
 	free(b->prints);
@@ -169,12 +211,9 @@ const struct digest *batch_leaf(
 	return &turn_of(b, log, seq)->leaf;
 }
 
-static void tell_record(
-	const struct batch *b, const struct pending *p, struct record *out)
+static void tell_record(const struct pending *p, struct record *out)
 {
-	const char *bytes = (const char *)b->arena.data;
-
-	*out = (struct record){.entry = bytes + p->entry,
+	*out = (struct record){.entry = p->entry,
 		.entry_len = p->entry_len,
 		.leaf = p->leaf,
 		.have = p->have,
@@ -182,7 +221,7 @@ static void tell_record(
 	for (int l = 0; l < LABEL_COUNT; l++) {
 		if (!(p->have & LABEL_BIT(l)))
 			continue;
-		out->part[l].json = bytes + p->part[l];
+		out->part[l].json = p->part[l];
 		out->part[l].len = p->part_len[l];
 		memcpy(out->part[l].seed, p->seed[l], SEED_SIZE);
 	}
@@ -191,13 +230,13 @@ static void tell_record(
 void batch_record(
 	const struct batch *b, uint32_t log, uint64_t seq, struct record *out)
 {
-	tell_record(b, turn_of(b, log, seq), out);
+	tell_record(turn_of(b, log, seq), out);
 }
 
 void batch_record_proved(
 	const struct batch *b, uint64_t pending, struct record *out)
 {
-	tell_record(b, &b->pending[pending], out);
+	tell_record(&b->pending[pending], out);
 }
 
 const struct ids *batch_ids(const struct batch *b)
@@ -339,14 +378,6 @@ enum err_code batch_read(struct batch *b, uint32_t log, uint64_t from,
 
 /* ---- records ---- */
 
-static size_t arena_add(struct batch *b, const void *data, size_t len)
-{
-	size_t at = b->arena.len;
-
-	buf_add(&b->arena, data, len);
-	return at;
-}
-
 static enum err_code check_room(
 	struct batch *b, const struct record *r, struct err *err)
 {
@@ -362,7 +393,7 @@ static enum err_code check_room(
 				PART_SIZE_LIMIT);
 		need += r->part[l].len;
 	}
-	if (need > BATCH_BYTES_LIMIT - b->arena.len)
+	if (need > BATCH_BYTES_LIMIT - b->arena.bytes)
 		return err_set(err, ERR_LIMIT, "batch of more than %zu bytes",
 			BATCH_BYTES_LIMIT);
 	if (!grow(&b->pending, &b->pending_cap, b->pending_count,
@@ -407,6 +438,15 @@ static enum err_code check_erased(struct batch *b, uint32_t log, uint64_t seq,
 	return ERR_OK;
 }
 
+static const char *keep(
+	struct batch *b, const struct record *r, const char *bytes, size_t len)
+{
+	if (!r->lasting)
+		return arena_add(&b->arena, bytes, len);
+	b->arena.bytes += len;
+	return bytes;
+}
+
 /* Copies the record; *e is its entry. */
 enum err_code batch_take(struct batch *b, uint32_t log, uint64_t seq,
 	const struct record *r, struct entry *e, struct err *err)
@@ -429,15 +469,18 @@ enum err_code batch_take(struct batch *b, uint32_t log, uint64_t seq,
 	memcpy(p->digest, r->digest, sizeof(p->digest));
 	memcpy(p->series, e->series, sizeof(p->series));
 	p->leaf = tree_leaf(r->entry, r->entry_len);
-	p->entry = arena_add(b, r->entry, r->entry_len);
+	if (!(p->entry = keep(b, r, r->entry, r->entry_len)))
+		return err_nomem(err);
 	for (int l = 0; l < LABEL_COUNT; l++) {
 		if (!(p->have & LABEL_BIT(l)))
 			continue;
 		memcpy(p->seed[l], r->part[l].seed, SEED_SIZE);
 		p->part_len[l] = r->part[l].len;
-		p->part[l] = arena_add(b, r->part[l].json, r->part[l].len);
+		p->part[l] = keep(b, r, r->part[l].json, r->part[l].len);
+		if (!p->part[l])
+			return err_nomem(err);
 	}
-	return buf_ok(&b->arena, err);
+	return ERR_OK;
 }
 
 /* A record gets an arrival number. */
@@ -623,11 +666,11 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 		return rc;
 	p = &b->pending[b->pending_count];
 	p->proved = true;
-	p->proof = arena_add(b, proof, proof_len);
+	p->proof = arena_add(&b->arena, proof, proof_len);
 	p->proof_len = proof_len;
 	at = (struct entry_place){
 		.block = {0, b->pending_count++}, .first = seq};
-	if ((rc = buf_ok(&b->arena, err)) ||
+	if ((!p->proof && (rc = err_nomem(err))) ||
 		(rc = entry_place_put(
 			 b->view.txn, DB_PROVED, log, seq, &at, err)) ||
 		(rc = batch_arrive(b, p, &e, err)))

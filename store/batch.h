@@ -6,29 +6,39 @@
 
 #define BATCH_BYTES_LIMIT ((size_t)512 << 20)
 
-/* A record of the batch; its bytes lie in the arena, named by offset. */
+/* A record of the batch; its bytes lie in the arena, or where they last. */
 struct pending {
 	uint32_t log;
 	uint64_t seq;
 	bool proved;
 	bool mended;
-	size_t entry, entry_len;
+	const char *entry;
+	size_t entry_len;
 	uint8_t have;
 	uint8_t erased;
 	uint8_t seed[LABEL_COUNT][SEED_SIZE];
-	size_t part[LABEL_COUNT], part_len[LABEL_COUNT];
+	const char *part[LABEL_COUNT];
+	size_t part_len[LABEL_COUNT];
 	struct digest leaf;
 	size_t sd_count;
 	struct digest sd[LABEL_COUNT]; /* as the entry says */
 	uint8_t digested; /* LABEL_BITs of digest[] that came along */
 	struct digest digest[LABEL_COUNT]; /* of the parts; all at commit */
 	char series[SERIES_NAME_SIZE];
-	size_t proof, proof_len;
+	const char *proof;
+	size_t proof_len;
 };
 
 struct mark {
 	struct erase_target part;
 	size_t order;
+};
+
+/* Bytes that do not move while the batch is there. */
+struct arena_piece;
+struct arena {
+	struct arena_piece *newest;
+	size_t bytes; /* with those that last elsewhere */
 };
 
 struct batch_log {
@@ -50,7 +60,7 @@ struct batch {
 	size_t log_count, log_cap;
 	struct pending *pending;
 	size_t pending_count, pending_cap;
-	struct buf arena;
+	struct arena arena;
 	uint64_t arrival; /* of the first that arrives in this batch */
 	uint64_t arrived;
 	struct arrival_run *runs;

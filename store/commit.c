@@ -12,6 +12,9 @@
 #define INLINE_RECORDS 64 /* fewer are not worth waking threads for */
 #define DIGEST_STRETCH 32 /* records digested by one job */
 #define GROUP_LIMIT ((size_t)1 << 30)
+/* Who puts so many at once looks at blocks by chance, where the print of a new
+ * id is that of another: they are not worth keeping. */
+#define BULK_RECORDS 1024
 
 /* ---- digests of the parts ---- */
 
@@ -22,8 +25,7 @@ struct digest_job {
 	struct err err;
 };
 
-static enum err_code digest_parts(
-	struct batch *b, struct pending *p, struct err *err)
+static enum err_code digest_parts(struct pending *p, struct err *err)
 {
 	bool used[LABEL_COUNT] = {false};
 	enum err_code rc;
@@ -34,8 +36,7 @@ static enum err_code digest_parts(
 		if (!(p->have & LABEL_BIT(l)))
 			continue;
 		if (!(p->digested & LABEL_BIT(l)) &&
-			(rc = part_digest(p->seed[l], l,
-				 (const char *)b->arena.data + p->part[l],
+			(rc = part_digest(p->seed[l], l, p->part[l],
 				 p->part_len[l], &p->digest[l], err)))
 			return rc;
 		while (i < p->sd_count &&
@@ -57,7 +58,7 @@ static void run_digest_job(void *arg)
 	for (size_t i = j->from; i < j->to && !j->rc; i++) {
 		struct pending *p = &j->b->pending[i];
 
-		j->rc = digest_parts(j->b, p, &j->err);
+		j->rc = digest_parts(p, &j->err);
 		if (j->rc)
 			j->rc = err_while(&j->err, j->rc,
 				"log %" PRIu32 " entry %" PRIu64, p->log,
@@ -126,7 +127,7 @@ static enum err_code entries_plain(
 	for (size_t i = 0; i < j->count; i++) {
 		const struct pending *p = &j->b->pending[j->rows[i]];
 
-		rows[i].entry = (const char *)j->b->arena.data + p->entry;
+		rows[i].entry = p->entry;
 		rows[i].entry_len = p->entry_len;
 		rows[i].leaf = p->leaf;
 		rows[i].computed = p->have;
@@ -147,7 +148,7 @@ static enum err_code proved_plain(
 	if (!(rc = entries_plain(j, &block, err))) {
 		buf_u32(out, (uint32_t)block.len);
 		buf_add(out, block.data, block.len);
-		buf_add(out, j->b->arena.data + p->proof, p->proof_len);
+		buf_add(out, p->proof, p->proof_len);
 		rc = buf_ok(out, err);
 	}
 	buf_free(&block);
@@ -168,7 +169,7 @@ static enum err_code parts_plain(
 
 		rows[i].seq = p->seq;
 		memcpy(rows[i].part.seed, p->seed[l], SEED_SIZE);
-		rows[i].part.json = (const char *)j->b->arena.data + p->part[l];
+		rows[i].part.json = p->part[l];
 		rows[i].part.len = p->part_len[l];
 	}
 	rc = parts_block(rows, j->count, out, err);
@@ -960,6 +961,7 @@ enum err_code batch_commit(
 {
 	struct store *s = b->s;
 	bool erased = b->mark_count > 0;
+	bool bulk = b->pending_count >= BULK_RECORDS;
 	enum err_code rc = claim_room(b, err);
 
 	if (erased)
@@ -977,6 +979,8 @@ enum err_code batch_commit(
 	 * anew takes nobody's place. */
 	if (!rc || !(s->torn || s->broken))
 		set_moving(s, false);
+	if (bulk)
+		cache_clear(s->cache);
 	if (!rc) {
 		extent_follow(s);
 		s->drops |= erased |

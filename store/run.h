@@ -27,6 +27,9 @@ struct record {
 	const char *entry;
 	size_t entry_len;
 	struct digest leaf;
+	/* To batch_append(): the bytes stay where they are until the batch is
+	 * gone, and need not be copied. */
+	bool lasting;
 	uint8_t have;	/* LABEL_BITs of part[] that are here */
 	uint8_t erased; /* LABEL_BITs destroyed under an order */
 	/* When and why: LABEL_COUNT of them, by label; NULL where none is. */

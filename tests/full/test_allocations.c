@@ -304,7 +304,7 @@ static enum err_code run_put(struct fixture *f, void *arg, struct err *err)
 	enum err_code rc;
 
 	rc = capture_prepare(
-		&src, (const char *)s->text.data, s->text.len, &c, err);
+		&src, (const char *)s->text.data, s->text.len, NULL, &c, err);
 	if (!rc)
 		rc = commit_one(n, c, &s->receipt, err);
 	captured_free(c);

@@ -208,7 +208,7 @@ static enum err_code prepare_one(const struct capture_source *src,
 
 	if (!(rc = json_write(document, &text, err)))
 		rc = capture_prepare(
-			src, (const char *)text.data, text.len, out, err);
+			src, (const char *)text.data, text.len, NULL, out, err);
 	buf_free(&text);
 	return rc;
 }

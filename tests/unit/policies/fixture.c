@@ -305,8 +305,8 @@ static struct captured *prepare(
 	struct err err;
 
 	fixture_ok(json_write(document, &text, &err), &err);
-	fixture_ok(capture_prepare(
-			   src, (const char *)text.data, text.len, &c, &err),
+	fixture_ok(capture_prepare(src, (const char *)text.data, text.len, NULL,
+			   &c, &err),
 		&err);
 	json_free(document);
 	buf_free(&text);
@@ -334,18 +334,21 @@ void fixture_put(struct fixture *f, enum fixture_place p, size_t count)
 {
 	struct rules *rules = node_rules(f->node[p]);
 	struct capture_source src = {f->node[p], rules, NULL, NULL};
+	struct captured **c = calloc(count + 1, sizeof(struct captured *));
 	struct batch *b = NULL;
 	struct receipt receipt;
 	struct err err;
 
+	assert_non_null(c);
 	fixture_ok(batch_begin(f->node[p]->store, &b, &err), &err);
 	for (size_t i = 0; i < count; i++) {
-		struct captured *c = prepare(&src, fixture_document(i, p));
-
-		fixture_ok(capture_commit(b, c, &receipt, &err), &err);
-		captured_free(c);
+		c[i] = prepare(&src, fixture_document(i, p));
+		fixture_ok(capture_commit(b, c[i], &receipt, &err), &err);
 	}
 	fixture_ok(batch_commit(b, node_sign, f->node[p], &err), &err);
+	for (size_t i = 0; i < count; i++)
+		captured_free(c[i]);
+	free(c);
 	rules_unref(rules);
 }
 

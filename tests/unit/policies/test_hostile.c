@@ -185,8 +185,8 @@ static void a_document_prepared_under_earlier_rules_is_not_entered(void **state)
 
 	assert_non_null(d);
 	fixture_ok(json_write(d, &text, &err), &err);
-	fixture_ok(capture_prepare(
-			   &src, (const char *)text.data, text.len, &c, &err),
+	fixture_ok(capture_prepare(&src, (const char *)text.data, text.len,
+			   NULL, &c, &err),
 		&err);
 	fixture_change_rules(f, MORE_LABELS);
 	size = fixture_log(f, VILLAGE).size;
