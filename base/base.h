@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/heap.h"
 #include "base/json.h"
 #include "base/locale.h"
 #include "base/number.h"

@@ -3,5 +3,6 @@
 
 int main(int argc, char **argv)
 {
+	heap_start();
 	return cli_main(argc, argv);
 }

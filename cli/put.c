@@ -18,7 +18,11 @@
 /* A document that is too large is refused by capture, with its own words; a
  * line beyond this is not even kept. */
 #define LINE_LIMIT (DOCUMENT_LIMIT + 4096)
-#define CHUNK_BYTES ((size_t)4 << 20)
+/* Lines that are checked, kept and told of together.  More of them make for
+ * larger blocks, and for more memory. */
+#define CHUNK_LINES 2048
+#define CHUNK_BYTES ((size_t)2 << 20)
+_Static_assert(CHUNK_LINES <= INTAKE_LINES_LIMIT, "more than goes at once");
 /* What the daemon holds of attachments: docs/http.md section 1. */
 #define STAGED_FILE_LIMIT ((uint64_t)64 << 20)
 #define STAGED_LIMIT ((uint64_t)128 << 20)
@@ -32,15 +36,14 @@
 struct item {
 	const char *file; /* NULL: there is but one */
 	uint64_t number;
-	size_t at, len; /* in text; len 0: it was refused before */
+	size_t at, len; /* in the text; len 0: it was refused before */
 	enum err_code rc;
 	size_t receipt_at, receipt_len; /* in receipts */
-	char why[ERR_TEXT_SIZE];
+	char *why; /* of a refused one; NULL: out of memory */
 };
 
 /* Lines that go together. */
 struct chunk {
-	struct buf text; /* the lines, each with "\n" */
 	struct buf receipts;
 	struct item *item;
 	size_t count;
@@ -58,10 +61,11 @@ struct put {
 	struct capture_source source;
 	struct chunk chunk[2]; /* one is prepared while one is committed */
 	struct chunk *now;     /* the one that takes lines */
+	struct buf text;       /* those, each with "\n" */
 	struct buf answer;
 	uint64_t staged; /* bytes the daemon holds for this chunk */
 	size_t staged_files;
-	const char **line; /* scratch of INTAKE_LINES_LIMIT */
+	const char **line; /* scratch of CHUNK_LINES */
 	size_t *len;
 	uint64_t kept, refused;
 };
@@ -69,7 +73,7 @@ struct put {
 static void item_refuse(struct item *it, enum err_code rc, const char *why)
 {
 	it->rc = rc;
-	snprintf(it->why, sizeof(it->why), "%s", why);
+	it->why = strdup(why);
 }
 
 /* Without a daemon */
@@ -77,15 +81,18 @@ static void item_refuse(struct item *it, enum err_code rc, const char *why)
 static enum err_code begin(struct put *p, struct chunk *c, struct err *err)
 {
 	size_t n = 0;
+	enum err_code rc;
 
 	for (size_t i = 0; i < c->count; i++) {
 		if (c->item[i].len == 0)
 			continue;
-		p->line[n] = (const char *)c->text.data + c->item[i].at;
+		p->line[n] = (const char *)p->text.data + c->item[i].at;
 		p->len[n++] = c->item[i].len;
 	}
-	return intake_begin(&p->source, p->pool, p->writer, p->line, p->len, n,
+	rc = intake_begin(&p->source, p->pool, p->writer, p->line, p->len, n,
 		c->result, &c->intake, err);
+	buf_clear(&p->text);
+	return rc;
 }
 
 static enum err_code finish(struct chunk *c, struct err *err)
@@ -158,8 +165,8 @@ static enum err_code post(struct put *p, struct err *err)
 	int tries = 0;
 
 	do {
-		rc = control_post(p->control, "/put", p->now->text.data,
-			p->now->text.len, &p->answer, err);
+		rc = control_post(p->control, "/put", p->text.data, p->text.len,
+			&p->answer, err);
 	} while (wait_a_little(rc, &tries));
 	return rc;
 }
@@ -169,7 +176,7 @@ static enum err_code ask_daemon(struct put *p, struct err *err)
 	struct cursor c;
 	enum err_code rc;
 
-	if (p->now->text.len == 0)
+	if (p->text.len == 0)
 		return ERR_OK;
 	if ((rc = post(p, err)))
 		return rc;
@@ -186,6 +193,7 @@ static enum err_code ask_daemon(struct put *p, struct err *err)
 static enum err_code tell_refused(
 	struct put *p, const struct item *it, struct err *err)
 {
+	const char *why = it->why ? it->why : err_name(it->rc);
 	struct json *v, *e;
 	bool good;
 
@@ -194,14 +202,14 @@ static enum err_code tell_refused(
 		if (it->file)
 			fprintf(stderr, "%s: ", it->file);
 		fprintf(stderr, _("line %" PRIu64 ": "), it->number);
-		out_reason(stderr, it->why);
+		out_reason(stderr, why);
 		fputc('\n', stderr);
 		return ERR_OK;
 	}
 	v = json_new_object();
 	e = json_new_object();
 	good = json_set(e, "code", out_text(err_name(it->rc))) &&
-		json_set(e, "text", out_text(it->why));
+		json_set(e, "text", out_text(why));
 	good = json_set(v, "error", e) && good;
 	if (!good || !json_set(v, "line", json_new_u64(it->number))) {
 		json_free(v);
@@ -257,7 +265,8 @@ static enum err_code tell(struct put *p, const struct chunk *c, struct err *err)
 
 static void clear(struct chunk *c)
 {
-	buf_clear(&c->text);
+	for (size_t i = 0; i < c->count; i++)
+		free(c->item[i].why);
 	buf_clear(&c->receipts);
 	c->count = 0;
 }
@@ -304,6 +313,7 @@ static enum err_code send(struct put *p, struct err *err)
 	if ((rc = ask_daemon(p, err)) == ERR_OK)
 		rc = tell(p, p->now, err);
 	clear(p->now);
+	buf_clear(&p->text);
 	p->staged = 0;
 	p->staged_files = 0;
 	return rc;
@@ -414,8 +424,7 @@ static enum err_code add_line(struct put *p, const char *file, uint64_t number,
 	struct item *it;
 	struct err own;
 
-	if (p->now->count == INTAKE_LINES_LIMIT ||
-		p->now->text.len + len + 1 > CHUNK_BYTES)
+	if (p->now->count == CHUNK_LINES || p->text.len + len + 1 > CHUNK_BYTES)
 		rc = pass_on(p, err);
 	if (rc == ERR_OK && p->control && p->folder) {
 		refusal = stage_all(p, text, len, &own);
@@ -432,11 +441,11 @@ static enum err_code add_line(struct put *p, const char *file, uint64_t number,
 		item_refuse(it, refusal, own.text);
 		return ERR_OK;
 	}
-	it->at = p->now->text.len;
+	it->at = p->text.len;
 	it->len = len;
-	buf_add(&p->now->text, text, len);
-	buf_u8(&p->now->text, '\n');
-	return buf_ok(&p->now->text, err);
+	buf_add(&p->text, text, len);
+	buf_u8(&p->text, '\n');
+	return buf_ok(&p->text, err);
 }
 
 static enum err_code add_long(
@@ -446,7 +455,7 @@ static enum err_code add_long(
 	struct err own;
 	enum err_code rc = ERR_OK;
 
-	if (p->now->count == INTAKE_LINES_LIMIT && (rc = pass_on(p, err)))
+	if (p->now->count == CHUNK_LINES && (rc = pass_on(p, err)))
 		return rc;
 	it = &p->now->item[p->now->count++];
 	*it = (struct item){.file = file, .number = number};
@@ -556,13 +565,13 @@ static enum err_code start(struct put *p, const struct args *a, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(p->chunk); i++) {
 		struct chunk *c = &p->chunk[i];
 
-		c->item = calloc(INTAKE_LINES_LIMIT, sizeof(*c->item));
-		c->result = calloc(INTAKE_LINES_LIMIT, sizeof(*c->result));
+		c->item = calloc(CHUNK_LINES, sizeof(*c->item));
+		c->result = calloc(CHUNK_LINES, sizeof(*c->result));
 		if (!c->item || !c->result)
 			return err_nomem(err);
 	}
-	p->line = calloc(INTAKE_LINES_LIMIT, sizeof(*p->line));
-	p->len = calloc(INTAKE_LINES_LIMIT, sizeof(*p->len));
+	p->line = calloc(CHUNK_LINES, sizeof(*p->line));
+	p->len = calloc(CHUNK_LINES, sizeof(*p->len));
 	if (!p->line || !p->len)
 		return err_nomem(err);
 	if ((folder && (rc = folder_open(folder, &p->folder, err))) ||
@@ -598,11 +607,12 @@ static void stop(struct put *p)
 	control_close(p->control);
 	folder_close(p->folder);
 	for (size_t i = 0; i < ARRAY_LEN(p->chunk); i++) {
-		buf_wipe(&p->chunk[i].text);
+		clear(&p->chunk[i]);
 		buf_free(&p->chunk[i].receipts);
 		free(p->chunk[i].item);
 		free(p->chunk[i].result);
 	}
+	buf_wipe(&p->text);
 	buf_free(&p->answer);
 	free(p->line);
 	free(p->len);

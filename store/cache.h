@@ -4,7 +4,7 @@
 #include "store/frame.h"
 #include "store/item.h"
 
-#define CACHE_BYTES ((size_t)16 << 20)
+#define CACHE_BYTES ((size_t)8 << 20)
 #define CACHE_BLOCKS 512
 
 enum block_kind {

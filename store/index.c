@@ -31,6 +31,7 @@ struct index {
 	bool read_only;
 	pthread_mutex_t lock;
 	size_t live;
+	size_t commits; /* since the file was mapped */
 	bool given_up;
 	bool bad; /* LMDB found pages that are none of its own */
 };
@@ -353,11 +354,26 @@ static enum err_code enter(struct index *ix, struct err *err)
 	return rc;
 }
 
-static void leave(struct index *ix, int code)
+/* So many commits may touch what they will, then the file is mapped anew: the
+ * pages stay in the kernel's cache, and count for us no longer.  With the lock
+ * held. */
+#define COMMITS_A_MAPPING 16
+
+static void map_anew(struct index *ix)
+{
+	if (ix->commits < COMMITS_A_MAPPING || ix->live || ix->given_up)
+		return;
+	ix->given_up = mdb_env_set_mapsize(ix->env, MAP_SIZE) != 0;
+	ix->commits = 0;
+}
+
+static void leave(struct index *ix, int code, bool wrote)
 {
 	pthread_mutex_lock(&ix->lock);
 	ix->live--;
+	ix->commits += wrote;
 	ix->given_up |= code == MDB_PANIC;
+	map_anew(ix);
 	pthread_mutex_unlock(&ix->lock);
 }
 
@@ -391,7 +407,7 @@ bool index_read_before(struct index *ix, uint64_t txn_id)
 		return false;
 	index_check_readers(ix);
 	(void)mdb_reader_list(ix->env, on_reader, &o);
-	leave(ix, 0);
+	leave(ix, 0, false);
 	return o.txn_id < txn_id;
 }
 
@@ -412,7 +428,7 @@ enum err_code index_begin(
 			*out = t;
 			return ERR_OK;
 		}
-		leave(ix, code);
+		leave(ix, code, false);
 		if (code != MDB_PANIC)
 			break;
 	}
@@ -425,7 +441,7 @@ enum err_code index_begin(
 /* The transaction is over. */
 static void txn_end(struct index_txn *t)
 {
-	leave(t->ix, 0);
+	leave(t->ix, 0, t->write);
 	free(t);
 }
 

@@ -235,6 +235,7 @@ int main(int argc, char **argv)
 	struct err err;
 	int c;
 
+	heap_start();
 	locale_start();
 	while ((c = getopt_long(argc, argv, "C:hV", options, NULL)) != -1) {
 		if (c == 'C') {

@@ -77,6 +77,7 @@ int main(int argc, char **argv)
 	FILE *in;
 	int fd;
 
+	heap_start();
 	if (!n || !(in = fopen(argv[2], "r")) || !puts || !cpu || !syncs)
 		return 2;
 	snprintf(path, sizeof(path), "%s.sync", argv[1]);

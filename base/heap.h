@@ -1,0 +1,7 @@
+/* heap.h - how the C library's heap is to behave in our processes. */
+#pragma once
+
+/* Once, before the first thread.  What is freed goes back to the kernel soon,
+ * and threads share what they may: a process that takes a million records in
+ * stays as small as one that takes a thousand. */
+void heap_start(void);
