@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/guard.h"
 
 /* How long a daemon may take from locking the store to answering. */
 #define START_TRIES 60
@@ -85,6 +86,8 @@ enum err_code open_reader(struct cli *c, struct node **out, struct err *err)
 
 	if (rc)
 		return rc;
+	if (!SANITIZED)
+		guard_reads(c);
 	rc = node_open(c->data, STORE_READ, out, err);
 	return rc ? open_failed(c, rc, err) : rc;
 }

@@ -192,7 +192,7 @@ static enum err_code look_at_log(
 	struct store *s = l->node->store;
 	enum err_code rc;
 
-	if (log->kind == LOG_SPARSE || !log_code(log->origin, l->code))
+	if (!log_code(log->origin, l->code))
 		return ERR_OK;
 	l->log = *log;
 	rc = store_damaged_each(s, log->id, on_damaged, l, err);

@@ -403,9 +403,13 @@ enum err_code store_damaged_each(struct store *s, uint32_t log,
 	store_range_visit *visit, void *arg, struct err *err)
 {
 	struct ranges r = {visit, arg};
+	struct log_info info;
+	enum err_code rc = store_log_by_id(s, log, &info, err);
 
 	cache_clear(s->cache);
-	return damaged_each(s, log, false, on_damaged, &r, err);
+	return rc ? rc
+		  : damaged_each(s, log, info.kind == LOG_SPARSE, on_damaged,
+			    &r, err);
 }
 
 enum err_code store_mended_each(struct store *s, uint32_t log,

@@ -135,8 +135,7 @@ struct record_known {
 enum err_code store_known(struct store *s, uint32_t log, uint64_t seq,
 	struct record_known *out, struct err *err);
 
-/* Entries in a row that cannot be read, ascending; of a log that comes whole.
- */
+/* Entries in a row that cannot be read, ascending. */
 typedef enum err_code store_range_visit(
 	void *arg, uint64_t from, uint64_t count, struct err *err);
 enum err_code store_damaged_each(struct store *s, uint32_t log,
