@@ -60,4 +60,5 @@ void guard_reads(const struct cli *c)
 	sigemptyset(&act.sa_mask);
 	(void)sigaction(SIGSEGV, &act, NULL);
 	(void)sigaction(SIGBUS, &act, NULL);
+	(void)sigaction(SIGABRT, &act, NULL); /* LMDB's own checks */
 }

@@ -44,6 +44,7 @@ static void a_fault_names_the_next_step(void **state)
 {
 	(void)state;
 	ends(SIGSEGV, false, "next: cundang -C '/a b' fsck --rebuild\n");
+	ends(SIGABRT, false, "next: cundang -C '/a b' fsck --rebuild\n");
 	ends(SIGBUS, false, "next: cundang -C '/a b' fsck --rebuild\n");
 }
 
