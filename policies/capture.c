@@ -372,7 +372,7 @@ static enum err_code split(
 	rc = buf_ok(&field, err);
 	if (rc == ERR_OK)
 		rc = split_fields(c->series, fields,
-			c->attached ? &field : NULL, c->text, err);
+			c->attached ? &field : NULL, c->entry.at, c->text, err);
 	buf_free(&field);
 	return rc;
 }
@@ -421,7 +421,24 @@ static void issuer(const struct node *n, char out[ISSUER_SIZE])
 	snprintf(out, ISSUER_SIZE, "%s/%s", n->config.domain, n->config.code);
 }
 
-static enum err_code write_entry(struct captured *c, struct err *err)
+/* Whom the record is sent down to, where its series is sent down. */
+static void address(
+	struct captured *c, const struct rules *rules, const char *own)
+{
+	const struct series *s = c->series;
+	const struct node_info *self = rules_node(rules, own);
+	const char *to = s->reach == REACH_NODE ? c->entry.node : own;
+
+	if (s->direction == DIRECTION_UP || !self ||
+		!(s->senders & RANK_BIT(self->rank)) ||
+		(s->reach == REACH_NODE && strcmp(to, own) == 0))
+		return;
+	c->entry.to_count = 1;
+	memcpy(c->entry.to[0], to, code_prefix_len(to));
+}
+
+static enum err_code write_entry(
+	struct captured *c, const struct rules *rules, struct err *err)
 {
 	struct entry *e = &c->entry;
 	const char *own = c->node->config.code;
@@ -429,10 +446,7 @@ static enum err_code write_entry(struct captured *c, struct err *err)
 
 	issuer(c->node, e->iss);
 	e->rev = 1;
-	if (c->series->direction == DIRECTION_DOWN) {
-		e->to_count = 1;
-		memcpy(e->to[0], own, code_prefix_len(own));
-	}
+	address(c, rules, own);
 	if ((rc = entry_write(e, &c->entry_text, err)) ||
 		(rc = buf_ok(&c->entry_text, err)))
 		return rc;
@@ -459,7 +473,8 @@ enum err_code capture_prepare(const struct capture_source *src,
 	c->serial = rules_serial(src->rules);
 	if ((rc = read_envelope(c, src->rules, doc, &v, err)) ||
 		(rc = split_with_files(c, src, &v, err)) ||
-		(rc = digest_parts(c, err)) || (rc = write_entry(c, err)))
+		(rc = digest_parts(c, err)) ||
+		(rc = write_entry(c, src->rules, err)))
 		goto out;
 	*out = c;
 	c = NULL;
