@@ -70,13 +70,11 @@ static const struct {
 	{"Expecting ",
 		"a word, a list or a mapping stands where another of them is "
 		"expected"},
-	{"Found anchor", "no anchors and aliases: write it out"},
-	{"No anchor found", "no anchors and aliases: write it out"},
 };
 
 /* And in `about` what it is about: a key, or "key: word". */
-static const char *meaning(
-	const struct complaint *c, char *about, size_t about_size)
+static const char *meaning(const struct complaint *c, const char *fallback,
+	char *about, size_t about_size)
 {
 	for (size_t i = 0; i < ARRAY_LEN(meanings); i++) {
 		size_t n = strlen(meanings[i].begins);
@@ -94,7 +92,7 @@ static const char *meaning(
 		return meanings[i].means;
 	}
 	snprintf(about, about_size, "%s", c->key);
-	return c->what[0] ? c->what : "not understood";
+	return c->what[0] ? c->what : fallback;
 }
 
 /* ---- places ---- */
@@ -204,6 +202,32 @@ size_t yamlfile_line(
 	return line;
 }
 
+/* Chinese texts have a wide colon. */
+const char *yamlfile_behind(const char *text, const char *file)
+{
+	static const char wide[] = "：";
+	size_t n = strlen(file);
+
+	if (strncmp(text, file, n))
+		return text;
+	if (!strncmp(text + n, ": ", 2))
+		return text + n + 2;
+	return strncmp(text + n, wide, strlen(wide)) ? text
+						     : text + n + strlen(wide);
+}
+
+enum err_code yamlfile_at(enum err_code rc, const char *file, const void *text,
+	size_t len, const char *key, size_t index, struct err *err)
+{
+	size_t line;
+
+	if (rc != ERR_INVALID || !err ||
+		!(line = yamlfile_line(text, len, key, index)))
+		return rc;
+	return err_set(err, rc, "%s: line %zu: %s", file, line,
+		yamlfile_behind(err->text, file));
+}
+
 /* What is not YAML at all, and where. */
 static enum err_code bad_syntax(
 	const char *file, const void *text, size_t len, struct err *err)
@@ -262,11 +286,14 @@ static bool is_one_document(const char *text, size_t len)
 	return true;
 }
 
-static enum err_code complain(
-	const char *file, const struct complaint *c, struct err *err)
+static enum err_code complain(const char *file, cyaml_err_t rc,
+	const struct complaint *c, struct err *err)
 {
 	char about[2 * PIECE_SIZE];
-	const char *means = meaning(c, about, sizeof(about));
+	const char *means = meaning(c,
+		rc == CYAML_ERR_ALIAS ? "no anchors and aliases: write it out"
+				      : cyaml_strerror(rc),
+		about, sizeof(about));
 
 	return err_set(err, ERR_INVALID, "%s: line %zu: %s%s%s", file, c->line,
 		about, about[0] ? ": " : "", err_reason(means));
@@ -294,7 +321,7 @@ enum err_code yamlfile_load(const char *file, const void *text, size_t len,
 	if (rc == CYAML_ERR_LIBYAML_PARSER)
 		return bad_syntax(file, text, len, err);
 	if (rc != CYAML_OK)
-		return complain(file, &c, err);
+		return complain(file, rc, &c, err);
 	if (!data)
 		return err_set(err, ERR_INVALID, "%s: empty", file);
 	*(void **)out = data;

@@ -21,5 +21,12 @@ void yamlfile_free(const cyaml_schema_value_t *schema, void *data);
 size_t yamlfile_line(
 	const void *text, size_t len, const char *key, size_t index);
 
+/* `text` without "FILE: " in front of it. */
+const char *yamlfile_behind(const char *text, const char *file);
+/* Puts the line of element `index` of `key` behind the file of err's text, where
+ * rc says that the rules are wrong.  Returns rc. */
+enum err_code yamlfile_at(enum err_code rc, const char *file, const void *text,
+	size_t len, const char *key, size_t index, struct err *err);
+
 /* Appends a double-quoted scalar. */
 void yamlfile_string(struct buf *out, const char *s);
