@@ -127,8 +127,9 @@ static enum err_code approvals_set(const char *what, const char *text,
 	return ERR_OK;
 }
 
-/* Floors of the law: what was provided to whom three years (网络数据安全管理条例
- * art. 12), logs six months (网络安全法), which have at most 184 days. */
+/* Floors of the law: what was provided to whom three years
+ * (网络数据安全管理条例 art. 12), logs six months (网络安全法), which have at
+ * most 184 days. */
 static const struct floor {
 	const char *series;
 	unsigned days;
@@ -148,8 +149,8 @@ static unsigned least_days(const struct period *p)
 	return p->unit == PERIOD_DAYS ? p->count : p->count * 365 + 1;
 }
 
-static const char *kept_reason(const struct council *c, const char *series,
-	const char *period)
+static const char *kept_reason(
+	const struct council *c, const char *series, const char *period)
 {
 	struct period p;
 
@@ -203,8 +204,8 @@ static enum err_code root_set(
 	return ERR_OK;
 }
 
-static enum err_code domain_set(const struct raw_domain *raw,
-	struct council *c, const char **key, struct err *err)
+static enum err_code domain_set(const struct raw_domain *raw, struct council *c,
+	const char **key, struct err *err)
 {
 	enum err_code rc;
 
@@ -222,8 +223,8 @@ static enum err_code domain_set(const struct raw_domain *raw,
 	if ((rc = approvals_set(
 		     "rules", raw->approvals.rules, 2, &c->approvals, err)))
 		return rc;
-	return approvals_set("roster", raw->approvals.roster, 1,
-		&c->roster_approvals, err);
+	return approvals_set(
+		"roster", raw->approvals.roster, 1, &c->roster_approvals, err);
 }
 
 enum err_code council_load_domain(

@@ -11,4 +11,5 @@
 #include "policies/node.h"
 #include "policies/repeat.h"
 #include "policies/rules.h"
+#include "policies/schema.h"
 #include "policies/series.h"

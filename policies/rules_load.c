@@ -101,8 +101,8 @@ enum err_code consumers_load(const void *text, size_t len,
 					"consumers.yaml: %s and %s have the "
 					"same token",
 					list[j].name, list[i].name);
-		rc = yamlfile_at(rc, "consumers.yaml", text, len, "consumers",
-			i, err);
+		rc = yamlfile_at(
+			rc, "consumers.yaml", text, len, "consumers", i, err);
 	}
 	if (rc) {
 		free(list);
@@ -180,9 +180,8 @@ enum err_code calendar_load(const void *text, size_t len,
 	if (!list)
 		rc = err_nomem(err);
 	for (unsigned i = 0; !rc && i < raw->days_count; i++)
-		rc = yamlfile_at(day_set(&raw->days[i],
-					 i ? &list[i - 1] : NULL, &list[i],
-					 err),
+		rc = yamlfile_at(day_set(&raw->days[i], i ? &list[i - 1] : NULL,
+					 &list[i], err),
 			"calendar.yaml", text, len, "days", i, err);
 	if (rc) {
 		free(list);

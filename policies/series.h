@@ -54,6 +54,7 @@ enum field_type {
 	TYPE_USCC,	/* GB 32100, check character */
 	TYPE_BANK_CARD, /* 16 to 19 digits, Luhn */
 };
+const char *field_type_name(enum field_type type); /* "id_no" ... */
 
 /* How a derived value is made from its raw sibling; the sibling's name has
  * "_masked" behind. */
@@ -89,8 +90,8 @@ struct series {
 	uint8_t labels; /* LABEL_BITs its documents can have: one part each */
 	uint8_t clearance[RANK_COUNT]; /* LABEL_BITs a rank may hold */
 	char *retention[LABEL_COUNT];  /* "Y", "D30", "D10", "T3y", "T90d" */
-	char *anchor[LABEL_COUNT]; /* path of the date it starts at, or NULL:
-				    * the document's created_at */
+	char *anchor[LABEL_COUNT];   /* path of the date it starts at, or NULL:
+				      * the document's created_at */
 	bool automatic[LABEL_COUNT]; /* ends by itself; "T..." only */
 	struct field *fields;
 	size_t field_count;

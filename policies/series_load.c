@@ -98,6 +98,15 @@ static const cyaml_strval_t types[] = {
 	{"bank_card", TYPE_BANK_CARD},
 };
 
+const char *field_type_name(enum field_type type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (types[i].val == (int64_t)type)
+			return types[i].str;
+	}
+	return "";
+}
+
 /* Strict: libcyaml then takes no numbers for names. */
 #define WORD CYAML_FLAG_STRICT
 #define MAYBE CYAML_FLAG_OPTIONAL
@@ -233,8 +242,8 @@ static enum err_code bad_retention(const struct load *l,
 	const struct retention_yaml *y, const char *reason)
 {
 	return err_set(l->err, ERR_INVALID, "%s: line %zu: retention of %s: %s",
-		l->file, retention_line(l, y),
-		label_name((enum label)y->label), err_reason(reason));
+		l->file, retention_line(l, y), label_name((enum label)y->label),
+		err_reason(reason));
 }
 
 static bool series_name_valid(const char *s)
@@ -299,8 +308,7 @@ static bool is_biometric(const struct field *f)
 }
 
 /* 保守国家秘密法 art. 31: a field that grades secrets would hold them. */
-static bool is_state_secret(
-	const struct field *f, const struct field_yaml *y)
+static bool is_state_secret(const struct field *f, const struct field_yaml *y)
 {
 	static const char *const levels[] = {"秘密", "机密", "绝密", NULL};
 	static const char *const words[] = {"secrecy", "classified", NULL};
@@ -323,8 +331,8 @@ static enum err_code check_kind(
 			"out");
 	if (is_state_secret(f, y))
 		return bad_field(l, f,
-			"what is graded 秘密 or above must not be kept: take "
-			"the field or the choice out");
+			"what is graded as a state secret must not be kept: "
+			"take the field or the choice out");
 	return ERR_OK;
 }
 
@@ -336,8 +344,8 @@ static enum err_code check_minors(const struct load *l, const struct field *f)
 		return ERR_OK;
 	if ((f->type != TYPE_DATE && f->type != TYPE_ID_NO) ||
 		ends_in_array(f->path))
-		return bad_field(l, f,
-			"minors goes with the types date and id_no");
+		return bad_field(
+			l, f, "minors goes with the types date and id_no");
 	if (f->label != LABEL_SENSITIVE)
 		return bad_field(l, f,
 			"what tells of minors must have the label sensitive");
@@ -525,8 +533,8 @@ static enum err_code copy_retention_of(
 	struct period period;
 
 	if (!(s->labels & LABEL_BIT(y->label)))
-		return bad_retention(l, y,
-			"no field has the label: take the line out");
+		return bad_retention(
+			l, y, "no field has the label: take the line out");
 	if (s->retention[y->label])
 		return bad_retention(l, y, "is there twice: keep one");
 	if (!period_parse(y->period, &period))

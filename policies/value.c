@@ -219,7 +219,8 @@ static bool is_secret(const char *s, size_t len)
 		if (len == n && memcmp(s, levels[i], n) == 0)
 			return true;
 		/* its first character stands right before the mark */
-		if (mark && mark - s >= 3 && memcmp(mark - 3, levels[i], 3) == 0)
+		if (mark && mark - s >= 3 &&
+			memcmp(mark - 3, levels[i], 3) == 0)
 			return true;
 	}
 	return false;
@@ -407,8 +408,7 @@ static bool space_stays(uint32_t before, uint32_t after, enum tidy tidy)
 }
 
 /* Never longer than what it is made from. */
-static size_t tidy_write(
-	const char *s, size_t len, enum tidy tidy, char *out)
+static size_t tidy_write(const char *s, size_t len, enum tidy tidy, char *out)
 {
 	size_t at = 0, used = 0, spaces = 0, from = 0, n;
 	uint32_t before = 0;
@@ -470,8 +470,7 @@ struct value_text value_normal(
 
 	if (tidy != TIDY_NOTHING && len <= VALUE_ROOM &&
 		may_differ(s, len, tidy)) {
-		t = (struct value_text){
-			room, tidy_write(s, len, tidy, room)};
+		t = (struct value_text){room, tidy_write(s, len, tidy, room)};
 		if (type == TYPE_ID_NO || type == TYPE_USCC)
 			raise_case(room, t.len);
 	}

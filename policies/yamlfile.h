@@ -23,8 +23,8 @@ size_t yamlfile_line(
 
 /* `text` without "FILE: " in front of it. */
 const char *yamlfile_behind(const char *text, const char *file);
-/* Puts the line of element `index` of `key` behind the file of err's text, where
- * rc says that the rules are wrong.  Returns rc. */
+/* Puts the line of element `index` of `key` behind the file of err's text,
+ * where rc says that the rules are wrong.  Returns rc. */
 enum err_code yamlfile_at(enum err_code rc, const char *file, const void *text,
 	size_t len, const char *key, size_t index, struct err *err);
 

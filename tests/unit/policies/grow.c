@@ -188,17 +188,20 @@ static struct json *typed(
 
 	if (!tidy || below(g, 2))
 		return text_json(s);
-	used = (size_t)snprintf(out, sizeof(out), "%s", below(g, 2) ? "　" : "");
+	used = (size_t)snprintf(
+		out, sizeof(out), "%s", below(g, 2) ? "　" : "");
 	for (; *s; s++) {
 		bool wide = f->type != TYPE_CHOICE && *s >= '0' && *s <= '9' &&
 			below(g, 2);
 
+		bool small = *s >= 'A' && *s <= 'Z' && below(g, 2) &&
+			(f->type == TYPE_ID_NO || f->type == TYPE_USCC);
+
 		if (wide)
-			used += (size_t)snprintf(out + used,
-				sizeof(out) - used, "\xef\xbc%c",
-				0x90 + (*s - '0'));
+			used += (size_t)snprintf(out + used, sizeof(out) - used,
+				"\xef\xbc%c", 0x90 + (*s - '0'));
 		else
-			out[used++] = *s;
+			out[used++] = small ? (char)(*s + 'a' - 'A') : *s;
 		if (code && below(g, 8) == 0)
 			out[used++] = ' ';
 	}

@@ -124,8 +124,8 @@ static void check_at(struct world *w, const struct kept *k,
 	struct run run = {0};
 	struct err err;
 
-	fixture_ok(store_log_find(n->store, k->receipt.origin, &log, &err),
-		&err);
+	fixture_ok(
+		store_log_find(n->store, k->receipt.origin, &log, &err), &err);
 	fixture_ok(store_read(n->store, log.id, k->receipt.seq, 1, LABEL_ALL,
 			   &run, &err),
 		&err);
@@ -179,8 +179,8 @@ static void entry_at(struct world *w, const struct kept *k,
 	struct err err;
 
 	fixture_ok(store_log_find(s, k->receipt.origin, log, &err), &err);
-	fixture_ok(store_read(s, log->id, k->receipt.seq, 1, 0, &run, &err),
-		&err);
+	fixture_ok(
+		store_read(s, log->id, k->receipt.seq, 1, 0, &run, &err), &err);
 	assert_int_equal(run.count, 1);
 	fixture_ok(entry_parse(run.record[0].entry, run.record[0].entry_len, e,
 			   &err),
@@ -228,16 +228,20 @@ static void check_down(struct world *w, const struct kept *k)
 
 	entry_at(w, k, COUNTY, &e, &log);
 	assert_int_equal(e.to_count, 1);
-	assert_string_equal(e.to[0], everyone ? "330106" : fixture_code(VILLAGE));
+	assert_string_equal(
+		e.to[0], everyone ? "330106" : fixture_code(VILLAGE));
 	assert_true(exchange_goes_down(w->rules, &e, fixture_code(TOWNSHIP)));
 	assert_true(exchange_goes_down(w->rules, &e, fixture_code(VILLAGE)));
-	assert_int_equal(
-		exchange_goes_down(w->rules, &e, fixture_code(OTHER)),
+	assert_int_equal(exchange_goes_down(w->rules, &e, fixture_code(OTHER)),
+		everyone);
+	/* what an issuer writes into `to` does not widen it */
+	strcpy(e.to[0], "330106");
+	assert_int_equal(exchange_goes_down(w->rules, &e, fixture_code(OTHER)),
 		everyone);
 	assert_int_equal(bring(w, k, COUNTY, TOWNSHIP), ERR_OK);
 	assert_int_equal(bring(w, k, TOWNSHIP, VILLAGE), ERR_OK);
-	assert_int_equal(bring(w, k, TOWNSHIP, OTHER),
-		everyone ? ERR_OK : ERR_DENIED);
+	assert_int_equal(
+		bring(w, k, TOWNSHIP, OTHER), everyone ? ERR_OK : ERR_DENIED);
 	check_at(w, k, TOWNSHIP, township);
 	check_at(w, k, VILLAGE, village);
 }
@@ -278,6 +282,10 @@ static void what_nobody_is_named_for_does_not_go_down(void **state)
 		keep(w, &k, w->series[i], 7000 + i, VILLAGE, VILLAGE);
 		entry_at(w, &k, VILLAGE, &e, &log);
 		assert_int_equal(e.to_count, 0);
+		e.to_count = 1;
+		strcpy(e.to[0], fixture_code(VILLAGE));
+		assert_false(exchange_goes_down(
+			w->rules, &e, fixture_code(VILLAGE)));
 		json_free(k.stored);
 		keep(w, &k, w->series[i], 7100 + i, COUNTY, COUNTY);
 		entry_at(w, &k, COUNTY, &e, &log);
@@ -311,8 +319,7 @@ static bool refused(struct world *w, const struct series *s, uint64_t seed,
 	json_free(g.stored);
 	fixture_ok(json_write(doc, &text, &err), &err);
 	json_free(doc);
-	rc = capture_prepare(
-		&src, (const char *)text.data, text.len, &c, &err);
+	rc = capture_prepare(&src, (const char *)text.data, text.len, &c, &err);
 	captured_free(c);
 	if (g.spoiled && (rc != ERR_INVALID || strncmp(err.text, "fields", 6)))
 		fail_msg("%s, seed %llu, spoil %u: %s: %s", s->name,
@@ -332,8 +339,7 @@ static void what_is_spoiled_is_refused_with_its_place(void **state)
 
 	for (size_t i = 0; i < w->count * SPOILS * SPOIL_COUNT; i++) {
 		enum spoil spoil = (enum spoil)(1 + i % (SPOIL_COUNT - 1));
-		const struct series *s =
-			w->series[i / SPOIL_COUNT % w->count];
+		const struct series *s = w->series[i / SPOIL_COUNT % w->count];
 
 		counts[spoil] += refused(w, s, 9000 + i, spoil);
 	}

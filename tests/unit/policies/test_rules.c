@@ -116,8 +116,8 @@ static enum err_code council(
 
 static void what_nodes_note_is_kept_as_the_domain_says(void **state)
 {
-	static const char text[] = DOMAIN_YAML KEPT("sys-provision", "T3y")
-		"  - {series: sys-access, period: T184d}\n";
+	static const char text[] = DOMAIN_YAML KEPT("sys-provision",
+		"T3y") "  - {series: sys-access, period: T184d}\n";
 	struct rules r = {.node = NULL};
 	struct err err;
 
@@ -184,7 +184,8 @@ static void mistakes_in_domain_and_officers_are_told(void **state)
 		{DOMAIN_YAML KEPT("sys-provision", "T2y"), TWO,
 			"domain.yaml: line 5: retention of sys-provision: the "
 			"law wants at least three years"},
-		{DOMAIN_YAML KEPT("sys-provision", "T999d"), TWO, "three years"},
+		{DOMAIN_YAML KEPT("sys-provision", "T999d"), TWO,
+			"three years"},
 		{DOMAIN_YAML KEPT("sys-access", "T183d"), TWO, "six months"},
 		{DOMAIN_YAML KEPT("sys-witness", "T1d"), TWO, "six months"},
 		{DOMAIN_YAML KEPT("sys-erasure", "D30"), TWO, "for ever"},

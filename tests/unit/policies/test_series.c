@@ -315,8 +315,8 @@ static void each_mistake_in_a_series_file_is_refused(void **state)
 		{"path: a", "path: face.template", "biometric"},
 		{"path: a", "path: user_fingerprint", "biometric"},
 		{"path: a", "path: a, title: 人脸照片", "biometric"},
-		{"path: a", "path: a, title: 密级", "秘密"},
-		{"type: string", "type: choice, choices: [公开, 机密]", "秘密"},
+		{"path: a", "path: a, title: 密级", "state secret"},
+		{"type: string", "type: choice, choices: [公开, 机密]", "state secret"},
 		{"path: a", "path: a, title: \"\"", "title: too short"},
 	};
 	struct err err;

@@ -339,8 +339,9 @@ static uint32_t next_random(uint64_t *seed)
 static void scribble(uint64_t *seed, struct buf *b)
 {
 	static const char *const pieces[] = {"0", "1", "3", "8", "9", "X", "x",
-		"-", "*", "**", "段", "某", "村", "社区", "镇", "乡", "区", "县",
-		" ", "　", "２", "Ａ", "𠮷", "葛\xf3\xa0\x84\x80", "é", "·"};
+		"-", "*", "**", "段", "某", "村", "社区", "镇", "乡", "区",
+		"县", " ", "　", "２", "Ａ", "𠮷", "葛\xf3\xa0\x84\x80", "é",
+		"·"};
 	size_t count = next_random(seed) % 20;
 
 	buf_clear(b);
@@ -396,7 +397,8 @@ static void any_text_has_one_normal_form(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 8000; i++) {
-		enum field_type type = (enum field_type)(i % (TYPE_BANK_CARD + 1));
+		enum field_type type =
+			(enum field_type)(i % (TYPE_BANK_CARD + 1));
 		char room[VALUE_ROOM], again[VALUE_ROOM];
 		struct value_text t, u;
 
