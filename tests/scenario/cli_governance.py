@@ -101,7 +101,7 @@ def check_mistakes(domain):
     check = ("governance", "check", domain.gov)
     p = domain.tools.run(*check, check=False)
     assert p.returncode == 1 and "domain.yaml: line 12: retention of sys-provision: the law wants" in p.stdout, p
-    domain.edit(lambda folder: subprocess.run(["git", "checkout", "HEAD~1", "domain.yaml"], cwd=folder, check=True))
+    domain.edit(lambda folder: subprocess.run(["git", "checkout", "-q", "HEAD~1", "domain.yaml"], cwd=folder, check=True))
     p = domain.tools.run(*check, check=False)
     assert p.returncode == 1 and "alert.yaml: line " in p.stdout and "type: clock: not one of" in p.stdout, p
     assert "task-ledger.yaml: line " in p.stdout and "take the field out" in p.stdout, p

@@ -312,11 +312,18 @@ static void each_mistake_in_a_series_file_is_refused(void **state)
 			"line 11: field a: what tells of minors must have"},
 		{"type: string", "type: name, minors: yes", "date and id_no"},
 		{"attachments: none\n", "", "attachments: this key"},
+		{", label: public}", "}",
+			"line 11: label: this key is missing: add it"},
+		{", period: D10", "",
+			"line 9: period: this key is missing: add it"},
+		{"fields:\n  - {path: a, type: string, label: public}\n",
+			"fields: []\n", "line 10: fields: too few elements"},
 		{"path: a", "path: face.template", "biometric"},
 		{"path: a", "path: user_fingerprint", "biometric"},
 		{"path: a", "path: a, title: 人脸照片", "biometric"},
 		{"path: a", "path: a, title: 密级", "state secret"},
-		{"type: string", "type: choice, choices: [公开, 机密]", "state secret"},
+		{"type: string", "type: choice, choices: [公开, 机密]",
+			"state secret"},
 		{"path: a", "path: a, title: \"\"", "title: too short"},
 	};
 	struct err err;
@@ -331,7 +338,7 @@ static void each_mistake_in_a_series_file_is_refused(void **state)
 		if (!strstr(err.text, mistakes[ran].told))
 			fail_msg("%zu: %s", ran, err.text);
 	}
-	assert_int_equal(ran, 54);
+	assert_int_equal(ran, 57);
 }
 
 static void a_derived_name_cannot_be_taken(void **state)
