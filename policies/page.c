@@ -182,8 +182,8 @@ static void put_clearance(const struct page *p)
 static void put_period(const struct page *p, const char *text)
 {
 	static const char *const forever[PAGE_LANGUAGES] = {"for ever", "永久"};
-	static const char *const years[PAGE_LANGUAGES] = {"years", "年"};
-	static const char *const days[PAGE_LANGUAGES] = {"days", "日"};
+	static const char *const one[][PAGE_LANGUAGES] = {
+		[PERIOD_YEARS] = {"year", "年"}, [PERIOD_DAYS] = {"day", "日"}};
 	struct period period = {.unit = PERIOD_FOREVER};
 
 	(void)period_parse(text, &period); /* checked when it was loaded */
@@ -192,8 +192,9 @@ static void put_period(const struct page *p, const char *text)
 		return;
 	}
 	buf_printf(p->out, p->in == PAGE_ENGLISH ? "%u %s" : "%u%s",
-		period.count,
-		(period.unit == PERIOD_YEARS ? years : days)[p->in]);
+		period.count, one[period.unit][p->in]);
+	if (p->in == PAGE_ENGLISH && period.count != 1)
+		buf_u8(p->out, 's');
 }
 
 static void put_retention(const struct page *p)

@@ -294,6 +294,7 @@ static void a_page_tells_who_may_hold_what_and_how_long(void **state)
 		"由以下层级录入的，下发至记录所属的区划："
 		"乡镇（街道）、县（市、区）。"));
 	page = page_of(catalogue_find(*state, "alert"), PAGE_ENGLISH, &b);
+	assert_non_null(strstr(page, "| public | 10 years | `expires` |"));
 	assert_non_null(strstr(page, "one of: 蓝色, 黄色, 橙色, 红色"));
 	assert_non_null(strstr(page, "Urgent"));
 	assert_null(strstr(page, "under 18"));
