@@ -30,6 +30,7 @@ static const struct command *const commands[] = {
 	&command_archive_create,
 	&command_verify,
 	&command_fsck,
+	&command_repair,
 	&command_key_show,
 	&command_store_dump,
 };

@@ -46,6 +46,7 @@ static struct json *result_json(
 		json_set(v, "parts", json_new_u64(r->parts)) &&
 		json_set(v, "attachments", json_new_u64(r->attachments)) &&
 		json_set(v, "erased", json_new_u64(r->erased)) &&
+		json_set(v, "mended", json_new_u64(r->mended)) &&
 		json_set(v, "bytes", json_new_u64(r->bytes)))
 		return v;
 	json_free(v);
@@ -65,6 +66,13 @@ static void print_result(const struct check *k, const struct fsck_result *r)
 	else
 		printf(ngettext("%s fault.\n", "%s faults.\n", k->count),
 			out_count(k->count, n));
+	if (r->mended)
+		printf(ngettext("%s damaged place is mended.\n",
+			       "%s damaged places are mended.\n", r->mended),
+			out_count(r->mended, n));
+	if (k->count)
+		puts(_("Nothing was deleted. cundang repair can bring back "
+		       "records and attachments that another node has."));
 }
 
 static enum err_code check(

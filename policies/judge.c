@@ -205,3 +205,26 @@ enum err_code judge_record(
 		j->asked = true;
 	return ERR_OK;
 }
+
+enum err_code judge_again(
+	struct judge *j, uint64_t seq, const struct record *r, struct err *err)
+{
+	const char *holder = j->node->config.code;
+	uint8_t above = r->have;
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = check_entry(j, seq, r, &e, err)))
+		return rc;
+	if (strcmp(j->code, holder) == 0)
+		above = 0;
+	else
+		above &= (uint8_t)~entry_clearance(
+			j->rules, &e, j->code, holder);
+	if (above)
+		return err_set(err, ERR_DENIED,
+			"%s/%" PRIu64 ": part %s of %s is above the clearance"
+			" of %s",
+			j->origin, seq, first_label(above), e.series, holder);
+	return check_parts(j, seq, r, err);
+}

@@ -26,3 +26,7 @@ enum err_code judge_begin(struct judge *j, struct node *n,
  * rules changed needs no more parts than the rules of its own time say. */
 enum err_code judge_record(
 	struct judge *j, uint64_t seq, const struct record *r, struct err *err);
+/* The same of a record that is here and damaged: it may lack any part, and we
+ * may hold all of our own. */
+enum err_code judge_again(
+	struct judge *j, uint64_t seq, const struct record *r, struct err *err);

@@ -154,3 +154,45 @@ enum err_code proved_message_parse(const void *data, size_t len,
 	*out = m;
 	return ERR_OK;
 }
+
+void entries_message_write(const struct entries_message *m, struct buf *out)
+{
+	write_head(m->origin, out);
+	buf_u64(out, m->tree_size);
+	buf_u64(out, m->from);
+	buf_u64(out, m->to);
+	tree_proof_write(&m->proof, out);
+}
+
+uint64_t tile_end(uint64_t seq, uint64_t tree_size)
+{
+	uint64_t end = PACKAGE_FLOOR(seq) + TILE_WIDTH;
+
+	return end < tree_size ? end : tree_size;
+}
+
+enum err_code entries_message_parse(const void *data, size_t len,
+	struct entries_message *out, struct err *err)
+{
+	struct cursor c = cursor_over(data, len);
+	struct entries_message m = {0};
+	enum err_code rc;
+
+	if ((rc = read_head(&c, "entries", m.origin, err)))
+		return rc;
+	m.tree_size = cursor_u64(&c);
+	m.from = cursor_u64(&c);
+	m.to = cursor_u64(&c);
+	if (!tree_proof_read(&c, &m.proof) || !cursor_ok(&c))
+		return malformed("entries", len, err);
+	if (m.from >= m.to || m.tree_size > TREE_SIZE_LIMIT ||
+		m.from >= m.tree_size || m.to > tile_end(m.from, m.tree_size))
+		return err_set(err, ERR_PROTOCOL,
+			"entries %" PRIu64 " to %" PRIu64 " of %" PRIu64
+			" once more",
+			m.from, m.to, m.tree_size);
+	m.run_len = c.left;
+	m.run = cursor_bytes(&c, m.run_len);
+	*out = m;
+	return ERR_OK;
+}

@@ -35,6 +35,21 @@ void package_message_write(const struct package_message *m, struct buf *out);
 enum err_code package_message_parse(const void *data, size_t len,
 	struct package_message *out, struct err *err);
 
+/* Entries once more: those of one tile, with the parts of [from, to). */
+struct entries_message {
+	char origin[ORIGIN_SIZE];
+	uint64_t tree_size, from, to;
+	struct tree_proof proof; /* of the tile, as far as the tree goes */
+	const void *run;
+	size_t run_len;
+};
+/* Everything but the run's bytes, which follow. */
+void entries_message_write(const struct entries_message *m, struct buf *out);
+enum err_code entries_message_parse(const void *data, size_t len,
+	struct entries_message *out, struct err *err);
+/* The tile's end in a tree. */
+uint64_t tile_end(uint64_t seq, uint64_t tree_size);
+
 struct proved_message {
 	const void *proof; /* a tlog-proof */
 	size_t proof_len;

@@ -11,6 +11,7 @@
 #include "policies/nodefile.h"
 #include "policies/policy.h"
 #include "policies/settle.h"
+#include "policies/repair.h"
 
 static void node_free(struct node *n)
 {
@@ -25,6 +26,7 @@ static void node_free(struct node *n)
 		pthread_rwlock_destroy(n->lock);
 		free(n->lock);
 	}
+	repair_free(n->repair);
 	free(n->settled);
 	free(n->data);
 	free(n);
@@ -50,6 +52,10 @@ static enum err_code node_new(
 		free(n->lock);
 		free(n);
 		return err_nomem(err);
+	}
+	if (repair_new(&n->repair, err)) {
+		node_free(n);
+		return ERR_NOMEM;
 	}
 	*out = n;
 	return ERR_OK;

@@ -35,6 +35,7 @@ struct node {
 	struct rules *earlier;	 /* the last that node_rules_of() had to load */
 	struct settled *settled; /* closed logs of ours (policies/epoch.h) */
 	size_t settled_count;
+	struct repair *repair; /* what is damaged (policies/repair.h) */
 	bool cut;    /* ... because the log's end is damaged or gone */
 	bool copied; /* a new epoch began at the opening: DATA is a copy */
 	void *lock;

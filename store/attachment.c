@@ -534,8 +534,10 @@ enum err_code attachment_finish(struct attachment_writer *w,
 	if ((rc = chunk_write(w, true, err)) ||
 		(rc = publish(w, &made.object, err))) {
 		rc = err_while(err, rc, "finish an attachment");
-		if (!w->resumed)
+		if (!w->resumed) {
 			discard(w);
+			attachment_settled(w->data, &made.object);
+		}
 	}
 out:
 	writer_free(w);
@@ -628,7 +630,7 @@ static enum err_code sweep_noted(const char *data, struct keyring *k,
 	struct err *err)
 {
 	struct digest object;
-	uint64_t ids[2];
+	uint64_t ids[ATTACHMENT_KEYS];
 	size_t count = 0;
 	bool kept = false;
 	enum err_code rc;
@@ -860,6 +862,49 @@ static char *incoming_path(const char *data, const struct digest *object)
 	return path;
 }
 
+/* DATA/quarantine, or the object's file in it. */
+static char *aside_path(const char *data, const struct digest *object)
+{
+	char name[DIGEST_HEX_SIZE];
+	char *folder = file_join(data, "quarantine");
+	char *path;
+
+	if (!object || !folder)
+		return folder;
+	digest_hex(object, name);
+	path = file_join(folder, name);
+	free(folder);
+	return path;
+}
+
+/* A crash before it is wanted leaves it gone, as if it had been lost: the next
+ * look finds that. */
+enum err_code attachment_set_aside(
+	const char *data, const struct digest *object, struct err *err)
+{
+	char *folder = place_of(data, object, true);
+	char *path = place_of(data, object, false);
+	char *aside = aside_path(data, NULL);
+	char *to = aside_path(data, object);
+	enum err_code rc;
+
+	if (!folder || !path || !aside || !to)
+		rc = err_nomem(err);
+	else if ((rc = file_make_dirs(aside, err)))
+		goto out;
+	else if (rename(path, to) != 0)
+		rc = errno == ENOENT ? ERR_OK
+				     : err_sys(err, "move %s away", path);
+	else if (!(rc = file_sync_dir(aside, err)))
+		rc = file_sync_dir(folder, err);
+out:
+	free(folder);
+	free(path);
+	free(aside);
+	free(to);
+	return rc;
+}
+
 static enum err_code key_of_file(
 	const char *path, uint64_t *ids, size_t *count, struct err *err)
 {
@@ -879,19 +924,22 @@ static enum err_code key_of_file(
 }
 
 enum err_code attachment_keys(const char *data, const struct digest *object,
-	uint64_t ids[2], size_t *count, struct err *err)
+	uint64_t ids[ATTACHMENT_KEYS], size_t *count, struct err *err)
 {
 	char *path = place_of(data, object, false);
 	char *incoming = incoming_path(data, object);
+	char *aside = aside_path(data, object);
 	enum err_code rc;
 
 	*count = 0;
-	if (!path || !incoming)
+	if (!path || !incoming || !aside)
 		rc = err_nomem(err);
-	else if (!(rc = key_of_file(path, ids, count, err)))
-		rc = key_of_file(incoming, ids, count, err);
+	else if (!(rc = key_of_file(path, ids, count, err)) &&
+		!(rc = key_of_file(incoming, ids, count, err)))
+		rc = key_of_file(aside, ids, count, err);
 	free(path);
 	free(incoming);
+	free(aside);
 	return rc;
 }
 
@@ -912,12 +960,18 @@ enum err_code attachment_destroy(
 	char *path = place_of(data, object, false);
 	char *coming = incoming_folder(data);
 	char *coming_path = incoming_path(data, object);
+	char *aside = aside_path(data, NULL);
+	char *aside_file = aside_path(data, object);
 	enum err_code rc;
 
-	if (!folder || !path || !coming || !coming_path)
+	if (!folder || !path || !coming || !coming_path || !aside ||
+		!aside_file)
 		rc = err_nomem(err);
-	else if (!(rc = unlink_in(folder, path, err)))
-		rc = unlink_in(coming, coming_path, err);
+	else if (!(rc = unlink_in(folder, path, err)) &&
+		!(rc = unlink_in(coming, coming_path, err)))
+		rc = unlink_in(aside, aside_file, err);
+	free(aside);
+	free(aside_file);
 	free(folder);
 	free(path);
 	free(coming);

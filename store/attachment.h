@@ -67,10 +67,15 @@ void attachment_close(struct attachment_reader *r);
 enum err_code attachment_remove(const char *data, const struct digest *object,
 	uint64_t *key_id, struct err *err);
 
+/* Moves its file, which is damaged, to DATA/quarantine; none is fine. */
+enum err_code attachment_set_aside(
+	const char *data, const struct digest *object, struct err *err);
+
+#define ATTACHMENT_KEYS 3 /* of an object's files */
 /* For erasing: the keys of the object's file and of what is on its way, and
- * the end of both files.  Neither being there is fine. */
+ * the end of its files.  None being there is fine. */
 enum err_code attachment_keys(const char *data, const struct digest *object,
-	uint64_t ids[2], size_t *count, struct err *err);
+	uint64_t ids[ATTACHMENT_KEYS], size_t *count, struct err *err);
 enum err_code attachment_destroy(
 	const char *data, const struct digest *object, struct err *err);
 /* For scanners: any file of the folder; a `partial` one has no last chunk. */

@@ -550,7 +550,7 @@ static enum err_code object_keys(
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; i < d->object_count && !rc; i++) {
-		uint64_t ids[2];
+		uint64_t ids[ATTACHMENT_KEYS];
 		size_t count;
 
 		rc = attachment_keys(s->data, &d->objects[i], ids, &count, err);

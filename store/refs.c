@@ -214,6 +214,20 @@ enum err_code batch_attached(
 		(struct bytes){object->b, DIGEST_SIZE}, err);
 }
 
+enum err_code batch_want(
+	struct batch *b, const struct digest *object, struct err *err)
+{
+	struct ref_at at = {0};
+	enum err_code rc = ref_live(b->view.txn, object, &at, err);
+
+	if (rc == ERR_NOT_FOUND)
+		return err_set(
+			err, rc, "no record here refers to the attachment");
+	if (rc || (rc = attachment_set_aside(b->s->data, object, err)))
+		return rc;
+	return wanted_put(&b->view, object, err);
+}
+
 /* References of refs[*from...] with the label, up to a block's worth; their
  * numbers go to `rows`. */
 static size_t block_rows(const struct batch *b, uint8_t label, size_t *from,

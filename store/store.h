@@ -290,6 +290,10 @@ enum err_code batch_mend(struct batch *b, uint32_t log, uint64_t from,
 struct damage_places;
 enum err_code batch_close(
 	struct batch *b, const struct damage_places *d, struct err *err);
+/* The attachment's file is damaged or gone: it is moved to DATA/quarantine, and
+ * wanted.  ERR_NOT_FOUND or ERR_ERASED when no record refers to it any more. */
+enum err_code batch_want(
+	struct batch *b, const struct digest *object, struct err *err);
 /* Destroys parts: after commit neither their bytes nor their keys are anywhere
  * in DATA, and no put or import brings them back.  What lies with them in a
  * block is rewritten once.  The parts' digests stay.  Where destroying fails,

@@ -26,10 +26,13 @@ enum ask_kind {
 	ASK_TAKE_PROVED,     /* origin, `from`: its sequence, data */
 	ASK_TAKE_COSIGNED,   /* data */
 	ASK_RESUME,	     /* ref; writer, `from` where to go on */
-	ASK_TAKE_RANGE,	 /* ref, writer, data behind `from`; writer or done */
-	ASK_TAKE_PREFIX, /* child: data, asked for at `from`; prefix.  Begins a
-			  * new epoch where the own log is another one there */
-	ASK_SETTLE,	 /* child: settled; enters again what only we have */
+	ASK_TAKE_RANGE,	  /* ref, writer, data behind `from`; writer or done */
+	ASK_TAKE_PREFIX,  /* child: data, asked for at `from`; prefix.  Begins a
+			   * new epoch where the own log is another one there */
+	ASK_SETTLE,	  /* child: settled; enters again what only we have */
+	ASK_GIVE_ENTRIES, /* again; out */
+	ASK_MEND,	  /* again, and its answer, or no data where the peer
+			   * does not have it; mends, and chooses the next */
 };
 
 /* A log as ASK_HELLO and ASK_LOOK see it. */
@@ -86,7 +89,7 @@ struct ask {
 	size_t head;	       /* bytes of data that are the session's own */
 	struct digests skip;   /* LOOK: objects not to tell as wanted */
 	struct digests absent; /* LOOK: objects to look for */
-	size_t room;	       /* PROVED: how many */
+	size_t room;	       /* PROVED: how many; LOOK: of `again` */
 
 	/* both */
 	struct rows cursors; /* PROVED: next sequence to look at, by origin */
@@ -116,6 +119,10 @@ struct ask {
 	char news[ORIGIN_SIZE + 96]; /* for the log, "" for none */
 
 	struct settled settled; /* SETTLE: both */
+	/* LOOK (where `room` is not 0), MEND: what to ask next.  GIVE_ENTRIES,
+	 * MEND: the question. */
+	struct again again;
+	bool lacks; /* there is something to ask */
 };
 
 /* NULL when out of memory. */
@@ -131,4 +138,5 @@ struct replica {
 enum err_code give_run(struct ask *a, struct replica *r, struct err *err);
 enum err_code take_run(struct ask *a, struct replica *r, struct err *err);
 enum err_code look_run(struct ask *a, struct replica *r, struct err *err);
+enum err_code mend_run(struct ask *a, struct replica *r, struct err *err);
 enum err_code hello_run(struct ask *a, struct replica *r, struct err *err);

@@ -124,10 +124,12 @@ static void on_errand(void *arg)
 	ask_run(e->ask, c->d->node, c->d->writer);
 }
 
-/* A relay is asked for attachments before they have come to it. */
+/* A relay is asked for attachments before they have come to it, and a peer for
+ * what it need not have. */
 static bool is_usual(const struct ask *a)
 {
-	return a->kind == ASK_GIVE_RANGE && a->rc == ERR_NOT_FOUND;
+	return (a->kind == ASK_GIVE_RANGE || a->kind == ASK_GIVE_ENTRIES) &&
+		a->rc == ERR_NOT_FOUND;
 }
 
 static void on_errand_done(void *arg)

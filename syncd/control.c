@@ -355,6 +355,197 @@ static void ran_adopt(struct job *j)
 	daemon_changed(j->control->d);
 }
 
+/* ---- /repair ---- */
+
+static enum err_code write_counts(
+	struct job *j, const struct repair_count *c, struct err *err)
+{
+	buf_printf(&j->body,
+		"{\"attachments\":%" PRIu64 ",\"mended\":%" PRIu64
+		",\"records\":%" PRIu64 "}\n",
+		c->attachments, c->mended, c->records);
+	return buf_ok(&j->body, err);
+}
+
+static enum err_code run_repair(struct job *j, struct err *err)
+{
+	struct daemon *d = j->control->d;
+	struct repair_count found;
+	enum err_code rc = repair_look(d->node, d->writer, &found, err);
+
+	return rc ? rc : write_counts(j, &found, err);
+}
+
+static void ran_repair(struct job *j)
+{
+	daemon_changed(j->control->d);
+}
+
+#define LOST_TOLD 10000
+
+struct lost {
+	struct json *list;
+	uint64_t count;
+};
+
+static struct json *new_text(const char *s)
+{
+	return json_new_string(s, strlen(s));
+}
+
+static struct json *labels_json(uint8_t labels)
+{
+	struct json *list = json_new_array();
+
+	for (unsigned i = 0; list && i < LABEL_COUNT; i++) {
+		if (!(labels & LABEL_BIT(i)) ||
+			json_append(list, new_text(label_name((enum label)i))))
+			continue;
+		json_free(list);
+		return NULL;
+	}
+	return list;
+}
+
+static enum err_code on_lost(
+	void *arg, const struct repair_lost *lost, struct err *err)
+{
+	struct lost *l = arg;
+	struct json *o;
+
+	if (l->count++ >= LOST_TOLD)
+		return ERR_OK;
+	o = json_new_object();
+	if (!o || !json_set(o, "entry", json_new_bool(lost->entry)) ||
+		!json_set(o, "labels", labels_json(lost->labels)) ||
+		!json_set(o, "origin", new_text(lost->origin)) ||
+		!json_set(o, "seq", json_new_u64(lost->seq)) ||
+		!json_set(o, "series", new_text(lost->series))) {
+		json_free(o);
+		return err_nomem(err);
+	}
+	return json_append(l->list, o) ? ERR_OK : err_nomem(err);
+}
+
+struct wanted {
+	struct store *store;
+	struct json *list;
+};
+
+/* An attachment that did not come yet, or that nobody holds. */
+static enum err_code on_wanted(
+	void *arg, const struct attachment_ref *ref, struct err *err)
+{
+	struct wanted *w = arg;
+	char name[DIGEST_HEX_SIZE];
+	struct log_info log;
+	struct json *o;
+	enum err_code rc;
+
+	if (json_count(w->list) >= LOST_TOLD)
+		return ERR_OK;
+	if ((rc = store_log_by_id(w->store, ref->log, &log, err)))
+		return rc;
+	digest_hex(&ref->object, name);
+	o = json_new_object();
+	if (!o || !json_set(o, "label", new_text(label_name(ref->label))) ||
+		!json_set(o, "object", new_text(name)) ||
+		!json_set(o, "origin", new_text(log.origin)) ||
+		!json_set(o, "seq", json_new_u64(ref->seq))) {
+		json_free(o);
+		return err_nomem(err);
+	}
+	return json_append(w->list, o) ? ERR_OK : err_nomem(err);
+}
+
+static enum err_code run_repair_end(struct job *j, struct err *err)
+{
+	struct daemon *d = j->control->d;
+	struct lost lost = {.list = json_new_array()};
+	struct wanted wanted = {d->node->store, json_new_array()};
+	struct json *o = json_new_object();
+	struct repair_count counts;
+	enum err_code rc;
+
+	if (!lost.list || !wanted.list || !o) {
+		rc = err_nomem(err);
+		goto out;
+	}
+	if ((rc = repair_end(d->node, d->writer, on_lost, &lost, err)) ||
+		(rc = store_wanted_each(
+			 d->node->store, on_wanted, &wanted, err)))
+		goto out;
+	repair_tell(d->node, &counts);
+	if (!json_set(o, "attachments", json_new_u64(counts.attachments)) ||
+		!json_set(o, "count", json_new_u64(lost.count)) ||
+		!json_set(o, "lost", json_copy(lost.list)) ||
+		!json_set(o, "mended", json_new_u64(counts.mended)) ||
+		!json_set(o, "wanted", json_copy(wanted.list)))
+		rc = err_nomem(err);
+	else if ((rc = json_write(o, &j->body, err)) == ERR_OK)
+		buf_str(&j->body, "\n");
+out:
+	json_free(lost.list);
+	json_free(wanted.list);
+	json_free(o);
+	return rc;
+}
+
+static void call_repair(struct control_server *c, struct exchange *x,
+	const char *rest, size_t len)
+{
+	struct job *j = job_new(c, x, run_repair);
+
+	(void)rest;
+	(void)len;
+	if (!j)
+		return;
+	j->ran = ran_repair;
+	submit(j, loop_job);
+}
+
+static void call_repair_end(struct control_server *c, struct exchange *x,
+	const char *rest, size_t len)
+{
+	struct job *j = job_new(c, x, run_repair_end);
+
+	(void)rest;
+	(void)len;
+	if (!j)
+		return;
+	j->ran = ran_repair;
+	submit(j, loop_job);
+}
+
+static void call_repair_state(struct control_server *c, struct exchange *x,
+	const char *rest, size_t len)
+{
+	struct json *away = json_new_array();
+	struct json *o = json_new_object();
+	struct buf body = BUF_EMPTY;
+	struct repair_count counts;
+	uint64_t asking = 0;
+
+	(void)rest;
+	(void)len;
+	repair_tell(c->d->node, &counts);
+	if (away && o && peers_repair(c->d->peers, &asking, away) &&
+		json_set(o, "asking", json_new_u64(asking)) &&
+		json_set(o, "attachments", json_new_u64(counts.attachments)) &&
+		json_set(o, "away", json_copy(away)) &&
+		json_set(o, "mended", json_new_u64(counts.mended)) &&
+		json_set(o, "records", json_new_u64(counts.records)) &&
+		!json_write(o, &body, NULL)) {
+		buf_str(&body, "\n");
+		exchange_reply(x, 200, JSON_TYPE, &body);
+	} else {
+		exchange_error(x, ERR_NOMEM, "out of memory");
+	}
+	buf_free(&body);
+	json_free(away);
+	json_free(o);
+}
+
 /* ---- calls ---- */
 
 static void call_status(struct control_server *c, struct exchange *x,
@@ -495,6 +686,9 @@ static const struct call calls[] = {
 	{METHOD_PUT, "/attachments/", false, STAGED_FILE_LIMIT,
 		call_attachment},
 	{METHOD_POST, "/sync", true, CONTROL_BODY_LIMIT, call_sync},
+	{METHOD_POST, "/repair", true, CONTROL_BODY_LIMIT, call_repair},
+	{METHOD_GET, "/repair", true, 0, call_repair_state},
+	{METHOD_POST, "/repair/end", true, CONTROL_BODY_LIMIT, call_repair_end},
 	{METHOD_POST, "/governance/adopt", true, CONTROL_BODY_LIMIT,
 		call_adopt},
 };

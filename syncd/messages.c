@@ -26,6 +26,8 @@ static const struct message_spec specs[MESSAGE_KINDS] = {
 	[MESSAGE_PING] = {"PING", LANE_URGENT, 0},
 	[MESSAGE_PONG] = {"PONG", LANE_URGENT, 0},
 	[MESSAGE_PROVE] = {"PROVE", LANE_URGENT, CONTROL_SIZE_LIMIT},
+	[MESSAGE_AGAIN] = {"AGAIN", LANE_URGENT, CONTROL_SIZE_LIMIT},
+	[MESSAGE_ENTRIES] = {"ENTRIES", LANE_RECORDS, ENTRIES_SIZE_LIMIT},
 };
 
 const struct message_spec *message_spec(unsigned kind)
@@ -309,6 +311,8 @@ static const struct {
 	const char *name;
 	enum member member;
 } members[] = {
+	{"count", MEMBER_COUNT},
+	{"from", MEMBER_FROM},
 	{"length", MEMBER_LENGTH},
 	{"object", MEMBER_OBJECT},
 	{"offset", MEMBER_OFFSET},
@@ -330,12 +334,15 @@ static const struct {
 	{MESSAGE_ACK, MEMBER_OBJECT | MEMBER_OFFSET},
 	{MESSAGE_WANT, MEMBER_OBJECT | MEMBER_OFFSET | MEMBER_LENGTH},
 	{MESSAGE_NONE, MEMBER_OBJECT | MEMBER_WHY},
+	{MESSAGE_NONE, MEMBER_ORIGIN | MEMBER_WHY},
 	{MESSAGE_HAVE, MEMBER_OBJECT},
 	{MESSAGE_BUSY, MEMBER_RETRY | MEMBER_WHY},
 	{MESSAGE_REFUSED, MEMBER_ORIGIN | MEMBER_TEXT | MEMBER_WHY},
 	{MESSAGE_REFUSED, MEMBER_OBJECT | MEMBER_TEXT | MEMBER_WHY},
 	{MESSAGE_BYE, MEMBER_TEXT | MEMBER_WHY},
 	{MESSAGE_PROVE, MEMBER_ORIGIN | MEMBER_SIZE},
+	{MESSAGE_AGAIN,
+		MEMBER_ORIGIN | MEMBER_FROM | MEMBER_COUNT | MEMBER_SIZE},
 };
 
 static bool shape_allowed(enum message_kind kind, unsigned set)
@@ -368,6 +375,10 @@ static struct json *member_value(const struct control *c, enum member m)
 		return text_value(c->text);
 	case MEMBER_WHY:
 		return text_value(c->why);
+	case MEMBER_COUNT:
+		return json_new_u64(c->count);
+	case MEMBER_FROM:
+		return json_new_u64(c->from);
 	}
 	return NULL;
 }
@@ -416,6 +427,11 @@ static bool read_member(const struct json *v, enum member m, struct control *c)
 		return read_text(v, c->text, sizeof(c->text));
 	case MEMBER_WHY:
 		return read_why(v, c->why);
+	case MEMBER_COUNT:
+		return json_u64(v, &c->count) && c->count > 0 &&
+			c->count <= TILE_WIDTH;
+	case MEMBER_FROM:
+		return json_u64(v, &c->from) && c->from < TREE_SIZE_LIMIT;
 	}
 	return false;
 }

@@ -25,8 +25,10 @@ enum message_kind {
 	MESSAGE_PING,
 	MESSAGE_PONG,
 	MESSAGE_PROVE,
+	MESSAGE_AGAIN,
+	MESSAGE_ENTRIES,
 };
-#define MESSAGE_KINDS 18 /* kinds are 1 .. 17 */
+#define MESSAGE_KINDS 20 /* kinds are 1 .. 19 */
 #define MESSAGE_BIT(k) (1u << (k))
 
 #define HELLO_SIZE_LIMIT ((size_t)768 << 10)
@@ -91,12 +93,14 @@ enum member {
 	MEMBER_SIZE = 1 << 6,
 	MEMBER_TEXT = 1 << 7,
 	MEMBER_WHY = 1 << 8,
+	MEMBER_COUNT = 1 << 9,
+	MEMBER_FROM = 1 << 10,
 };
-/* ACK, WANT, NONE, HAVE, BUSY, REFUSED, BYE, PROVE: which members count is told
- * by `members`, a set that the kind allows. */
+/* ACK, WANT, NONE, HAVE, BUSY, REFUSED, BYE, PROVE, AGAIN: which members count
+ * is told by `members`, a set that the kind allows. */
 struct control {
 	unsigned members;
-	uint64_t length, offset, retry_s, seq, size;
+	uint64_t length, offset, retry_s, seq, size, count, from;
 	struct digest object;
 	char origin[ORIGIN_SIZE];
 	char text[ERR_TEXT_SIZE]; /* no control bytes */
@@ -109,7 +113,7 @@ enum err_code control_parse(enum message_kind kind, const void *data,
 
 /* ---- heads of the binary ones ---- */
 
-/* CHECKPOINT, PACKAGE, PROVED: u8 length, origin, then bytes of
+/* CHECKPOINT, PACKAGE, PROVED, ENTRIES: u8 length, origin, then bytes of
  * policies/exchange.h. */
 void origin_head_write(const char *origin, struct buf *out);
 /* The cursor stands behind the head then. */

@@ -503,3 +503,49 @@ void peers_totals(struct peers *p, struct peers_totals *out)
 	if (p->dialer && !dialer_conn(p->dialer))
 		out->backlog = dialer_backlog(p->dialer);
 }
+
+/* ---- repairing ---- */
+
+static bool is_open(const struct peers *p, const char *code)
+{
+	for (const struct conn *c = p->first; c; c = c->next) {
+		struct session_status st;
+
+		if (!c->session || strcmp(c->code, code))
+			continue;
+		conn_status(c, &st);
+		if (st.state == SESSION_OPEN)
+			return true;
+	}
+	return false;
+}
+
+bool peers_repair(struct peers *p, uint64_t *asking, struct json *array)
+{
+	struct rules *rules = node_rules(p->d->node);
+	const char *self = p->d->node->config.code;
+	const struct node_info *us = rules_node(rules, self);
+	bool ok = true;
+
+	*asking = 0;
+	for (size_t i = 0; us && ok && i < rules_node_count(rules); i++) {
+		const struct node_info *n = rules_node_at(rules, i);
+		enum repair_side side = REPAIR_CHILD;
+		size_t open;
+
+		if (!n->enrolled)
+			continue;
+		if (!strcmp(n->code, us->parent))
+			side = REPAIR_PARENT;
+		else if (strcmp(n->parent, self))
+			continue;
+		open = repair_open(p->d->node, n->code, side);
+		if (is_open(p, n->code))
+			*asking += open;
+		else if (open)
+			ok = json_append(array,
+				json_new_string(n->code, strlen(n->code)));
+	}
+	rules_unref(rules);
+	return ok;
+}

@@ -34,6 +34,9 @@ enum err_code peers_sync(struct peers *p, const char *code, struct err *err);
 /* The peers of /status, docs/http.md section 1.1: appends to `array`.  false
  * when out of memory. */
 bool peers_status(struct peers *p, struct json *array);
+/* The ranges that open sessions are still to ask for, and the codes of the
+ * neighbours that could be asked and are not there: appends to `array`. */
+bool peers_repair(struct peers *p, uint64_t *asking, struct json *array);
 /* Totals since the start, for /metrics. */
 struct peers_totals {
 	uint64_t connections, refused;	      /* accepted, turned away */

@@ -120,6 +120,10 @@ static const char *kind_text(enum ask_kind kind)
 		return "take proof of";
 	case ASK_SETTLE:
 		return "settle";
+	case ASK_GIVE_ENTRIES:
+		return "give entries once more";
+	case ASK_MEND:
+		return "mend";
 	}
 	return "ask";
 }
@@ -303,6 +307,10 @@ static enum err_code run(struct ask *a, struct replica *r, struct err *err)
 		return take_prefix(a, r, err);
 	case ASK_SETTLE:
 		return settle(a, r, err);
+	case ASK_GIVE_ENTRIES:
+		return give_run(a, r, err);
+	case ASK_MEND:
+		return mend_run(a, r, err);
 	}
 	return err_set(err, ERR_INTERNAL, "unknown ask %d", (int)a->kind);
 }

@@ -326,6 +326,23 @@ static enum err_code give_range(
 	return read_range(a, r->node, err);
 }
 
+/* protocol 3.11: "A parent gives a child entries of the child's logs and of
+ * those below it, a child its parent those of its own and below." */
+static enum err_code give_entries(
+	struct ask *a, struct replica *r, struct err *err)
+{
+	const char *code = origin_code(a->origin);
+	const char *within =
+		a->role == SESSION_PARENT ? a->peer : r->node->config.code;
+
+	if (!code || !code_within(code, within))
+		return err_set(err, ERR_DENIED, "%s is no log of %s", a->origin,
+			within);
+	origin_head_write(a->origin, &a->out);
+	return exchange_make_entries(
+		r->node, r->rules, &a->again, a->peer, &a->out, err);
+}
+
 enum err_code give_run(struct ask *a, struct replica *r, struct err *err)
 {
 	switch (a->kind) {
@@ -341,6 +358,8 @@ enum err_code give_run(struct ask *a, struct replica *r, struct err *err)
 		return give_cosigned(a, r->node, err);
 	case ASK_GIVE_RANGE:
 		return give_range(a, r, err);
+	case ASK_GIVE_ENTRIES:
+		return give_entries(a, r, err);
 	default:
 		return err_set(err, ERR_INTERNAL, "no giving ask");
 	}

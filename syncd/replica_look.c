@@ -360,14 +360,18 @@ struct wanting {
 	const char *code; /* the child's, whichever side we are */
 };
 
-/* What came from below the child is asked of the child, the rest of the
- * parent. */
+/* What came from below the child is asked of the child, the rest of the parent;
+ * of the parent too what we had ourselves, and lost. */
 static bool other_has_it(const struct wanting *w, uint32_t log)
 {
 	for (size_t i = 0; i < w->logs->count; i++) {
-		if (w->logs->log[i].id == log)
-			return is_below(&w->logs->log[i], w->code) ==
-				(w->ask->role == SESSION_PARENT);
+		const struct log_info *l = &w->logs->log[i];
+
+		if (l->id != log)
+			continue;
+		if (w->ask->role == SESSION_CHILD && l->kind == LOG_OWN)
+			return true;
+		return is_below(l, w->code) == (w->ask->role == SESSION_PARENT);
 	}
 	return false;
 }
@@ -419,6 +423,10 @@ enum err_code look_run(struct ask *a, struct replica *r, struct err *err)
 	if ((rc = store_wanted_each(n->store, on_wanted, &w, err)) ||
 		(rc = look_here(a, n, err)))
 		goto out;
+	if (a->room)
+		a->lacks = repair_next(n, a->peer,
+			a->role == SESSION_CHILD ? REPAIR_PARENT : REPAIR_CHILD,
+			&a->again);
 out:
 	free(all.log);
 	return rc;

@@ -40,6 +40,8 @@ static const struct rule {
 	{IN(SESSION_OPEN), TO_BOTH, MESSAGE_NONE, on_control},
 	{IN(SESSION_OPEN), TO_BOTH, MESSAGE_HAVE, on_control},
 	{IN(SESSION_OPEN), TO_BOTH, MESSAGE_REFUSED, on_control},
+	{IN(SESSION_OPEN), TO_BOTH, MESSAGE_AGAIN, on_control},
+	{IN(SESSION_OPEN), TO_BOTH, MESSAGE_ENTRIES, mend_on_entries},
 	{LIVE, TO_BOTH, MESSAGE_BUSY, on_control},
 	{LIVE, TO_BOTH, MESSAGE_BYE, on_bye},
 	{LIVE, TO_BOTH, MESSAGE_PING, on_ping},
@@ -406,6 +408,7 @@ static void look(struct session *s)
 	}
 	for (size_t i = 0; i < s->sought.count; i++)
 		(void)digests_add(&a->absent, &s->sought.d[i], NULL);
+	a->room = s->mending ? 0 : 1;
 	s->dirty = false;
 	s->looking = true;
 }
@@ -474,6 +477,8 @@ static enum err_code on_control(struct session *s, enum message_kind kind,
 		return take_on_have(s, &c, err);
 	case MESSAGE_PROVE:
 		return give_on_prove(s, &c, err);
+	case MESSAGE_AGAIN:
+		return mend_on_again(s, &c, err);
 	case MESSAGE_BUSY:
 		return on_busy(s, &c);
 	default:
@@ -524,6 +529,8 @@ static enum err_code on_pong(struct session *s, enum message_kind kind,
 static enum err_code look_answer(
 	struct session *s, struct ask *a, struct err *err)
 {
+	enum err_code rc;
+
 	s->looking = false;
 	if (a->rc == ERR_FULL) {
 		session_full(s);
@@ -541,6 +548,8 @@ static enum err_code look_answer(
 	if (s->opt.role == SESSION_CHILD)
 		session_keep_sizes(s, &a->logs);
 	take_news(s, a);
+	if ((rc = mend_news(s, a, err)))
+		return rc;
 	return give_news(s, a, err);
 }
 
@@ -571,6 +580,9 @@ static enum err_code answer(struct session *s, struct ask *a, struct err *err)
 	case ASK_TAKE_PREFIX:
 	case ASK_SETTLE:
 		return settle_answer(s, a, err);
+	case ASK_GIVE_ENTRIES:
+	case ASK_MEND:
+		return mend_answer(s, a, err);
 	}
 	return err_set(err, ERR_INTERNAL, "unknown ask %d", (int)a->kind);
 }

@@ -138,6 +138,11 @@ struct session {
 	struct serve serves[RANGES_LIMIT];
 	size_t serve_count;
 	struct digests sought; /* the peer's `lacking` */
+
+	struct again again; /* that we asked for, where `mending` */
+	bool mending;	    /* asked, or an answer is being worked on */
+	bool again_out;	    /* no answer yet */
+	bool again_serving; /* the peer asked, and is not answered yet */
 };
 
 /* ---- session.c ---- */
@@ -210,6 +215,20 @@ enum err_code settle_on_checkpoint(struct session *s, enum message_kind kind,
 /* The parent does not tell. */
 void settle_refused(struct session *s, const struct log_row *row);
 enum err_code settle_answer(struct session *s, struct ask *a, struct err *err);
+
+/* ---- session_mend.c ---- */
+
+/* A look, or what was mended, tells what to ask next. */
+enum err_code mend_news(
+	struct session *s, const struct ask *a, struct err *err);
+enum err_code mend_on_again(
+	struct session *s, const struct control *c, struct err *err);
+/* Takes `body`. */
+enum err_code mend_on_entries(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+enum err_code mend_on_none(
+	struct session *s, const struct control *c, struct err *err);
+enum err_code mend_answer(struct session *s, struct ask *a, struct err *err);
 
 /* ---- session_take.c ---- */
 

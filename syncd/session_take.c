@@ -415,8 +415,11 @@ static enum err_code attachment_answer(
 enum err_code take_on_none(
 	struct session *s, const struct control *c, struct err *err)
 {
-	struct want *w = find_want(s, &c->object);
+	struct want *w;
 
+	if (c->members & MEMBER_ORIGIN)
+		return mend_on_none(s, c, err);
+	w = find_want(s, &c->object);
 	if (!w || !w->waiting)
 		return err_set(
 			err, ERR_PROTOCOL, "NONE for what was not asked for");

@@ -284,9 +284,9 @@ static void check_put(struct fixture *f, void *arg, enum err_code rc)
 	size_t objects = s->objects + 1;
 	struct err err;
 
-	/* A file stays where its record may come back. */
+	/* A file stays where its record may come back, and its note. */
 	if (rc == ERR_IO)
-		objects++;
+		objects += 2;
 	if (rc) {
 		assert_int_equal(fixture_log(f, VILLAGE).size, s->size);
 		fixture_ok(put_once(f, s, &err), &err);
@@ -297,6 +297,8 @@ static void check_put(struct fixture *f, void *arg, enum err_code rc)
 	reopen(f, VILLAGE);
 	assert_put(f, s);
 	assert_sound(f->node[VILLAGE]);
+	assert_true(count_files(f->node[VILLAGE]->data, "attachments/*/*") <=
+		s->objects + 2);
 	put_forget(s);
 	put_prepare(f, s);
 }

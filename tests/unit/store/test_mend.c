@@ -259,9 +259,72 @@ static void what_it_took_from_the_index_too_is_mended(void **state)
 	each_place(state, true);
 }
 
+/* The newest record's parts of one label are not held by the peer, and one of
+ * another record was destroyed here. */
+static void lost_and_erased_parts_do_not_come_back(void **state)
+{
+	struct erase_target t = {.seq = 30, .label = LABEL_PERSONAL};
+	size_t mended = 0;
+	struct log_info log;
+	struct store *s;
+	struct batch *b;
+	off_t size;
+
+	fill(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	OK(store_log_find(s, ORIGIN, &log, &test_err));
+	t.log = log.id;
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_erase(b, &t, 1, &test_order, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	store_close(s);
+	size = size_of(scratch_path(state, SEGMENT));
+	for (off_t at = size / 8; at < size / 2; at += size / 8)
+		flip(scratch_path(state, SEGMENT), at);
+	s = open_store(*state, STORE_WRITE, 0);
+	mended = mend(s, LABEL_ALL & (uint8_t)~LABEL_BIT(LABEL_SENSITIVE));
+	assert_true(mended > 0);
+	for (uint64_t i = 0; i < RECORDS; i++) {
+		struct run run = {0};
+		const struct record *r;
+
+		OK(store_read(s, log.id, i, 1, LABEL_ALL, &run, &test_err));
+		r = run.record;
+		assert_int_equal(
+			r->erased, i == 30 ? LABEL_BIT(LABEL_PERSONAL) : 0);
+		assert_int_equal(r->have & r->erased, 0);
+		assert_int_equal(
+			(r->have | r->erased | LABEL_BIT(LABEL_SENSITIVE)),
+			LABEL_ALL);
+		run_free(&run);
+	}
+	/* Another peer has the rest. */
+	OK(batch_begin(s, &b, &test_err));
+	for (uint64_t i = 0; i < RECORDS; i++) {
+		struct made m;
+
+		make_record(&m, i, 1);
+		OK(batch_mend(b, log.id, i, &m.record, 1, &test_err));
+		free_record(&m);
+	}
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	for (uint64_t i = 0; i < RECORDS; i++) {
+		struct run run = {0};
+
+		OK(store_read(s, log.id, i, 1, LABEL_ALL, &run, &test_err));
+		assert_record(run.record, i, LABEL_ALL,
+			i == 30 ? LABEL_BIT(LABEL_PERSONAL) : 0);
+		run_free(&run);
+	}
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			lost_and_erased_parts_do_not_come_back, scratch_make,
+			scratch_remove),
 		cmocka_unit_test_setup_teardown(
 			what_a_flipped_bit_took_is_mended, scratch_make,
 			scratch_remove),

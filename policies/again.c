@@ -1,0 +1,294 @@
+/* again.c - entries that a peer lost, given once more, and taken under the root
+ * that a note of ours signs. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/judge.h"
+#include "policies/logs.h"
+#include "policies/message.h"
+#include "policies/repair.h"
+
+#define RUN_LEVEL 3 /* zstd's */
+#define ENTRIES_TARGET ((size_t)256 << 10)
+
+/* ---- giving ---- */
+
+static uint8_t labels_for(const struct rules *rules, const struct entry *e,
+	const char *code, const char *to)
+{
+	if (strcmp(code, to) == 0)
+		return LABEL_ALL;
+	return entry_clearance(rules, e, code, to);
+}
+
+/* protocol 4.4: "Parts of the entries asked for come along, as far as the asker
+ * may hold them." */
+static enum err_code cut_parts(struct run *run, const struct rules *rules,
+	const struct again *a, const char *to, struct err *err)
+{
+	char code[CODE_SIZE];
+	struct entry e;
+	enum err_code rc;
+
+	if (!log_code(a->origin, code))
+		return err_set(err, ERR_USAGE, "no origin: %s", a->origin);
+	for (size_t i = 0; i < run->count; i++) {
+		struct record *r = &run->record[i];
+
+		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
+			return err_while(err, ERR_CORRUPT,
+				"entry %" PRIu64 " in the store",
+				run->start + i);
+		r->have &= labels_for(rules, &e, code, to);
+	}
+	return ERR_OK;
+}
+
+/* Parts of the entries from `from` up to `to` only. */
+static void keep_parts(struct run *run, uint64_t from, uint64_t to)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (run->start + i < from || run->start + i >= to)
+			run->record[i].have = 0;
+}
+
+static enum err_code encode_parts(struct run *run, const struct again *a,
+	uint64_t *to, struct buf *out, struct err *err)
+{
+	uint64_t count = a->count;
+	enum err_code rc;
+
+	for (;; count /= 2) {
+		keep_parts(run, a->from, a->from + count);
+		buf_clear(out);
+		rc = run_encode(run, LABEL_ALL, RUN_LEVEL, out, err);
+		if ((rc && rc != ERR_LIMIT) || count == 1 ||
+			(!rc && out->len <= ENTRIES_TARGET))
+			break;
+	}
+	*to = a->from + count;
+	return rc;
+}
+
+static bool again_valid(const struct again *a)
+{
+	return a->count && a->from < a->size && a->size <= TREE_SIZE_LIMIT &&
+		a->count <= tile_end(a->from, a->size) - a->from;
+}
+
+static enum err_code not_all_here(const struct again *a, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND,
+		"entries of %s from %" PRIu64 " are not all here", a->origin,
+		PACKAGE_FLOOR(a->from));
+}
+
+enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
+	const struct again *a, const char *to, struct buf *out, struct err *err)
+{
+	struct entries_message m = {.tree_size = a->size, .from = a->from};
+	struct log_reader reader = {.store = n->store};
+	struct buf body = BUF_EMPTY;
+	struct run run = {0};
+	struct log_info log;
+	uint64_t start = PACKAGE_FLOOR(a->from);
+	uint64_t end;
+	enum err_code rc;
+
+	if (!again_valid(a))
+		return err_set(err, ERR_PROTOCOL,
+			"%" PRIu64 " entries from %" PRIu64 " of %" PRIu64
+			" are not in one tile",
+			a->count, a->from, a->size);
+	end = tile_end(a->from, a->size);
+	if ((rc = store_log_find(n->store, a->origin, &log, err)))
+		return rc;
+	if (log.kind == LOG_SPARSE || a->size > log.size)
+		return not_all_here(a, err);
+	rc = store_read(n->store, log.id, start, (size_t)(end - start),
+		LABEL_ALL, &run, err);
+	if (rc == ERR_CORRUPT || (!rc && run.count != end - start))
+		rc = not_all_here(a, err);
+	reader.log = log.id;
+	if (rc || (rc = cut_parts(&run, rules, a, to, err)) ||
+		(rc = encode_parts(&run, a, &m.to, &body, err)) ||
+		(rc = tree_prove_subtree(start, end, a->size, store_tree_read,
+			 &reader, &m.proof, err)))
+		goto out;
+	memcpy(m.origin, a->origin, sizeof(m.origin));
+	entries_message_write(&m, out);
+	buf_add(out, body.data, body.len);
+	rc = buf_ok(out, err);
+out:
+	buf_free(&body);
+	run_free(&run);
+	return rc;
+}
+
+/* ---- taking ---- */
+
+struct brought {
+	char origin[ORIGIN_SIZE];
+	uint64_t from, count;
+	struct run run; /* the tile */
+	bool useful[TILE_WIDTH];
+};
+
+void brought_free(struct brought *b)
+{
+	if (!b)
+		return;
+	run_free(&b->run);
+	free(b);
+}
+
+/* The root at `size` that a note here signs. */
+static enum err_code signed_root(struct node *n, const char *origin,
+	uint64_t size, struct digest *root, struct err *err)
+{
+	static const enum which_note which[] = {
+		NOTE_COMPLETE, NOTE_COSIGNED, NOTE_PENDING};
+	struct log_info log;
+	enum err_code rc = store_log_find(n->store, origin, &log, err);
+
+	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(which); i++) {
+		struct buf bytes = BUF_EMPTY;
+		struct checkpoint cp;
+		struct note note;
+
+		rc = log_note(
+			n->store, log.id, which[i], &bytes, &note, &cp, err);
+		buf_free(&bytes);
+		if (rc == ERR_NOT_FOUND)
+			rc = ERR_OK;
+		else if (rc == ERR_OK && cp.size == size) {
+			*root = cp.root;
+			return ERR_OK;
+		}
+	}
+	return rc ? rc
+		  : err_set(err, ERR_BUSY,
+			    "%s: the note of %" PRIu64 " is not the newest "
+			    "any more",
+			    origin, size);
+}
+
+static enum err_code check_tile(struct node *n, const struct again *a,
+	const struct entries_message *m, const struct run *run, struct err *err)
+{
+	uint64_t start = PACKAGE_FLOOR(a->from);
+	uint64_t end = tile_end(a->from, a->size);
+	struct tree_edge edge = {0};
+	struct digest root;
+	struct digest hash;
+	enum err_code rc;
+
+	if (run->count != end - start)
+		return err_set(err, ERR_PROTOCOL,
+			"%zu entries of a tile of %" PRIu64, run->count,
+			end - start);
+	if ((rc = signed_root(n, a->origin, a->size, &root, err)))
+		return rc;
+	for (size_t i = 0; i < run->count; i++)
+		tree_append(&edge, &run->record[i].leaf);
+	hash = tree_root(&edge);
+	if (!tree_check_subtree(start, end, a->size, &hash, &m->proof, &root))
+		return err_set(err, ERR_PROTOCOL,
+			"%s: entries %" PRIu64 " to %" PRIu64
+			" are not those under its signed root",
+			a->origin, start, end);
+	return ERR_OK;
+}
+
+static enum err_code check_answer(
+	const struct again *a, const struct entries_message *m, struct err *err)
+{
+	if (strcmp(m->origin, a->origin) || m->tree_size != a->size ||
+		m->from != a->from || m->to > a->from + a->count)
+		return err_set(err, ERR_PROTOCOL,
+			"entries %" PRIu64 " to %" PRIu64 " of %s that were "
+			"not asked for",
+			m->from, m->to, m->origin);
+	return ERR_OK;
+}
+
+/* Is the record damaged here, or lacks a part that came? */
+static enum err_code find_useful(
+	struct node *n, struct brought *b, uint64_t *useful, struct err *err)
+{
+	struct log_info log;
+	enum err_code rc = store_log_find(n->store, b->origin, &log, err);
+
+	*useful = 0;
+	for (uint64_t i = b->from; i < b->from + b->count && !rc; i++) {
+		const struct record *r = &b->run.record[i - b->run.start];
+		struct run run = {0};
+		bool is = true;
+
+		rc = store_read(n->store, log.id, i, 1, LABEL_ALL, &run, err);
+		if (rc == ERR_OK)
+			is = r->have & ~run.record[0].have &
+				~run.record[0].erased;
+		else if (rc == ERR_CORRUPT)
+			rc = ERR_OK;
+		b->useful[i - b->run.start] = is;
+		*useful += is;
+		run_free(&run);
+	}
+	return rc;
+}
+
+enum err_code exchange_take_entries(struct node *n, const struct rules *rules,
+	const struct again *a, const void *data, size_t len,
+	struct brought **out, uint64_t *count, uint64_t *useful,
+	struct err *err)
+{
+	struct brought *b = calloc(1, sizeof(*b));
+	struct entries_message m;
+	struct judge j;
+	enum err_code rc;
+
+	if (!b)
+		return err_nomem(err);
+	if ((rc = entries_message_parse(data, len, &m, err)) ||
+		(rc = check_answer(a, &m, err)) ||
+		(rc = run_decode(m.run, m.run_len, PACKAGE_FLOOR(a->from),
+			 &b->run, err)) ||
+		(rc = check_tile(n, a, &m, &b->run, err)) ||
+		(rc = judge_begin(&j, n, rules, a->origin, NULL, err)))
+		goto out;
+	memcpy(b->origin, a->origin, sizeof(b->origin));
+	b->from = m.from;
+	b->count = m.to - m.from;
+	for (uint64_t i = m.from; i < m.to && !rc; i++)
+		rc = judge_again(&j, i, &b->run.record[i - b->run.start], err);
+	if (rc || (rc = find_useful(n, b, useful, err)))
+		goto out;
+	*count = b->count;
+	*out = b;
+	b = NULL;
+out:
+	brought_free(b);
+	return rc;
+}
+
+enum err_code brought_store(
+	struct batch *b, const struct brought *m, struct err *err)
+{
+	size_t from = (size_t)(m->from - m->run.start);
+	size_t end = from + (size_t)m->count;
+	struct log_info log;
+	enum err_code rc = batch_log_find(b, m->origin, &log, err);
+
+	for (size_t to; from < end && !rc; from = to) {
+		for (to = from; to < end && m->useful[to]; to++)
+			;
+		if (to == from)
+			to++;
+		else
+			rc = batch_mend(b, log.id, m->run.start + from,
+				&m->run.record[from], to - from, err);
+	}
+	return rc;
+}

@@ -1,0 +1,175 @@
+"""Goal: what is damaged at one node comes back from another, and what nobody holds is listed.
+
+    county 330106000000 <--- township 330106110000 <--- village 330106110201
+
+Bits are flipped in blocks of entries and of parts and in an attachment, at the
+village and in the township's copy of its log.  `cundang repair` brings back what
+a neighbour holds; `show` tells what it told before; the parts that the township
+may not hold are listed, record by record; new records go on to the top.
+"""
+import json
+import pathlib
+import shutil
+import struct
+import tempfile
+
+import net
+
+COUNTY, TOWNSHIP, VILLAGE = "330106000000", "330106110000", "330106110201"
+RECORDS = 300
+STEP = 37  # every so many records are looked at
+ENTRIES, PARTS = 2, 3
+INTERNAL, SENSITIVE = 1, 3
+
+
+def items(path):
+    """(offset, kind, label, series, head length, payload length) of a segment's items."""
+    b = path.read_bytes()
+    at = 40
+    while b[at:at + 4] == b"CDit":
+        kind, label, name = b[at + 5], b[at + 7], b[at + 8]
+        length = struct.unpack(">I", b[at + 12:at + 16])[0]
+        yield at, kind, label, b[at + 72:at + 72 + name].decode(), 72 + name, length
+        at += 72 + name + length
+
+
+def flip(path, at):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0] ^ 0x20
+        f.seek(at)
+        f.write(bytes([byte]))
+
+
+def largest(path, kind, label=0, series=None):
+    """The middle of the payload of a large item of the kind, the newest such."""
+    found = [(n, at + head + n // 2) for at, k, l, name, head, n in items(path)
+             if k == kind and l == label and series in (None, name)]
+    return max(at for n, at in found if 2 * n > max(found)[0])
+
+
+def rows(node):
+    p = node.run("list", "--json", "--limit", "2000", check=False)
+    return [json.loads(x) for x in p.stdout.splitlines()]
+
+
+def shown(node, origin, size):
+    """What show tells of each record of a log, or None."""
+    out = []
+    for seq in range(0, size, STEP):
+        p = node.run("show", "%s/%d" % (origin, seq), "--json", check=False)
+        out.append(json.loads(p.stdout) if p.returncode == 0 else None)
+    return out
+
+
+def fsck(node):
+    return node.run("fsck", check=False)
+
+
+def repair(node):
+    p = node.run("repair", "--json", check=False)
+    assert p.stdout, (p.returncode, p.stderr)
+    return p.returncode, json.loads(p.stdout)
+
+
+def check_nothing_to_do(village):
+    code, told = repair(village)
+    assert code == 0 and told["mended"] == 0 and told["lost"] == [], (code, told)
+    p = village.run("repair", env={"LC_ALL": "zh_CN.UTF-8", "LANGUAGE": ""})
+    assert "\u65e0\u9700\u4fee\u590d" in p.stdout, p.stdout
+
+
+def check_village(township, village, origin, size):
+    """Entries and parts that the township holds, and an attachment."""
+    before = shown(village, origin, size)
+    village.stop()
+    segment = village.data / "segments/00000001.seg"
+    flip(segment, largest(segment, ENTRIES))
+    flip(segment, largest(segment, PARTS, INTERNAL))
+    flipped, gone = [a for a in sorted((village.data / "attachments").glob("??/*"))
+                     if (township.data / a.relative_to(village.data)).exists()][:2]
+    flip(flipped, flipped.stat().st_size // 2)
+    gone.unlink()
+    p = fsck(village)
+    assert p.returncode == 7 and "cundang repair" in p.stdout, p
+    village.start()
+    net.wait(lambda: village.peer(TOWNSHIP)["complete"], "the village is connected")
+    assert None in shown(village, origin, size), "nothing was damaged"
+    code, told = repair(village)
+    assert told["mended"] > 0 and told["attachments"] == 0 and told["away"] == [], told
+    assert code == 0 and told["lost"] == [], (code, told["lost"][:3])
+    after = shown(village, origin, size)
+    assert after == before, [(a, b) for a, b in zip(before, after) if a != b][:1]
+    p = fsck(village)
+    assert p.returncode == 0 and "mended" in p.stdout, p.stdout
+    print("village: %d records mended" % told["mended"])
+
+
+def check_lost(township, village, origin, size):
+    """A sensitive part that the township may not hold: the rest comes back."""
+    before = shown(village, origin, size)
+    series = next(r["series"] for r in shown(township, origin, size) if "sensitive" in r["withheld"])
+    village.stop()
+    segment = village.data / "segments/00000001.seg"
+    flip(segment, largest(segment, PARTS, SENSITIVE, series))
+    village.start()
+    net.wait(lambda: village.peer(TOWNSHIP)["complete"], "the village is connected")
+    code, told = repair(village)
+    assert code == 7 and told["mended"] > 0 and told["lost"], (code, told)
+    lost = {r["seq"]: r for r in told["lost"]}
+    assert all(r["labels"] == ["sensitive"] and not r["entry"] and r["series"] for r in lost.values()), told["lost"][:3]
+    after = shown(village, origin, size)
+    assert None not in after
+    same = [a == b for seq, (a, b) in zip(range(0, size, STEP), zip(before, after)) if seq not in lost]
+    assert same and all(same)
+    assert fsck(village).returncode == 0
+    again = repair(village)
+    assert again[0] == 7 and again[1]["mended"] == 0 and again[1]["lost"] == told["lost"], again
+    print("village: %d records lack a part for good" % len(lost))
+
+
+def check_township(township, village, origin, size):
+    """The copy of the village's log comes back from the village."""
+    before = shown(township, origin, size)
+    township.stop()
+    segment = township.data / "segments/00000001.seg"
+    flip(segment, largest(segment, ENTRIES))
+    flip(segment, largest(segment, PARTS, INTERNAL))
+    shutil.rmtree(township.data / "index")
+    township.start()
+    net.wait(lambda: village.peer(TOWNSHIP)["complete"], "the village is connected")
+    code, told = repair(township)
+    assert code == 0 and told["mended"] > 0 and told["lost"] == [], (code, told)
+    assert shown(township, origin, size) == before
+    assert fsck(township).returncode == 0
+    township.stop()
+    shutil.rmtree(township.data / "index")
+    assert fsck(township).returncode == 0, "made anew from the segments it is as well"
+    township.start()
+    print("township: %d records mended" % told["mended"])
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="cundang-") as folder, net.Domain(folder) as d:
+        county = d.node(COUNTY)
+        township = d.node(TOWNSHIP, county)
+        village = d.node(VILLAGE, township)
+        d.enrol()
+        d.start()
+        files = pathlib.Path(folder) / "files"
+        files.mkdir()
+        lines = net.generate(VILLAGE, RECORDS, seed=5, attachments=files, rate=0.05)
+        village.put(lines, attachments=files)
+        d.settled()
+        net.wait(lambda: village.peer(TOWNSHIP)["complete"] and township.status()["wanted"] == 0, "the attachments came")
+        origin, size = village.origin(), village.status()["size"]
+        check_nothing_to_do(village)
+        check_village(township, village, origin, size)
+        check_township(township, village, origin, size)
+        check_lost(township, village, origin, size)
+        village.put(net.generate(VILLAGE, 20, seed=6))
+        d.settled()
+
+
+if __name__ == "__main__":
+    main()
