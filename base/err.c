@@ -152,6 +152,11 @@ enum err_code err_nomem(struct err *err)
 	return err_set(err, ERR_NOMEM, "out of memory");
 }
 
+const char *err_reason(const char *text)
+{
+	return translated(text);
+}
+
 const char *err_name(enum err_code code)
 {
 	switch (code) {

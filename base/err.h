@@ -52,6 +52,8 @@ enum err_code err_sys(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 enum err_code err_while(struct err *err, enum err_code code, const char *fmt,
 	...) PRINTF_LIKE(3, 4);
 enum err_code err_nomem(struct err *err);
+/* A constant text in the user's language, as an argument of err_set(). */
+const char *err_reason(const char *text);
 /* The name of a code in scripts and --json: "not-found", "denied", ... */
 const char *err_name(enum err_code code);
 /* The exit code of both programs for an error; docs/cli.md has the table. */

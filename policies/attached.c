@@ -28,7 +28,7 @@ static enum err_code refuse(
 	size_t i, const char *name, const char *reason, struct err *err)
 {
 	return err_set(err, ERR_INVALID, SHAPE_ATTACHMENTS "[%zu].%s: %s", i,
-		name, reason);
+		name, err_reason(reason));
 }
 
 /* One line of text: file names go into packages and onto screens. */

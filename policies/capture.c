@@ -401,7 +401,7 @@ static enum err_code split(
 	rc = buf_ok(&field, err);
 	if (rc == ERR_OK)
 		rc = split_fields(c->series, fields,
-			c->attached ? &field : NULL, part, err);
+			c->attached ? &field : NULL, d->entry.at, part, err);
 	for (unsigned i = 0; i < LABEL_COUNT; i++) {
 		c->part[i] = (const char *)part[i].data;
 		c->part_len[i] = part[i].len;
@@ -455,7 +455,24 @@ static void issuer(const struct node *n, char out[ISSUER_SIZE])
 	snprintf(out, ISSUER_SIZE, "%s/%s", n->config.domain, n->config.code);
 }
 
-static enum err_code write_entry(struct draft *d, struct err *err)
+/* Whom the record is sent down to, where its series is sent down. */
+static void address(struct draft *d, const struct rules *rules, const char *own)
+{
+	const struct series *s = d->c.series;
+	const struct node_info *self = rules_node(rules, own);
+	struct entry *e = &d->entry;
+	const char *to = s->reach == REACH_NODE ? e->node : own;
+
+	if (s->direction == DIRECTION_UP || !self ||
+		!(s->senders & RANK_BIT(self->rank)) ||
+		(s->reach == REACH_NODE && strcmp(to, own) == 0))
+		return;
+	e->to_count = 1;
+	memcpy(e->to[0], to, code_prefix_len(to));
+}
+
+static enum err_code write_entry(
+	struct draft *d, const struct rules *rules, struct err *err)
 {
 	struct entry *e = &d->entry;
 	struct buf *text = &d->scratch->entry;
@@ -464,10 +481,7 @@ static enum err_code write_entry(struct draft *d, struct err *err)
 
 	issuer(d->c.node, e->iss);
 	e->rev = 1;
-	if (d->c.series->direction == DIRECTION_DOWN) {
-		e->to_count = 1;
-		memcpy(e->to[0], own, code_prefix_len(own));
-	}
+	address(d, rules, own);
 	buf_clear(text);
 	if ((rc = entry_write(e, text, err)) || (rc = buf_ok(text, err)))
 		return rc;
@@ -523,7 +537,8 @@ enum err_code capture_prepare(const struct capture_source *src,
 	d.c.serial = rules_serial(src->rules);
 	if ((rc = read_envelope(&d, src->rules, doc, &v, err)) ||
 		(rc = split_with_files(&d, src, &v, err)) ||
-		(rc = digest_parts(&d, err)) || (rc = write_entry(&d, err)) ||
+		(rc = digest_parts(&d, err)) ||
+		(rc = write_entry(&d, src->rules, err)) ||
 		(rc = finish(&d, out, err)))
 		release(&d.c);
 	capture_scratch_free(&own);

@@ -1,6 +1,7 @@
 /* council.c - domain.yaml and officers.yaml: who may sign what. */
 #include "policies/council.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,15 @@ struct raw_root {
 struct raw_approvals {
 	char *rules, *roster;
 };
+struct raw_kept {
+	char *series, *period;
+};
 struct raw_domain {
 	char *name;
 	struct raw_root root;
 	struct raw_approvals approvals;
+	struct raw_kept *retention;
+	unsigned retention_count;
 };
 struct raw_officer {
 	char *name, *role, *scope, *key;
@@ -40,12 +46,24 @@ static const cyaml_schema_field_t approvals_fields[] = {
 	REQUIRED_TEXT("roster", struct raw_approvals, roster, 2),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t kept_fields[] = {
+	REQUIRED_TEXT("series", struct raw_kept, series, SERIES_NAME_SIZE - 1),
+	REQUIRED_TEXT("period", struct raw_kept, period,
+		sizeof(((struct kept *)NULL)->period) - 1),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t kept_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_kept, kept_fields),
+};
 static const cyaml_schema_field_t domain_fields[] = {
 	REQUIRED_TEXT("name", struct raw_domain, name, DOMAIN_SIZE - 1),
 	CYAML_FIELD_MAPPING("root", CYAML_FLAG_DEFAULT, struct raw_domain, root,
 		root_fields),
 	CYAML_FIELD_MAPPING("approvals", CYAML_FLAG_DEFAULT, struct raw_domain,
 		approvals, approvals_fields),
+	CYAML_FIELD_SEQUENCE("retention",
+		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_domain,
+		retention, &kept_value, 0, KEPT_LIMIT),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t domain_value = {
@@ -109,47 +127,122 @@ static enum err_code approvals_set(const char *what, const char *text,
 	return ERR_OK;
 }
 
-static enum err_code domain_set(
-	const struct raw_domain *raw, struct council *c, struct err *err)
+/* Floors of the law: what was provided to whom three years
+ * (网络数据安全管理条例 art. 12), logs six months (网络安全法), which have at
+ * most 184 days. */
+static const struct floor {
+	const char *series;
+	unsigned days;
+	const char *reason;
+} floors[] = {
+	{"sys-provision", 3 * 365 + 1,
+		"the law wants at least three years: T3y or more"},
+	{"sys-access", 184, "the law wants at least six months: T184d or more"},
+	{"sys-witness", 184,
+		"the law wants at least six months: T184d or more"},
+};
+
+static unsigned least_days(const struct period *p)
+{
+	if (p->unit == PERIOD_FOREVER)
+		return UINT_MAX;
+	return p->unit == PERIOD_DAYS ? p->count : p->count * 365 + 1;
+}
+
+static const char *kept_reason(
+	const struct council *c, const char *series, const char *period)
+{
+	struct period p;
+
+	for (size_t i = 0; i < c->kept_count; i++) {
+		if (!strcmp(c->kept[i].series, series))
+			return "is there twice: keep one";
+	}
+	if (!period_parse(period, &p))
+		return "the period is not Y, D30, D10, T3y or T184d";
+	for (size_t i = 0; i < ARRAY_LEN(floors); i++) {
+		if (strcmp(floors[i].series, series))
+			continue;
+		return least_days(&p) < floors[i].days ? floors[i].reason
+						       : NULL;
+	}
+	return "is kept for ever, or no series that nodes write: take the line "
+	       "out";
+}
+
+static enum err_code kept_set(
+	const struct raw_kept *raw, struct council *c, struct err *err)
+{
+	const char *reason = kept_reason(c, raw->series, raw->period);
+	struct kept *out = &c->kept[c->kept_count];
+
+	if (reason)
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: retention of %s: %s", raw->series,
+			err_reason(reason));
+	snprintf(out->series, sizeof(out->series), "%s", raw->series);
+	snprintf(out->period, sizeof(out->period), "%s", raw->period);
+	c->kept_count++;
+	return ERR_OK;
+}
+
+static enum err_code root_set(
+	const struct raw_root *raw, struct council *c, struct err *err)
+{
+	if (!code_valid(raw->code, strlen(raw->code)))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: root.code \"%s\" is no 12-digit code",
+			raw->code);
+	if (!title_valid(raw->name, NODE_TITLE_SIZE))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: root.name is not one line of text");
+	if (!rank_parse(raw->rank, &c->root_rank))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: unknown rank \"%s\"", raw->rank);
+	snprintf(c->root_code, sizeof(c->root_code), "%s", raw->code);
+	snprintf(c->root_name, sizeof(c->root_name), "%s", raw->name);
+	return ERR_OK;
+}
+
+static enum err_code domain_set(const struct raw_domain *raw, struct council *c,
+	const char **key, struct err *err)
 {
 	enum err_code rc;
 
+	*key = "name";
 	if (!domain_valid(raw->name))
 		return err_set(err, ERR_INVALID,
 			"domain.yaml: name \"%s\" has other characters than "
 			"a-z, 0-9, . and -",
 			raw->name);
-	if (!code_valid(raw->root.code, strlen(raw->root.code)))
-		return err_set(err, ERR_INVALID,
-			"domain.yaml: root.code \"%s\" is no 12-digit code",
-			raw->root.code);
-	if (!title_valid(raw->root.name, NODE_TITLE_SIZE))
-		return err_set(err, ERR_INVALID,
-			"domain.yaml: root.name is not one line of text");
-	if (!rank_parse(raw->root.rank, &c->root_rank))
-		return err_set(err, ERR_INVALID,
-			"domain.yaml: unknown rank \"%s\"", raw->root.rank);
-	if ((rc = approvals_set(
-		     "rules", raw->approvals.rules, 2, &c->approvals, err)) ||
-		(rc = approvals_set("roster", raw->approvals.roster, 1,
-			 &c->roster_approvals, err)))
-		return rc;
 	snprintf(c->domain, sizeof(c->domain), "%s", raw->name);
-	snprintf(c->root_code, sizeof(c->root_code), "%s", raw->root.code);
-	snprintf(c->root_name, sizeof(c->root_name), "%s", raw->root.name);
-	return ERR_OK;
+	*key = "root";
+	if ((rc = root_set(&raw->root, c, err)))
+		return rc;
+	*key = "approvals";
+	if ((rc = approvals_set(
+		     "rules", raw->approvals.rules, 2, &c->approvals, err)))
+		return rc;
+	return approvals_set(
+		"roster", raw->approvals.roster, 1, &c->roster_approvals, err);
 }
 
 enum err_code council_load_domain(
 	const void *text, size_t len, struct council *out, struct err *err)
 {
+	static const char file[] = "domain.yaml";
 	struct raw_domain *raw = NULL;
+	const char *key = "";
+	size_t i = 0;
 	enum err_code rc;
 
-	if ((rc = yamlfile_load(
-		     "domain.yaml", text, len, &domain_value, &raw, err)))
+	if ((rc = yamlfile_load(file, text, len, &domain_value, &raw, err)))
 		return rc;
-	rc = domain_set(raw, out, err);
+	rc = yamlfile_at(domain_set(raw, out, &key, err), file, text, len, key,
+		YAMLFILE_KEY, err);
+	for (; !rc && i < raw->retention_count; i++)
+		rc = yamlfile_at(kept_set(&raw->retention[i], out, err), file,
+			text, len, "retention", i, err);
 	yamlfile_free(&domain_value, raw);
 	return rc;
 }
@@ -218,7 +311,8 @@ enum err_code council_load_officers(
 	if ((rc = yamlfile_load(
 		     "officers.yaml", text, len, &officers_value, &raw, err)))
 		return rc;
-	rc = officers_set(raw, out, err);
+	rc = yamlfile_at(officers_set(raw, out, err), "officers.yaml", text,
+		len, "officers", out->count, err);
 	yamlfile_free(&officers_value, raw);
 	return rc;
 }
@@ -289,6 +383,11 @@ enum err_code council_write_domain(
 		"# least 2), of a roster within one's own scope.\n"
 		"approvals:\n  rules: \"%u\"\n  roster: \"%u\"\n",
 		rank_name(c->root_rank), c->approvals, c->roster_approvals);
+	if (c->kept_count > 0)
+		buf_str(out, "retention:\n");
+	for (size_t i = 0; i < c->kept_count; i++)
+		buf_printf(out, "  - {series: %s, period: %s}\n",
+			c->kept[i].series, c->kept[i].period);
 	return buf_ok(out, err);
 }
 

@@ -11,6 +11,13 @@
 enum role { ROLE_GOVERNOR, ROLE_REGISTRAR };
 bool role_parse(const char *s, enum role *out);
 
+/* How long what nodes note about themselves is kept, where not for ever. */
+struct kept {
+	char series[SERIES_NAME_SIZE];
+	char period[8];
+};
+#define KEPT_LIMIT 3
+
 struct council {
 	char domain[DOMAIN_SIZE];
 	char root_code[CODE_SIZE];
@@ -18,6 +25,8 @@ struct council {
 	enum rank root_rank;
 	unsigned approvals;	   /* of rules, officers: at least 2 */
 	unsigned roster_approvals; /* of a roster: at least 1 */
+	struct kept kept[KEPT_LIMIT];
+	size_t kept_count;
 	struct officer *officer;
 	size_t count;
 };

@@ -382,6 +382,18 @@ static bool prefix_meets(const char *prefix, const char *to)
 	return !memcmp(prefix, to, a < b ? a : b);
 }
 
+static bool sends_down(
+	const struct rules *rules, const struct series *s, const char *issuer)
+{
+	char code[CODE_SIZE] = {0};
+	const struct node_info *n;
+
+	memcpy(code, issuer, CODE_LEN);
+	n = rules_node(rules, code);
+	return s->direction == DIRECTION_DOWN && n &&
+		(s->senders & RANK_BIT(n->rank));
+}
+
 /* An issuer sends down to what lies below it: what it writes beyond that into
  * `to` is its own word only. */
 bool exchange_goes_down(
@@ -390,8 +402,12 @@ bool exchange_goes_down(
 	const struct series *s = rules_series(rules, e->series);
 	const char *issuer = origin_code(e->iss);
 
-	if (!s || s->direction != DIRECTION_DOWN || !issuer ||
-		!code_within(to, issuer))
+	if (!s || !issuer || !code_within(to, issuer) ||
+		!sends_down(rules, s, issuer))
+		return false;
+	/* What is for one division is for no other, whatever `to` says. */
+	if (s->reach == REACH_NODE &&
+		(!strcmp(e->node, issuer) || !prefix_meets(e->node, to)))
 		return false;
 	for (size_t i = 0; i < e->to_count; i++) {
 		if (prefix_meets(e->to[i], to))

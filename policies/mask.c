@@ -58,6 +58,14 @@ static struct kept keep_phone(struct text t)
 	return NOTHING;
 }
 
+static struct kept keep_bank_card(struct text t)
+{
+	struct kept k = AT_ENDS(4, 4);
+	bool before = t.len >= 16 && t.len <= 19 && masked(t, k);
+
+	return before || bank_card_valid(t.s, t.len) ? k : NOTHING;
+}
+
 /* Nothing that a reader would count: spaces, what is not seen, accents and the
  * selectors that choose a form of the hanzi before them. */
 static bool is_extra(uint32_t c)
@@ -130,6 +138,8 @@ static struct kept keep(enum field_type type, struct text t)
 		return keep_id_no(t, time_now());
 	if (type == TYPE_PHONE)
 		return keep_phone(t);
+	if (type == TYPE_BANK_CARD)
+		return keep_bank_card(t);
 	if (type == TYPE_NAME)
 		return keep_name(t);
 	if (type == TYPE_ADDRESS)

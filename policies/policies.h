@@ -12,4 +12,5 @@
 #include "policies/repair.h"
 #include "policies/repeat.h"
 #include "policies/rules.h"
+#include "policies/schema.h"
 #include "policies/series.h"

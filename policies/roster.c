@@ -229,6 +229,9 @@ enum err_code roster_load(const char *file, const char *parent,
 	for (; !rc && r.count < raw->children_count; r.count++)
 		rc = child_set(file, parent, &raw->children[r.count],
 			&r.child[r.count], err);
+	if (rc && r.count)
+		rc = yamlfile_at(
+			rc, file, text, len, "children", r.count - 1, err);
 	yamlfile_free(&roster_value, raw);
 	if (rc)
 		roster_free(&r);

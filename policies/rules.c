@@ -151,6 +151,14 @@ const struct series *rules_series_at(const struct rules *r, size_t i)
 	return r->series[i];
 }
 
+const char *rules_kept(const struct rules *r, const char *series)
+{
+	for (size_t i = 0; i < r->council.kept_count; i++)
+		if (!strcmp(r->council.kept[i].series, series))
+			return r->council.kept[i].period;
+	return "Y";
+}
+
 /* What all nodes from `below` up to `above`, `origin` aside, may hold; 0 when
  * `above` is not above. */
 static uint8_t clearance_between(const struct rules *r, const struct series *s,

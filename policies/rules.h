@@ -72,6 +72,10 @@ const struct series *rules_series(const struct rules *r, const char *name);
 size_t rules_series_count(const struct rules *r);
 const struct series *rules_series_at(const struct rules *r, size_t i);
 
+/* How long records of a system series are kept: "Y" unless domain.yaml says
+ * otherwise. */
+const char *rules_kept(const struct rules *r, const char *series);
+
 /* The labels of a series that `holder` may hold of records captured at
  * `origin`: all at the origin; elsewhere what every node on the way from the
  * origin to the holder may hold (a record travels by its tree).  0 when one of

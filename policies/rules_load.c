@@ -101,6 +101,8 @@ enum err_code consumers_load(const void *text, size_t len,
 					"consumers.yaml: %s and %s have the "
 					"same token",
 					list[j].name, list[i].name);
+		rc = yamlfile_at(
+			rc, "consumers.yaml", text, len, "consumers", i, err);
 	}
 	if (rc) {
 		free(list);
@@ -178,8 +180,9 @@ enum err_code calendar_load(const void *text, size_t len,
 	if (!list)
 		rc = err_nomem(err);
 	for (unsigned i = 0; !rc && i < raw->days_count; i++)
-		rc = day_set(
-			&raw->days[i], i ? &list[i - 1] : NULL, &list[i], err);
+		rc = yamlfile_at(day_set(&raw->days[i], i ? &list[i - 1] : NULL,
+					 &list[i], err),
+			"calendar.yaml", text, len, "days", i, err);
 	if (rc) {
 		free(list);
 	} else {
@@ -206,15 +209,10 @@ struct loading {
 static enum err_code mistake(
 	struct loading *l, const char *file, enum err_code rc)
 {
-	size_t n = strlen(file);
-	const char *what = l->err->text;
-
 	if (!rc || !l->fault || rc == ERR_NOMEM || rc == ERR_IO ||
 		rc == ERR_CORRUPT)
 		return rc;
-	if (!strncmp(what, file, n) && !strncmp(what + n, ": ", 2))
-		what += n + 2;
-	l->fault(l->arg, file, what);
+	l->fault(l->arg, file, yamlfile_behind(l->err->text, file));
 	l->faults++;
 	return ERR_OK;
 }
@@ -503,17 +501,16 @@ static enum err_code check_grants(struct loading *l)
 static enum err_code load_council(struct loading *l)
 {
 	enum err_code rc = council_load(l->fs, &l->r->council, l->err);
-	const char *colon;
-	char file[32];
+	const char *file = "officers.yaml";
 
 	if (!rc && l->r->head.domain[0] &&
 		strcmp(l->r->head.domain, l->r->council.domain))
 		rc = err_set(l->err, ERR_INVALID,
 			"domain.yaml: name %s, but the statement says %s",
 			l->r->council.domain, l->r->head.domain);
-	if (rc && l->fault && (colon = strchr(l->err->text, ':'))) {
-		snprintf(file, sizeof(file), "%.*s",
-			(int)(colon - l->err->text), l->err->text);
+	if (rc && l->fault) {
+		if (strncmp(l->err->text, file, strlen(file)))
+			file = "domain.yaml";
 		(void)mistake(l, file, rc);
 	}
 	return rc;

@@ -71,6 +71,11 @@ static bool step_next(const char **at, struct step *out)
 	return name_valid(out->name, out->len);
 }
 
+static bool step_is(const struct step *s, const char *name)
+{
+	return strlen(name) == s->len && memcmp(name, s->name, s->len) == 0;
+}
+
 static enum shape_kind step_kind(const struct step *s)
 {
 	if (s->last)
@@ -78,26 +83,31 @@ static enum shape_kind step_kind(const struct step *s)
 	return s->array ? SHAPE_ROWS : SHAPE_OBJECT;
 }
 
-static enum err_code clash(const char *file, const char *path, struct err *err)
+static enum err_code refuse(
+	struct shape_fault *fault, const struct field *f, const char *reason)
 {
-	return err_set(err, ERR_INVALID,
-		"%s: field %s: the path is taken, or used another way", file,
-		path);
+	*fault = (struct shape_fault){f, reason};
+	return ERR_INVALID;
 }
 
-static enum err_code add_derived(const char *file, struct shape *parent,
-	const char *source, const struct field *f, struct err *err)
+static enum err_code clash(struct shape_fault *fault, const struct field *f)
+{
+	return refuse(fault, f,
+		"the path is taken, or used another way: choose another name");
+}
+
+static enum err_code add_derived(struct shape *parent, const char *source,
+	const struct field *f, struct shape_fault *fault, struct err *err)
 {
 	char name[FIELD_PATH_SIZE + sizeof(MASKED_SUFFIX)];
 	int len = snprintf(name, sizeof(name), "%s" MASKED_SUFFIX, source);
 	struct shape *m;
 
 	if ((size_t)len >= FIELD_PATH_SIZE)
-		return err_set(err, ERR_LIMIT,
-			"%s: field %s: derived name of %d bytes, limit %d",
-			file, f->path, len, FIELD_PATH_SIZE - 1);
+		return refuse(fault, f,
+			"its derived name has more than 127 bytes: shorten it");
 	if (find(parent, name, (size_t)len))
-		return clash(file, f->path, err);
+		return clash(fault, f);
 	m = add(parent, name, (size_t)len, SHAPE_VALUE);
 	if (!m)
 		return err_nomem(err);
@@ -108,14 +118,14 @@ static enum err_code add_derived(const char *file, struct shape *parent,
 	return ERR_OK;
 }
 
-static enum err_code add_leaf(const char *file, struct shape *parent,
-	const struct step *step, const struct field *f, struct err *err)
+static enum err_code add_leaf(struct shape *parent, const struct step *step,
+	const struct field *f, struct shape_fault *fault, struct err *err)
 {
 	char source[FIELD_PATH_SIZE];
 	struct shape *m;
 
 	if (find(parent, step->name, step->len))
-		return clash(file, f->path, err);
+		return clash(fault, f);
 	m = add(parent, step->name, step->len, step_kind(step));
 	if (!m)
 		return err_nomem(err);
@@ -126,11 +136,11 @@ static enum err_code add_leaf(const char *file, struct shape *parent,
 		return ERR_OK;
 	/* adding moves the members */
 	memcpy(source, m->name, sizeof(source));
-	return add_derived(file, parent, source, f, err);
+	return add_derived(parent, source, f, fault, err);
 }
 
-static enum err_code add_field(const char *file, struct shape *root,
-	const struct field *f, struct err *err)
+static enum err_code add_field(struct shape *root, const struct field *f,
+	struct shape_fault *fault, struct err *err)
 {
 	struct shape *at = root;
 	/* The objects since the innermost array: required with the field. */
@@ -144,19 +154,22 @@ static enum err_code add_field(const char *file, struct shape *root,
 		struct shape *m;
 
 		if (!step_next(&path, &step))
-			return err_set(err, ERR_INVALID,
-				"%s: field %s: not a path", file, f->path);
+			return refuse(fault, f,
+				"not a path: names of a-z, 0-9 and _, parted "
+				"by dots, [] behind an array");
+		if (depth == 1 && step_is(&step, SHAPE_ATTACHMENTS))
+			return refuse(fault, f,
+				"the name is reserved: choose another");
 		if (step.last) {
-			rc = add_leaf(file, at, &step, f, err);
+			rc = add_leaf(at, &step, f, fault, err);
 			break;
 		}
 		if (depth == SHAPE_DEPTH_LIMIT)
-			return err_set(err, ERR_LIMIT,
-				"%s: field %s: more than %d names", file,
-				f->path, SHAPE_DEPTH_LIMIT);
+			return refuse(fault, f,
+				"more than 8 names in a path: make it flatter");
 		m = find(at, step.name, step.len);
 		if (m && m->kind != step_kind(&step))
-			return clash(file, f->path, err);
+			return clash(fault, f);
 		if (!m && !(m = add(at, step.name, step.len, step_kind(&step))))
 			return err_nomem(err);
 		if (m->kind == SHAPE_ROWS)
@@ -188,18 +201,15 @@ static void finish(struct shape *s)
 		finish(&s->members[i]);
 		if (s->members[i].label < s->label)
 			s->label = s->members[i].label;
+		if (s->members[i].field && s->members[i].field->minors)
+			s->tells_age = true;
 	}
 }
 
-static enum err_code add_attachments(
-	const char *file, struct series *s, struct err *err)
+static enum err_code add_attachments(struct series *s, struct err *err)
 {
 	struct shape *m;
 
-	if (shape_member(s->shape, SHAPE_ATTACHMENTS))
-		return err_set(err, ERR_INVALID,
-			"%s: field " SHAPE_ATTACHMENTS ": the name is reserved",
-			file);
 	if (!s->attachments)
 		return ERR_OK;
 	m = add(s->shape, SHAPE_ATTACHMENTS, strlen(SHAPE_ATTACHMENTS),
@@ -210,7 +220,8 @@ static enum err_code add_attachments(
 	return ERR_OK;
 }
 
-enum err_code shape_make(const char *file, struct series *s, struct err *err)
+enum err_code shape_make(
+	struct series *s, struct shape_fault *fault, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
@@ -219,9 +230,9 @@ enum err_code shape_make(const char *file, struct series *s, struct err *err)
 		return err_nomem(err);
 	s->shape->kind = SHAPE_OBJECT;
 	for (size_t i = 0; rc == ERR_OK && i < s->field_count; i++)
-		rc = add_field(file, s->shape, &s->fields[i], err);
+		rc = add_field(s->shape, &s->fields[i], fault, err);
 	if (rc == ERR_OK)
-		rc = add_attachments(file, s, err);
+		rc = add_attachments(s, err);
 	if (rc == ERR_OK)
 		finish(s->shape);
 	return rc;

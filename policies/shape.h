@@ -23,6 +23,7 @@ struct shape {
 	size_t key_len;
 	enum shape_kind kind;
 	bool required;
+	bool tells_age; /* OBJECT and ROWS: a member of it has field->minors */
 	/* VALUE, LIST and FILES: of all that is in it.  ROWS: of an empty
 	 * array, the most public below, where the length of a full one shows
 	 * too. */
@@ -35,10 +36,16 @@ struct shape {
 	size_t member_count;
 };
 
+/* A field that cannot be, and why: a constant text. */
+struct shape_fault {
+	const struct field *field;
+	const char *reason;
+};
+
 /* The root, of kind SHAPE_OBJECT and with the attachments as a member where
- * the series may have some.  Borrows s->fields.  ERR_INVALID names two paths
- * that cannot both be. */
-enum err_code shape_make(const char *file, struct series *s, struct err *err);
+ * the series may have some.  Borrows s->fields.  ERR_INVALID with *fault. */
+enum err_code shape_make(
+	struct series *s, struct shape_fault *fault, struct err *err);
 void shape_free(struct shape *shape);
 /* Among the members; NULL when there is none, or `shape` is NULL. */
 const struct shape *shape_member(const struct shape *shape, const char *name);

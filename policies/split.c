@@ -25,9 +25,11 @@ struct level {
 struct split {
 	const struct series *series;
 	const struct buf *attachments;
+	const char *at; /* when the record was made */
 	struct buf *out;
 	struct err *err;
 	struct buf scratch;
+	bool minor;   /* what is here is about somebody under 18 */
 	size_t depth; /* of the innermost level */
 	struct level level[LEVELS];
 };
@@ -94,7 +96,8 @@ static enum err_code refuse(const struct split *s, const char *name,
 	if (index != NO_INDEX)
 		buf_printf(&path, "[%zu]", index);
 	text = buf_cstr(&path);
-	rc = text ? err_set(s->err, ERR_INVALID, "%s: %s", text, reason)
+	rc = text ? err_set(s->err, ERR_INVALID, "%s: %s", text,
+			    err_reason(reason))
 		  : err_nomem(s->err);
 	buf_free(&path);
 	return rc;
@@ -148,10 +151,12 @@ static void open_level(struct split *s, size_t at, unsigned label)
 	l->open |= LABEL_BIT(label);
 }
 
-/* The text of the part, ready for the value of member m. */
-static struct buf *begin_value(
-	struct split *s, unsigned label, const struct shape *m)
+/* The text of the part that member m lies in, ready for its value. */
+static struct buf *begin_value(struct split *s, const struct shape *m)
 {
+	enum label label = s->minor && m->label == LABEL_PERSONAL
+		? LABEL_SENSITIVE
+		: m->label;
 	size_t at = s->depth;
 
 	while (!(s->level[at].open & LABEL_BIT(label)))
@@ -190,15 +195,15 @@ static void leave(struct split *s, size_t count)
 static enum err_code write_scalar(struct split *s, const struct field *f,
 	const struct json *v, struct buf *out)
 {
+	char room[VALUE_ROOM];
+	struct value_text t;
 	size_t len;
 	const char *text = json_string(v, &len);
 
 	if (!text)
 		return json_write(v, out, s->err);
-	json_write_string(out, text, len);
-	/* Identity numbers end in a capital X, however they came. */
-	if (f->type == TYPE_ID_NO && !out->failed && text[len - 1] == 'x')
-		out->data[out->len - 2] = 'X';
+	t = value_normal(f->type, text, len, room);
+	json_write_string(out, t.s, t.len);
 	return ERR_OK;
 }
 
@@ -209,7 +214,7 @@ static enum err_code split_value(
 
 	if (reason)
 		return refuse(s, m->name, NO_INDEX, reason);
-	return write_scalar(s, m->field, v, begin_value(s, m->label, m));
+	return write_scalar(s, m->field, v, begin_value(s, m));
 }
 
 static enum err_code check_array(
@@ -237,7 +242,7 @@ static enum err_code split_list(
 	}
 	if (rc)
 		return rc;
-	out = begin_value(s, m->label, m);
+	out = begin_value(s, m);
 	put(out, '[');
 	for (size_t i = 0; rc == ERR_OK && i < json_count(v); i++) {
 		if (i > 0)
@@ -251,15 +256,16 @@ static enum err_code split_list(
 static void mask_value(
 	struct split *s, const struct shape *m, const struct json *source)
 {
+	enum field_type type = m->field->type;
+	char room[VALUE_ROOM];
 	size_t len;
 	const char *text = json_string(source, &len);
-	struct buf *out = begin_value(s, m->label, m);
+	struct value_text t = value_normal(type, text, len, room);
+	struct buf *out = begin_value(s, m);
 
 	buf_clear(&s->scratch);
-	value_mask(m->field->type, text, len, &s->scratch);
-	if (m->field->type == TYPE_ID_NO && s->scratch.len > 0 &&
-		s->scratch.data[s->scratch.len - 1] == 'x')
-		s->scratch.data[s->scratch.len - 1] = 'X';
+	/* Of somebody under 18 nothing shows, not even a family name. */
+	value_mask(s->minor ? TYPE_STRING : type, t.s, t.len, &s->scratch);
 	if (s->scratch.failed)
 		out->failed = true;
 	else
@@ -290,7 +296,7 @@ static enum err_code split_rows(
 	if (rc)
 		return rc;
 	if (count == 0) {
-		buf_add(begin_value(s, m->label, m), "[]", 2);
+		buf_add(begin_value(s, m), "[]", 2);
 		return ERR_OK;
 	}
 	enter(s, m, true);
@@ -309,7 +315,7 @@ static void split_files(struct split *s, const struct shape *m)
 
 	if (!s->attachments)
 		return;
-	out = begin_value(s, m->label, m);
+	out = begin_value(s, m);
 	buf_add(out, s->attachments->data, s->attachments->len);
 }
 
@@ -355,7 +361,21 @@ static enum err_code refuse_unknown(
 	return err_set(s->err, ERR_INTERNAL, "fields do not add up");
 }
 
-static enum err_code split_members(
+/* Does the object say that whom it is about is under 18? */
+static bool tells_minor(const struct split *s, const struct shape *shape,
+	const struct json *object)
+{
+	for (size_t i = 0; shape->tells_age && i < shape->member_count; i++) {
+		const struct shape *m = &shape->members[i];
+
+		if (m->kind == SHAPE_VALUE && !m->derived && m->field->minors &&
+			value_minor(m->field, json_get(object, m->name), s->at))
+			return true;
+	}
+	return false;
+}
+
+static enum err_code split_each(
 	struct split *s, const struct shape *shape, const struct json *object)
 {
 	size_t known = 0;
@@ -390,6 +410,19 @@ static enum err_code split_members(
 	return rc;
 }
 
+/* What an object says of age holds for all that is in it. */
+static enum err_code split_members(
+	struct split *s, const struct shape *shape, const struct json *object)
+{
+	bool around = s->minor;
+	enum err_code rc;
+
+	s->minor = around || tells_minor(s, shape, object);
+	rc = split_each(s, shape, object);
+	s->minor = around;
+	return rc;
+}
+
 static enum err_code close_parts(struct split *s)
 {
 	enum err_code rc = ERR_OK;
@@ -410,13 +443,15 @@ static enum err_code close_parts(struct split *s)
 
 enum err_code split_fields(const struct series *series,
 	const struct json *fields, const struct buf *attachments,
-	struct buf out[LABEL_COUNT], struct err *err)
+	const char *at, struct buf out[LABEL_COUNT], struct err *err)
 {
 	struct split s;
 	enum err_code rc;
 
 	s.series = series;
 	s.attachments = attachments;
+	s.at = at;
+	s.minor = false;
 	s.out = out;
 	s.err = err;
 	s.scratch = BUF_EMPTY;

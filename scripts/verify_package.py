@@ -353,7 +353,7 @@ class Head:
     def __init__(self, files):
         self.files = files
         domain = members(self.yaml("domain.yaml"),
-                         ("name", "root", "approvals"))
+                         ("name", "root", "approvals"), ("retention",))
         root = members(domain["root"], ("code", "name", "rank"))
         approvals = members(domain["approvals"], ("rules", "roster"))
         self.domain = domain["name"]
@@ -439,7 +439,7 @@ class Head:
     def add_series(self, path):
         s = members(self.yaml(path), (
             "name", "title", "plan", "direction", "urgent", "attachments",
-            "clearance", "retention", "fields"))
+            "clearance", "retention", "fields"), ("to", "from"))
         if path != "series/%s.yaml" % s["name"]:
             raise Bad("%s: another name inside" % path)
         clearance = members(s["clearance"], ("village", "township", "county"))

@@ -526,6 +526,19 @@ static enum err_code read_object(struct job *j, struct err *err)
 	return read_found(j, &object, &f, err);
 }
 
+static enum err_code read_schema(struct job *j, struct err *err)
+{
+	const struct series *s = rules_series(j->rules, j->target);
+	enum err_code rc;
+
+	if (!s || !grant_sees(&j->grant, j->rules, s->name))
+		return err_set(err, ERR_NOT_FOUND, "no such series");
+	j->type = "application/schema+json";
+	rc = schema_write(s, &j->body, err);
+	buf_str(&j->body, "\n");
+	return rc;
+}
+
 static enum err_code read_metrics(struct job *j, struct err *err)
 {
 	j->type = "text/plain; version=0.0.4; charset=utf-8";
@@ -543,6 +556,7 @@ static const struct route routes[] = {
 	{"/v1/feed", true, read_feed},
 	{"/v1/records/", false, read_record},
 	{"/v1/objects/", false, read_object},
+	{"/v1/schemas/", false, read_schema},
 	{"/tlog/", false, read_tlog},
 	{"/metrics", true, read_metrics},
 };

@@ -35,8 +35,17 @@ static const char series_text[] =
 	"  - {path: \"tags[]\", type: string, label: sensitive}\n"
 	"  - {path: who.name, type: name, label: personal, derive: mask,\n"
 	"     derive_label: public}\n"
+	"  - {path: fee, type: money, label: public}\n"
+	"  - {path: org, type: uscc, label: public}\n"
+	"  - {path: child.birth, type: date, label: sensitive, minors: yes}\n"
+	"  - {path: child.name, type: name, label: personal, derive: mask,\n"
+	"     derive_label: internal}\n"
+	"  - {path: child.card, type: bank_card, label: sensitive,\n"
+	"     derive: mask, derive_label: personal}\n"
+	"  - {path: \"child.toys[].name\", type: string, label: personal}\n"
+	"  - {path: \"child.tags[]\", type: string, label: personal}\n"
 	"  - {path: \"rows[].id_no\", type: id_no, label: sensitive,\n"
-	"     derive: mask, derive_label: internal}\n"
+	"     minors: yes, derive: mask, derive_label: internal}\n"
 	"  - {path: \"rows[].phone\", type: phone, label: personal,\n"
 	"     derive: mask, derive_label: internal}\n"
 	"  - {path: \"rows[].place.address\", type: address,\n"
@@ -60,7 +69,8 @@ static bool split(const struct json *fields, struct buf out[LABEL_COUNT])
 {
 	struct err err;
 
-	return split_fields(series_get(), fields, NULL, out, &err) == ERR_OK;
+	return split_fields(series_get(), fields, NULL, "2026-04-22", out,
+		       &err) == ERR_OK;
 }
 
 static void check_parts(const struct buf part[LABEL_COUNT])

@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct calendar_day *days = NULL;
 	struct consumer *consumers = NULL;
 	struct node_config config;
+	struct err err;
 	size_t count = 0;
 	uint8_t kind;
 
@@ -44,19 +45,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	switch (kind % 6) {
 	case 0:
-		(void)council_load_domain(data, size, &council, NULL);
+		(void)council_load_domain(data, size, &council, &err);
 		break;
 	case 1:
-		(void)council_load_officers(data, size, &council, NULL);
+		(void)council_load_officers(data, size, &council, &err);
 		break;
 	case 2:
 		roster(data, size);
 		break;
 	case 3:
-		(void)consumers_load(data, size, &consumers, &count, NULL);
+		(void)consumers_load(data, size, &consumers, &count, &err);
 		break;
 	case 4:
-		(void)calendar_load(data, size, &days, &count, NULL);
+		(void)calendar_load(data, size, &days, &count, &err);
 		break;
 	case 5:
 		(void)node_config_parse("f", data, size, &config, NULL);

@@ -88,6 +88,38 @@ def check_stock_signature(domain, folder):
     assert [h["final"] for h in heads(domain)] == [True, True], heads(domain)
 
 
+def check_mistakes(domain):
+    """Every mistake in one go, with its line and what to do, in Chinese too."""
+    def broken(folder):
+        alert = folder / "series" / "alert.yaml"
+        alert.write_text(alert.read_text().replace("type: time", "type: clock", 1))
+        task = folder / "series" / "task-ledger.yaml"
+        task.write_text(task.read_text().replace("title: 得分", "title: 人脸"))
+        with (folder / "domain.yaml").open("a") as f:
+            f.write("retention:\n  - {series: sys-provision, period: T1y}\n")
+    domain.edit(broken)
+    check = ("governance", "check", domain.gov)
+    p = domain.tools.run(*check, check=False)
+    assert p.returncode == 1 and "domain.yaml: line 12: retention of sys-provision: the law wants" in p.stdout, p
+    domain.edit(lambda folder: subprocess.run(["git", "checkout", "-q", "HEAD~1", "domain.yaml"], cwd=folder, check=True))
+    p = domain.tools.run(*check, check=False)
+    assert p.returncode == 1 and "alert.yaml: line " in p.stdout and "type: clock: not one of" in p.stdout, p
+    assert "task-ledger.yaml: line " in p.stdout and "take the field out" in p.stdout, p
+    p = domain.tools.run(*check, check=False, env={"LC_ALL": "zh_CN.UTF-8"})
+    assert "type: clock: 不是这里可用的词" in p.stdout and "不得保存生物识别信息：请删去此字段" in p.stdout, p
+    subprocess.run(["git", "-C", str(domain.gov), "update-ref", "refs/heads/main", "refs/heads/main~2"], check=True)
+
+
+def check_pages(domain, node, folder):
+    """A page in each language for every series, and one that lists them."""
+    assert domain.tools.json("governance", "docs", folder / "pages", domain.gov)["pages"] == 52
+    assert "52" in node.run("governance", "docs", folder / "pages").stdout
+    names = sorted(p.name for p in (folder / "pages").iterdir())
+    assert len(names) == 52 and "README.zh-CN.md" in names and "household.md" in names, names
+    assert "公民身份号码" in (folder / "pages" / "household.zh-CN.md").read_text()
+    assert "(minor-protection.md)" in (folder / "pages" / "README.md").read_text()
+
+
 def check_broken_rules(domain):
     """A file that does not load is told by name and never proposed."""
     def broken(folder):
@@ -145,6 +177,8 @@ def main():
         check_too_few(d, node)
         check_stock_signature(d, folder)
         check_old_serial(d, node, old)
+        check_mistakes(d)
+        check_pages(d, node, folder)
         check_broken_rules(d)
         check_foreign(d, node, folder)
         check_requests(d, node, folder)

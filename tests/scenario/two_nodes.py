@@ -122,9 +122,20 @@ def check_long_poll(county, cursor):
     assert time.monotonic() - started < 30
 
 
+def check_schema(county):
+    """What a series is, for machines: of those that who asks may see."""
+    assert county.get("/v1/schemas/household")[0] == 404
+    code, head, body = county.get("/v1/schemas/service-case")
+    schema = json.loads(body)
+    assert code == 200 and head["Content-Type"] == "application/schema+json", (code, head)
+    fields = schema["properties"]["fields"]["properties"]
+    assert fields["applicant"]["properties"]["id_no"]["x-label"] == "sensitive", fields
+
+
 def check_refusals(town, county):
     for path, want in (("/v1/feed?limit=0", 400), ("/v1/feed?x=1", 400), ("/v1/feed?series=none-such", 404), ("/none", 404),
-                       ("/v1/objects/AAAA", 404), ("/tlog/330106110000/0000000000000000/checkpoint", 404),
+                       ("/v1/objects/AAAA", 404), ("/v1/schemas/none-such", 404), ("/v1/schemas/sys-policy", 404), ("/v1/schemas/", 404),
+                       ("/tlog/330106110000/0000000000000000/checkpoint", 404),
                        ("/v1/feed?after=%s-0-00000000" % ("0" * 16), 409), ("/metrics?a", 400)):
         code, _, body = county.get(path)
         assert code == want and "error" in json.loads(body), (path, code, body)
@@ -209,6 +220,7 @@ def main():
         check_alert(town, county)
         ids, cursor = check_feed(county)
         check_long_poll(county, cursor)
+        check_schema(county)
         check_refusals(town, county)
         check_tlog(county, town)
         check_kill(town, county)

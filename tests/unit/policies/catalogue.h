@@ -9,7 +9,7 @@
 
 #include "policies/series.h"
 
-#define CATALOGUE_SIZE 11
+#define CATALOGUE_SIZE 25
 #define SAMPLE_SIZE 220
 #define TEMPLATE TEST_DATA "/../../policies/template/series"
 #define SAMPLE TEST_DATA "/records-sample.ndjson"

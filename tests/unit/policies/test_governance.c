@@ -378,8 +378,9 @@ static void signatures_over_other_files_do_not_count(void **state)
 	shell(state,
 		"cd gov.git && git cat-file blob "
 		"refs/cundang/heads/0000000002:statement.json > ../s && "
-		"sed -i 's/\"tree\":\"./\"tree\":\"0/;s/\"tree\":\"00/&/' ../s "
-		"&& b=$(git hash-object -w ../s) && t=$(git ls-tree "
+		"sed -i 's/\"tree\":\"0/\"tree\":\"1/;t;"
+		"s/\"tree\":\"./\"tree\":\"0/' ../s && b=$(git hash-object -w "
+		"../s) && t=$(git ls-tree "
 		"refs/cundang/heads/0000000002 | sed "
 		"\"s/[0-9a-f]*\\tstatement.json/$b\\tstatement.json/\" | git "
 		"mktree) && git update-ref refs/cundang/heads/0000000002 $t");

@@ -111,6 +111,23 @@ static enum err_code council(
 	"officers:\n" OFFICER("a", "governor", ROOT, KEY1)                     \
 		OFFICER("b", "governor", ROOT, KEY2)
 
+#define KEPT(series, period)                                                   \
+	"retention:\n  - {series: " series ", period: " period "}\n"
+
+static void what_nodes_note_is_kept_as_the_domain_says(void **state)
+{
+	static const char text[] = DOMAIN_YAML KEPT("sys-provision",
+		"T3y") "  - {series: sys-access, period: T184d}\n";
+	struct rules r = {.node = NULL};
+	struct err err;
+
+	(void)state;
+	ok(council_load_domain(text, strlen(text), &r.council, &err), &err);
+	assert_string_equal(rules_kept(&r, "sys-provision"), "T3y");
+	assert_string_equal(rules_kept(&r, "sys-access"), "T184d");
+	assert_string_equal(rules_kept(&r, "sys-erasure"), "Y");
+}
+
 static void two_governors_of_the_root_make_a_council(void **state)
 {
 	struct err err;
@@ -163,7 +180,21 @@ static void mistakes_in_domain_and_officers_are_told(void **state)
 		{DOMAIN_YAML,
 			"officers:\n" OFFICER("a", "governor", ROOT, KEY1)
 				OFFICER("b", "registrar", ROOT, "ssh-dss AAAA"),
-			"officers.yaml: b"},
+			"officers.yaml: line 3: b: "},
+		{DOMAIN_YAML KEPT("sys-provision", "T2y"), TWO,
+			"domain.yaml: line 5: retention of sys-provision: the "
+			"law wants at least three years"},
+		{DOMAIN_YAML KEPT("sys-provision", "T999d"), TWO,
+			"three years"},
+		{DOMAIN_YAML KEPT("sys-access", "T183d"), TWO, "six months"},
+		{DOMAIN_YAML KEPT("sys-witness", "T1d"), TWO, "six months"},
+		{DOMAIN_YAML KEPT("sys-erasure", "D30"), TWO, "for ever"},
+		{DOMAIN_YAML KEPT("household", "D30"), TWO, "for ever"},
+		{DOMAIN_YAML KEPT("sys-access", "6m"), TWO, "not Y"},
+		{DOMAIN_YAML KEPT("sys-access", "D10") "  - {series: "
+						       "sys-access, period: Y}"
+						       "\n",
+			TWO, "line 6: retention of sys-access: is there twice"},
 		{DOMAIN_YAML "colour: red\n", TWO, "colour"},
 		{DOMAIN_YAML "---\nname: b\n", TWO, "more than one"},
 	};
@@ -354,6 +385,7 @@ int main(void)
 		T(what_goes_down_is_narrowed_on_its_way_too),
 		T(ranks_come_from_the_codes_and_series_from_the_template),
 		cmocka_unit_test(two_governors_of_the_root_make_a_council),
+		cmocka_unit_test(what_nodes_note_is_kept_as_the_domain_says),
 		cmocka_unit_test(mistakes_in_domain_and_officers_are_told),
 		cmocka_unit_test(a_consumer_is_found_by_its_token),
 		cmocka_unit_test(calendars_ascend_and_have_real_dates),

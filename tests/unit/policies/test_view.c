@@ -43,7 +43,7 @@ static void cut_make(struct cut *c, const struct catalogue *all,
 	c->series = catalogue_find(all, json_get_string(doc, "series"));
 	assert_non_null(c->series);
 	if (split_fields(c->series, json_get(doc, "fields"), attachments,
-		    c->text, &err))
+		    json_get_string(doc, "created_at"), c->text, &err))
 		fail_msg("%s: %s", c->series->name, err.text);
 	c->record.have = c->series->labels;
 	for (unsigned i = 0; i < LABEL_COUNT; i++) {

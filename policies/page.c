@@ -1,0 +1,354 @@
+/* page.c - a series as a page of Markdown, in English or in Chinese.
+ *
+ * The words stand here and not in the message catalogue: both languages are
+ * written in one run.
+ */
+#include "policies/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Texts stand in both languages, by enum page_language. */
+static const char *const label_words[LABEL_COUNT][PAGE_LANGUAGES] = {
+	[LABEL_PUBLIC] = {"public", "公开"},
+	[LABEL_INTERNAL] = {"internal", "内部"},
+	[LABEL_PERSONAL] = {"personal", "个人信息"},
+	[LABEL_SENSITIVE] = {"sensitive", "敏感个人信息"},
+};
+static const char *const rank_words[RANK_COUNT][PAGE_LANGUAGES] = {
+	[RANK_VILLAGE] = {"village", "村（社区）"},
+	[RANK_TOWNSHIP] = {"township", "乡镇（街道）"},
+	[RANK_COUNTY] = {"county", "县（市、区）"},
+};
+static const char *const type_words[][PAGE_LANGUAGES] = {
+	[TYPE_STRING] = {"a line of text", "单行文本"},
+	[TYPE_TEXT] = {"text", "多行文本"},
+	[TYPE_INTEGER] = {"whole number", "整数"},
+	[TYPE_NUMBER] = {"number", "数值"},
+	[TYPE_BOOLEAN] = {"yes or no", "是或否"},
+	[TYPE_DATE] = {"date", "日期"},
+	[TYPE_TIME] = {"time at +08:00", "时间（+08:00）"},
+	[TYPE_NAME] = {"person's name", "姓名"},
+	[TYPE_ID_NO] = {"identity number (GB 11643)",
+		"公民身份号码（GB 11643）"},
+	[TYPE_PHONE] = {"telephone number", "电话号码"},
+	[TYPE_ADDRESS] = {"address", "住址"},
+	[TYPE_DIVISION] = {"12-digit division code", "12位区划代码"},
+	[TYPE_CHOICE] = {"one of", "选项"},
+	[TYPE_MONEY] = {"money, in 分", "金额（分）"},
+	[TYPE_USCC] = {"unified social credit code (GB 32100)",
+		"统一社会信用代码（GB 32100）"},
+	[TYPE_BANK_CARD] = {"bank card number", "银行卡号"},
+};
+
+struct page {
+	struct buf *out;
+	const struct series *s;
+	enum page_language in;
+};
+
+static void put(const struct page *p, const char *const w[PAGE_LANGUAGES])
+{
+	buf_str(p->out, w[p->in]);
+}
+
+static void heading(const struct page *p, const char *const w[PAGE_LANGUAGES])
+{
+	buf_printf(p->out, "\n## %s\n\n", w[p->in]);
+}
+
+/* Text from a file of rules: a bar would end the cell, a tag would begin. */
+static void cell(const struct page *p, const char *s)
+{
+	for (; *s; s++) {
+		if (strchr("|<>`*_[]\\", *s))
+			buf_u8(p->out, '\\');
+		buf_u8(p->out, (uint8_t)*s);
+	}
+}
+
+/* ---- head ---- */
+
+static void put_direction(const struct page *p)
+{
+	static const char *const up[PAGE_LANGUAGES] = {
+		"- Goes up: village, township, county.\n",
+		"- 流向：逐级上报（村、乡镇、县）。\n"};
+	static const char *const below[PAGE_LANGUAGES] = {
+		"- Goes up; and down to all below, when entered by: ",
+		"- 流向：逐级上报；由以下层级录入的，下发至其全部下级："};
+	static const char *const node[PAGE_LANGUAGES] = {
+		"- Goes up; and down to the one division it is "
+		"about, when entered by: ",
+		"- 流向：逐级上报；由以下层级录入的，下发至记录所属的区划："};
+	static const char *const comma[PAGE_LANGUAGES] = {", ", "、"};
+	static const char *const stop[PAGE_LANGUAGES] = {".\n", "。\n"};
+	bool first = true;
+
+	if (p->s->direction == DIRECTION_UP) {
+		put(p, up);
+		return;
+	}
+	if (p->s->reach == REACH_BELOW)
+		put(p, below);
+	else
+		put(p, node);
+	for (unsigned r = 0; r < RANK_COUNT; r++) {
+		if (!(p->s->senders & RANK_BIT(r)))
+			continue;
+		if (!first)
+			put(p, comma);
+		put(p, rank_words[r]);
+		first = false;
+	}
+	put(p, stop);
+}
+
+static void put_head(const struct page *p)
+{
+	static const char *const plan[PAGE_LANGUAGES] = {
+		"- The plan's words: ", "- 规划依据："};
+	static const char *const urgent[PAGE_LANGUAGES] = {
+		"- Urgent: sent before everything else.\n",
+		"- 紧急：优先传输。\n"};
+	static const char *const files[PAGE_LANGUAGES] = {
+		"- Attachments: ", "- 附件："};
+	static const char *const no_files[PAGE_LANGUAGES] = {
+		"none are taken", "不接收"};
+
+	buf_str(p->out, "# ");
+	cell(p, p->s->title);
+	buf_printf(p->out, " `%s`\n\n", p->s->name);
+	put(p, plan);
+	cell(p, p->s->plan);
+	buf_str(p->out, "\n");
+	put_direction(p);
+	if (p->s->urgent)
+		put(p, urgent);
+	put(p, files);
+	if (p->s->attachments)
+		put(p, label_words[p->s->attachments_label]);
+	else
+		put(p, no_files);
+	buf_str(p->out, "\n");
+}
+
+/* ---- who may hold what, and how long ---- */
+
+static void put_clearance(const struct page *p)
+{
+	static const char *const title[PAGE_LANGUAGES] = {
+		"Who may hold what", "各级可保存的内容"};
+	static const char *const first[PAGE_LANGUAGES] = {"| Rank ", "| 层级 "};
+	static const char *const yes[PAGE_LANGUAGES] = {"yes", "可"};
+	static const char *const own[PAGE_LANGUAGES] = {
+		"The node that captured a record holds all of it.\n",
+		"录入记录的节点保存全部内容。\n"};
+	static const char *const minors[PAGE_LANGUAGES] = {
+		"Where a record tells that somebody is under 18, what is "
+		"personal about them counts as sensitive.\n",
+		"记录显示当事人未满18周岁的，其个人信息按敏感个人信息处理。\n"};
+	bool about_minors = false;
+
+	heading(p, title);
+	put(p, first);
+	for (unsigned l = 0; l < LABEL_COUNT; l++) {
+		if (p->s->labels & LABEL_BIT(l))
+			buf_printf(p->out, "| %s ", label_words[l][p->in]);
+	}
+	buf_str(p->out, "|\n|---");
+	for (unsigned l = 0; l < LABEL_COUNT; l++)
+		buf_str(p->out, p->s->labels & LABEL_BIT(l) ? "|---" : "");
+	buf_str(p->out, "|\n");
+	for (unsigned r = 0; r < RANK_COUNT; r++) {
+		buf_printf(p->out, "| %s ", rank_words[r][p->in]);
+		for (unsigned l = 0; l < LABEL_COUNT; l++) {
+			bool may = p->s->clearance[r] & LABEL_BIT(l);
+
+			if (p->s->labels & LABEL_BIT(l))
+				buf_printf(p->out, "| %s ",
+					may ? yes[p->in] : "–");
+		}
+		buf_str(p->out, "|\n");
+	}
+	buf_str(p->out, "\n");
+	put(p, own);
+	for (size_t i = 0; i < p->s->field_count; i++)
+		about_minors |= p->s->fields[i].minors;
+	if (about_minors)
+		put(p, minors);
+}
+
+static void put_period(const struct page *p, const char *text)
+{
+	static const char *const forever[PAGE_LANGUAGES] = {"for ever", "永久"};
+	static const char *const one[][PAGE_LANGUAGES] = {
+		[PERIOD_YEARS] = {"year", "年"}, [PERIOD_DAYS] = {"day", "日"}};
+	struct period period = {.unit = PERIOD_FOREVER};
+
+	(void)period_parse(text, &period); /* checked when it was loaded */
+	if (period.unit == PERIOD_FOREVER) {
+		put(p, forever);
+		return;
+	}
+	buf_printf(p->out, p->in == PAGE_ENGLISH ? "%u %s" : "%u%s",
+		period.count, one[period.unit][p->in]);
+	if (p->in == PAGE_ENGLISH && period.count != 1)
+		buf_u8(p->out, 's');
+}
+
+static void put_retention(const struct page *p)
+{
+	static const char *const title[PAGE_LANGUAGES] = {
+		"How long it is kept", "保管期限"};
+	static const char *const columns[PAGE_LANGUAGES] = {
+		"| Label | Period | Counted from | At the end |\n"
+		"|---|---|---|---|\n",
+		"| 标签 | 期限 | 起算 | 到期 |\n|---|---|---|---|\n"};
+	static const char *const made[PAGE_LANGUAGES] = {
+		"the record's date", "记录日期"};
+	static const char *const itself[PAGE_LANGUAGES] = {
+		"goes by itself", "自动清除"};
+	static const char *const approved[PAGE_LANGUAGES] = {
+		"may be disposed of", "可提请销毁"};
+
+	heading(p, title);
+	put(p, columns);
+	for (unsigned l = 0; l < LABEL_COUNT; l++) {
+		const char *period = p->s->retention[l];
+
+		if (!period)
+			continue;
+		buf_printf(p->out, "| %s | ", label_words[l][p->in]);
+		put_period(p, period);
+		buf_str(p->out, " | ");
+		if (p->s->anchor[l])
+			buf_printf(p->out, "`%s`", p->s->anchor[l]);
+		else
+			put(p, made);
+		buf_printf(p->out, " | %s |\n",
+			strcmp(period, "Y") == 0     ? "–"
+				: p->s->automatic[l] ? itself[p->in]
+						     : approved[p->in]);
+	}
+}
+
+/* ---- fields ---- */
+
+static void put_type(const struct page *p, const struct field *f)
+{
+	static const char *const many[PAGE_LANGUAGES] = {"list: ", "列表："};
+	static const char *const or [PAGE_LANGUAGES] = {", ", "、"};
+	static const char *const colon[PAGE_LANGUAGES] = {": ", "："};
+	size_t len = strlen(f->path);
+
+	if (len > 2 && strcmp(f->path + len - 2, "[]") == 0)
+		put(p, many);
+	put(p, type_words[f->type]);
+	for (char **c = f->choices; c && *c; c++) {
+		put(p, c == f->choices ? colon : or);
+		cell(p, *c);
+	}
+}
+
+static void put_field(const struct page *p, const struct field *f)
+{
+	static const char *const yes[PAGE_LANGUAGES] = {"yes", "是"};
+	static const char *const masked[PAGE_LANGUAGES] = {
+		"masked: ", "脱敏值："};
+	static const char *const age[PAGE_LANGUAGES] = {
+		"tells of minors", "判定未成年人"};
+
+	buf_printf(p->out, "| `%s` | ", f->path);
+	cell(p, f->title ? f->title : "");
+	buf_str(p->out, " | ");
+	put_type(p, f);
+	buf_printf(p->out, " | %s | %s | ", f->required ? yes[p->in] : "",
+		label_words[f->label][p->in]);
+	if (f->derive == DERIVE_MASK)
+		buf_printf(p->out, "%s%s", masked[p->in],
+			label_words[f->derive_label][p->in]);
+	if (f->derive == DERIVE_MASK && f->minors)
+		buf_str(p->out, p->in == PAGE_ENGLISH ? "; " : "；");
+	if (f->minors)
+		put(p, age);
+	buf_str(p->out, " |\n");
+}
+
+static void put_fields(const struct page *p)
+{
+	static const char *const title[PAGE_LANGUAGES] = {"Fields", "字段"};
+	static const char *const columns[PAGE_LANGUAGES] = {
+		"| Field | Name | Type | Required | Label | Note |\n"
+		"|---|---|---|---|---|---|\n",
+		"| 字段 | 名称 | 类型 | 必填 | 标签 | 说明 |\n"
+		"|---|---|---|---|---|---|\n"};
+
+	heading(p, title);
+	put(p, columns);
+	for (size_t i = 0; i < p->s->field_count; i++)
+		put_field(p, &p->s->fields[i]);
+}
+
+/* ---- pages ---- */
+
+void page_name(const struct series *s, enum page_language language,
+	char out[PAGE_NAME_SIZE])
+{
+	snprintf(out, PAGE_NAME_SIZE, "%s%s.md", s ? s->name : "README",
+		language == PAGE_CHINESE ? ".zh-CN" : "");
+}
+
+static void put_other_language(const struct page *p)
+{
+	static const char *const other[PAGE_LANGUAGES] = {"中文", "English"};
+	char name[PAGE_NAME_SIZE];
+
+	page_name(p->s, p->in == PAGE_ENGLISH ? PAGE_CHINESE : PAGE_ENGLISH,
+		name);
+	buf_printf(p->out, "\n[%s](%s)\n", other[p->in], name);
+}
+
+enum err_code page_write(const struct series *s, enum page_language language,
+	struct buf *out, struct err *err)
+{
+	const struct page p = {.out = out, .s = s, .in = language};
+
+	put_head(&p);
+	put_fields(&p);
+	put_clearance(&p);
+	put_retention(&p);
+	put_other_language(&p);
+	return buf_ok(out, err);
+}
+
+enum err_code page_write_index(const struct rules *r,
+	enum page_language language, struct buf *out, struct err *err)
+{
+	static const char *const title[PAGE_LANGUAGES] = {
+		"# Records of ", "# 记录目录："};
+	static const char *const columns[PAGE_LANGUAGES] = {
+		"\n\n| Series | Title | The plan's words |\n"
+		"|---|---|---|\n",
+		"\n\n| 系列 | 名称 | 规划依据 |\n|---|---|---|\n"};
+	const struct page p = {.out = out, .in = language};
+	char name[PAGE_NAME_SIZE];
+
+	put(&p, title);
+	cell(&p, rules_domain(r));
+	put(&p, columns);
+	for (size_t i = 0; i < rules_series_count(r); i++) {
+		const struct series *s = rules_series_at(r, i);
+
+		if (s->system)
+			continue;
+		page_name(s, language, name);
+		buf_printf(out, "| [%s](%s) | ", s->name, name);
+		cell(&p, s->title);
+		buf_str(out, " | ");
+		cell(&p, s->plan);
+		buf_str(out, " |\n");
+	}
+	put_other_language(&p);
+	return buf_ok(out, err);
+}
