@@ -29,7 +29,9 @@
 #define SMALL_ROWS 128	/* a block with fewer is small */
 #define SMALL_BLOCKS 32 /* fewer are not worth writing a segment anew */
 #define SURVEY_STEP 1024
-#define RETRY_MS 1000
+/* What failed is tried again: a check ends soon, room comes back some day. */
+#define RETRY_BUSY 1 /* seconds */
+#define RETRY_FULL 60
 #define NICE 10
 #define READERS_WAITS 500 /* of 10 ms */
 
@@ -48,9 +50,22 @@ struct survey {
 	struct view view;
 	struct store *s;
 	uint64_t live, dead; /* bytes */
+	uint64_t need;	     /* what is packed takes, about */
 	uint64_t items, blocks, small;
 	bool mends;
 };
+
+/* Rows of small blocks are compressed together; of notes and commit items few
+ * are left. */
+static uint64_t size_packed(const struct item *it)
+{
+	if (it->kind == ITEM_NOTE || it->kind == ITEM_COMMIT)
+		return 0;
+	if ((it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS) &&
+		it->count < SMALL_ROWS)
+		return it->plain_len / 2;
+	return item_size(it);
+}
 
 static enum err_code survey_item(
 	void *arg, struct place at, const struct item *it, struct err *err)
@@ -68,6 +83,8 @@ static enum err_code survey_item(
 		rc = block_now(&v->view, it->origin.segment ? it->origin : at,
 			&now, err);
 	*(place_equal(now, at) ? &v->live : &v->dead) += item_size(it);
+	if (place_equal(now, at))
+		v->need += size_packed(it);
 	v->mends |= it->kind == ITEM_MENDED;
 	if (it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS) {
 		v->blocks++;
@@ -386,6 +403,11 @@ static enum err_code settle(
 	return index_commit(t, err);
 }
 
+static bool is_stopped(const struct compactor *c)
+{
+	return __atomic_load_n(&c->stop, __ATOMIC_RELAXED);
+}
+
 /* Whoever looked at the index before finds the old file a while yet; who takes
  * longer looks again. */
 static void wait_for_readers(struct store *s, uint64_t settled)
@@ -393,7 +415,8 @@ static void wait_for_readers(struct store *s, uint64_t settled)
 	static const struct timespec pause = {.tv_nsec = 10000000};
 
 	for (int i = 0; i < READERS_WAITS; i++) {
-		if (!index_read_before(s->index, settled))
+		if (!index_read_before(s->index, settled) ||
+			(s->compactor && is_stopped(s->compactor)))
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -573,14 +596,15 @@ static enum err_code replace(struct store *s, uint32_t id, struct err *err)
 	return rc;
 }
 
-/* Room for it, out of the reserve too; what is packed is smaller, and then the
- * old one goes. */
+/* Room for it, out of the reserve too, and half as much for an erasure that may
+ * come: afterwards the old one goes. */
 static enum err_code claim_room(
 	struct store *s, uint32_t id, uint64_t need, struct err *err)
 {
 	struct statvfs st;
 	uint64_t room;
 
+	need += need / 2;
 	reserve_release(s, RESERVE_IF_SCARCE);
 	if (statvfs(s->data, &st) < 0)
 		return err_sys(err, "%s", s->data);
@@ -625,7 +649,7 @@ static enum err_code compact_one(
 		return is_damage(rc) ? ERR_OK : rc;
 	if (!is_worth(&v, from))
 		return ERR_OK;
-	if (!(rc = claim_room(s, from, v.live, err)))
+	if (!(rc = claim_room(s, from, v.need, err)))
 		rc = pack_segment(s, from, to, stop, err);
 	if (!rc) {
 		crash_point("compact.written");
@@ -721,16 +745,15 @@ static void lower_priority(void)
 	(void)!setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 }
 
-/* What failed is tried again: room comes back, a check ends. */
-static void wait_for_work(struct compactor *c, bool again)
+static void wait_for_work(struct compactor *c, enum err_code rc)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += RETRY_MS / 1000;
+	until.tv_sec += rc == ERR_BUSY ? RETRY_BUSY : RETRY_FULL;
 	pthread_mutex_lock(&c->lock);
 	while (!c->woken && !c->stop)
-		if (!again)
+		if (!rc)
 			pthread_cond_wait(&c->wake, &c->lock);
 		else if (pthread_cond_timedwait(&c->wake, &c->lock, &until))
 			break;
@@ -743,12 +766,8 @@ static void *run(void *arg)
 	struct compactor *c = arg;
 
 	lower_priority();
-	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
-		bool failed =
-			compact_some(c->s, SIZE_MAX, &c->stop, NULL) != ERR_OK;
-
-		wait_for_work(c, failed);
-	}
+	while (!is_stopped(c))
+		wait_for_work(c, compact_some(c->s, SIZE_MAX, &c->stop, NULL));
 	return NULL;
 }
 
