@@ -49,22 +49,41 @@ struct compactor {
 struct survey {
 	struct view view;
 	struct store *s;
+	uint64_t items, blocks;
 	uint64_t live, dead; /* bytes */
 	uint64_t need;	     /* what is packed takes, about */
-	uint64_t items, blocks, small;
+	uint64_t small;	     /* blocks that would be joined */
 	bool mends;
+	/* Of the group under the eye. */
+	struct {
+		uint64_t bytes, records, whole, joined, small;
+	} group;
 };
+
+static bool is_small(const struct item *it)
+{
+	return (it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS) &&
+		it->count < SMALL_ROWS;
+}
 
 /* Rows of small blocks are compressed together; of notes and commit items few
  * are left. */
-static uint64_t size_packed(const struct item *it)
+static uint64_t size_joined(const struct item *it)
 {
-	if (it->kind == ITEM_NOTE || it->kind == ITEM_COMMIT)
+	if (it->kind == ITEM_NOTE)
 		return 0;
-	if ((it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS) &&
-		it->count < SMALL_ROWS)
-		return it->plain_len / 2;
-	return item_size(it);
+	return is_small(it) ? it->plain_len / 2 : item_size(it);
+}
+
+static void survey_group(struct survey *v)
+{
+	if (pack_is_large(v->group.bytes, v->group.records)) {
+		v->need += v->group.whole;
+	} else {
+		v->need += v->group.joined;
+		v->small += v->group.small;
+	}
+	memset(&v->group, 0, sizeof(v->group));
 }
 
 static enum err_code survey_item(
@@ -83,13 +102,17 @@ static enum err_code survey_item(
 		rc = block_now(&v->view, it->origin.segment ? it->origin : at,
 			&now, err);
 	*(place_equal(now, at) ? &v->live : &v->dead) += item_size(it);
-	if (place_equal(now, at))
-		v->need += size_packed(it);
 	v->mends |= it->kind == ITEM_MENDED;
-	if (it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS) {
-		v->blocks++;
-		v->small += it->count < SMALL_ROWS;
+	if (it->kind == ITEM_COMMIT) {
+		survey_group(v);
+		return rc;
 	}
+	v->blocks += it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS;
+	v->group.bytes += (uint64_t)it->plain_len + it->payload_len;
+	v->group.records += it->kind == ITEM_ENTRIES ? it->count : 0;
+	v->group.small += is_small(it);
+	v->group.whole += item_size(it);
+	v->group.joined += size_joined(it);
 	return rc;
 }
 
