@@ -5,7 +5,7 @@
 
 #include "store/batch.h"
 
-#define PARTS_BITS 6
+#define PARTS_BITS 8
 #define PARTS_SLOTS ((size_t)1 << PARTS_BITS)
 
 static enum err_code at_place(
@@ -262,6 +262,67 @@ static enum err_code parse_parts(struct block *b, struct err *err)
 		b->plain.data, b->plain.len, b->parts, room, &b->count, err);
 }
 
+static enum err_code load_parts(
+	struct store *s, struct place at, struct block **out, struct err *err)
+{
+	struct block *b = NULL;
+	enum err_code rc;
+
+	if ((rc = load(s, at, BLOCK_PARTS, &b, err)))
+		return rc;
+	if ((rc = at_place(err, parse_parts(b, err), at)))
+		block_unpin(b);
+	else
+		*out = b;
+	return rc;
+}
+
+enum err_code block_digested(const struct view *v, struct place at,
+	struct block **out, struct err *err)
+{
+	struct block *b = NULL;
+	enum err_code rc;
+
+	if ((rc = load_parts(v->s, at, &b, err)))
+		return rc;
+	for (size_t i = 0; i < b->count && !rc; i++) {
+		struct part_row *row = &b->parts[i];
+
+		if (!row->erased)
+			rc = part_digest(row->part.seed, b->head.label,
+				row->part.json, row->part.len, &row->digest,
+				err);
+		row->part = (struct part){.json = NULL};
+	}
+	buf_wipe(&b->plain);
+	b->digested = true;
+	if (rc)
+		block_unpin(b);
+	else
+		*out = b;
+	return rc;
+}
+
+static struct block *held_find(const struct held *h, struct place at)
+{
+	size_t lo = 0;
+	size_t hi = h ? h->count : 0;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const struct place *p = &h->blocks[mid]->at;
+
+		if (place_equal(*p, at))
+			return h->blocks[mid];
+		if (p->segment < at.segment ||
+			(p->segment == at.segment && p->offset < at.offset))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
 enum err_code block_parts(const struct view *v, struct place at,
 	struct block **out, struct err *err)
 {
@@ -270,19 +331,18 @@ enum err_code block_parts(const struct view *v, struct place at,
 
 	if ((rc = block_now(v, at, &at, err)))
 		return rc;
+	if ((b = held_find(v->held, at))) {
+		*out = block_pin(b);
+		return ERR_OK;
+	}
 	b = cache_get(v->s->cache, at);
 	if (b && b->kind == BLOCK_PARTS) {
 		*out = b;
 		return ERR_OK;
 	}
 	block_unpin(b);
-	b = NULL;
-	if ((rc = load(v->s, at, BLOCK_PARTS, &b, err)))
+	if ((rc = load_parts(v->s, at, &b, err)))
 		return rc;
-	if ((rc = at_place(err, parse_parts(b, err), at))) {
-		block_unpin(b);
-		return rc;
-	}
 	cache_put(v->s->cache, b);
 	*out = b;
 	return ERR_OK;
@@ -387,7 +447,7 @@ static enum err_code part_digest_at(struct rebuild *r,
 	if (!(row = part_find(parts, seq)))
 		return err_set(err, ERR_CORRUPT, "the %s part is missing",
 			label_name(label));
-	if (row->erased) {
+	if (row->erased || parts->digested) {
 		*out = row->digest;
 		return ERR_OK;
 	}
@@ -593,7 +653,7 @@ enum err_code block_entries(const struct view *v, struct place at,
 		return rc;
 	}
 	/* What looks damaged may be what an erasure beside us moved. */
-	if (!b->damaged || damage_closed(v, b))
+	if (!v->held && (!b->damaged || damage_closed(v, b)))
 		cache_put(v->s->cache, b);
 	*out = b;
 	return ERR_OK;

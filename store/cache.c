@@ -40,9 +40,10 @@ void block_unpin(struct block *b)
 	free(b);
 }
 
-static void pin(struct block *b)
+struct block *block_pin(struct block *b)
 {
 	__atomic_add_fetch(&b->pins, 1, __ATOMIC_RELAXED);
+	return b;
 }
 
 struct cache *cache_new(void)
@@ -74,8 +75,7 @@ struct block *cache_get(struct cache *c, struct place at)
 		struct block *b = c->slots[i].block;
 
 		if (b && place_equal(b->at, at)) {
-			found = b;
-			pin(b);
+			found = block_pin(b);
 			c->slots[i].used = ++c->clock;
 		}
 	}
@@ -118,8 +118,7 @@ void cache_put(struct cache *c, struct block *b)
 	s = oldest(c, false);
 	if (s->block)
 		evict(c, s);
-	pin(b);
-	s->block = b;
+	s->block = block_pin(b);
 	s->used = ++c->clock;
 	c->bytes += b->bytes;
 	pthread_mutex_unlock(&c->lock);

@@ -41,11 +41,13 @@ struct block {
 	size_t damaged; /* so many of the entries */
 	struct block_entry *entries;
 	struct part_row *parts;
+	bool digested; /* all parts have their digest, and no text */
 	struct directory directory;
 	const uint8_t *proof; /* of a proved entry */
 	size_t proof_len;
 };
 struct block *block_new(enum block_kind kind, struct place at); /* pinned */
+struct block *block_pin(struct block *b);
 void block_unpin(struct block *b); /* NULL does nothing */
 
 struct cache;

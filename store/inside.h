@@ -111,11 +111,19 @@ enum err_code meta_put_u64(
 
 /* ---- views ---- */
 
+/* Blocks of parts that a reader of everything has looked at, ascending by
+ * place.  It needs each block once, so nothing of what it reads is cached. */
+struct held {
+	struct block **blocks;
+	size_t count;
+};
+
 /* What one reader sees: a transaction, and the batch it runs inside of. */
 struct view {
 	struct store *s;
 	struct index_txn *txn;
-	struct batch *batch; /* or NULL */
+	struct batch *batch;	 /* or NULL */
+	const struct held *held; /* or NULL */
 };
 enum err_code view_open(struct store *s, struct view *v, struct err *err);
 void view_close(struct view *v);
@@ -196,6 +204,10 @@ enum err_code block_parts(const struct view *v, struct place at,
 	struct block **out, struct err *err);
 enum err_code block_entries(const struct view *v, struct place at,
 	struct place commit, struct block **out, struct err *err);
+/* The block of parts that is at this very place, past the cache: its digests
+ * are made and its texts gone. */
+enum err_code block_digested(const struct view *v, struct place at,
+	struct block **out, struct err *err);
 /* Where the content of a block first written at `at` is now. */
 enum err_code block_now(const struct view *v, struct place at,
 	struct place *out, struct err *err);
