@@ -581,16 +581,16 @@ static enum err_code check_proved(const struct batch *b,
 	const struct entry_place *at, const struct pending *p, struct err *err)
 {
 	const struct digest *leaf = NULL;
+	const struct block_entry *e = NULL;
 	struct block *block = NULL;
 	enum err_code rc = ERR_OK;
 
 	if (!at->block.segment)
 		leaf = &b->pending[at->block.offset].leaf;
-	else if (!(rc = block_entries(
-			   &b->view, at->block, at->commit, &block, err)))
-		leaf = &block->entries[0].leaf;
-	if (block && block->entries[0].damaged)
-		rc = entry_damaged(p->log, p->seq, &block->entries[0], err);
+	else if (!(rc = block_entry(&b->view, at, p->seq, &block, &e, err)))
+		leaf = &e->leaf;
+	if (e && e->damaged)
+		rc = entry_damaged(p->log, p->seq, e, err);
 	if (!rc && !digest_equal(leaf, &p->leaf))
 		rc = err_set(err, ERR_FORK,
 			"log %" PRIu32 ": entry %" PRIu64

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 struct slot {
-	struct block *block;
+	struct place at; /* of the block: to look for it touches no block */
 	uint64_t used;
+	struct block *block;
 };
 
 struct cache {
@@ -24,6 +25,7 @@ struct block *block_new(enum block_kind kind, struct place at)
 		b->kind = kind;
 		b->at = at;
 		b->pins = 1;
+		pthread_mutex_init(&b->lock, NULL);
 	}
 	return b;
 }
@@ -34,6 +36,15 @@ void block_unpin(struct block *b)
 		return;
 	/* Parts are personal. */
 	buf_wipe(&b->plain);
+	while (b->texts) {
+		struct texts *below = b->texts->below;
+
+		buf_free(&b->texts->buf);
+		free(b->texts);
+		b->texts = below;
+	}
+	pthread_mutex_destroy(&b->lock);
+	free(b->stubs);
 	free(b->entries);
 	free(b->parts);
 	directory_free(&b->directory);
@@ -72,11 +83,11 @@ struct block *cache_get(struct cache *c, struct place at)
 
 	pthread_mutex_lock(&c->lock);
 	for (size_t i = 0; i < CACHE_BLOCKS && !found; i++) {
-		struct block *b = c->slots[i].block;
+		struct slot *s = &c->slots[i];
 
-		if (b && place_equal(b->at, at)) {
-			found = block_pin(b);
-			c->slots[i].used = ++c->clock;
+		if (s->block && place_equal(s->at, at)) {
+			found = block_pin(s->block);
+			s->used = ++c->clock;
 		}
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -119,8 +130,18 @@ void cache_put(struct cache *c, struct block *b)
 	if (s->block)
 		evict(c, s);
 	s->block = block_pin(b);
+	s->at = b->at;
 	s->used = ++c->clock;
 	c->bytes += b->bytes;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void cache_drop(struct cache *c, const struct block *b)
+{
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < CACHE_BLOCKS; i++)
+		if (c->slots[i].block == b)
+			evict(c, &c->slots[i]);
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -96,13 +96,9 @@ static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 	struct place part;
 	enum err_code rc;
 
-	if ((rc = block_entries(v, at->block, at->commit, &entries, err)) ||
+	if ((rc = block_entry(v, at, t->seq, &entries, &e, err)) ||
 		(rc = block_directory(v, at->commit, &directory, err)))
 		goto out;
-	if (t->seq - entries->head.first >= entries->count) {
-		rc = row_corrupt(err, "entries");
-		goto out;
-	}
 	if (entries->head.kind == ITEM_MENDED) {
 		if (!grow(&p->mended, &p->mended_cap, p->mended_count,
 			    sizeof(*p->mended))) {
@@ -111,7 +107,6 @@ static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 		}
 		p->mended[p->mended_count++] = *t;
 	}
-	e = &entries->entries[t->seq - entries->head.first];
 	if (!(e->computed & LABEL_BIT(t->label)))
 		goto out;
 	part = block_of_part(directory, t->log, e, (uint8_t)t->label, t->seq);

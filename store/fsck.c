@@ -226,6 +226,7 @@ static enum err_code arrived_rows(struct task *t, const struct view *v,
 static enum err_code leaf_elsewhere(
 	struct task *t, const struct view *v, uint64_t seq, struct digest *out)
 {
+	const struct block_entry *e;
 	struct entry_place at;
 	struct block *b = NULL;
 	enum err_code rc;
@@ -234,10 +235,9 @@ static enum err_code leaf_elsewhere(
 		(rc = entry_locate(v, t->item.log, seq, &at, NULL)) ||
 		!mended_by(t, at.block))
 		return ERR_NOT_FOUND;
-	rc = mind(t->f, block_entries(v, at.block, at.commit, &b, NULL));
-	if (!rc && seq - b->head.first < b->count &&
-		!b->entries[seq - b->head.first].damaged)
-		*out = b->entries[seq - b->head.first].leaf;
+	rc = mind(t->f, block_entry(v, &at, seq, &b, &e, NULL));
+	if (!rc && !e->damaged)
+		*out = e->leaf;
 	else
 		rc = rc ? rc : ERR_NOT_FOUND;
 	block_unpin(b);
@@ -322,7 +322,7 @@ static void check_entries(struct task *t, const struct view *v)
 {
 	struct block *b;
 	struct err err;
-	enum err_code rc = block_entries(v, t->at, t->commit, &b, &err);
+	enum err_code rc = block_made(v, t->at, t->commit, &b, &err);
 
 	if (mind(t->f, rc)) {
 		(void)leaves_elsewhere(t, v);

@@ -256,7 +256,7 @@ static enum err_code take_entries(
 	struct block *b = NULL;
 	enum err_code rc;
 
-	if ((rc = block_entries(&p->view, at, commit, &b, err)))
+	if ((rc = block_made(&p->view, at, commit, &b, err)))
 		return rc;
 	for (size_t i = 0; i < b->count && !rc; i++) {
 		const struct block_entry *from = &b->entries[i];

@@ -258,7 +258,7 @@ static enum err_code replay_entries(struct replay *r, const struct item *it,
 		(rc = entry_place_put(
 			 t, DB_ENTRIES, it->log, it->first, at, err)))
 		goto out;
-	rc = block_entries(&r->view, at->block, at->commit, &b, err);
+	rc = block_made(&r->view, at->block, at->commit, &b, err);
 	if (!rc) {
 		tell_entries(r, &row, b);
 		rc = replay_leaves(r, it, b, &row, err);
@@ -388,7 +388,7 @@ static enum err_code replay_mended(struct replay *r, const struct item *it,
 	enum err_code rc;
 
 	if ((rc = log_row_of(r, it->log, &row, err)) ||
-		(rc = block_entries(&r->view, at->block, at->commit, &b, err)))
+		(rc = block_made(&r->view, at->block, at->commit, &b, err)))
 		return rc;
 	if (b->damaged || b->count > RUN_LIMIT) {
 		rc = err_set(err, ERR_CORRUPT,
@@ -496,15 +496,8 @@ static enum err_code replay_arrival(struct replay *r, uint32_t log,
 				? entry_locate(&r->view, log, seq, &at, err)
 				: entry_locate_proved(
 					  &r->view, log, seq, &at, err)) ||
-		(rc = block_entries(&r->view, at.block, at.commit, &b, err)))
+		(rc = block_entry(&r->view, &at, seq, &b, &be, err)))
 		return rc;
-	if (seq - b->head.first >= b->count) {
-		rc = err_set(err, ERR_CORRUPT,
-			"log %s: entry %" PRIu64 " arrived and is not there",
-			row.origin, seq);
-		goto out;
-	}
-	be = &b->entries[seq - b->head.first];
 	/* Its id is known, its digests are not. */
 	if (be->damaged) {
 		if (!entry_parse(be->text, be->len, &e, NULL))
