@@ -227,12 +227,20 @@ static enum err_code lead_entries(const struct view *v, const struct item *it,
 	return rc;
 }
 
-static enum err_code lead_moved(const struct view *v, struct place origin,
+/* An erasure that a crash kept from the index may have moved it on: then what
+ * was packed is left to destroy. */
+static enum err_code lead_moved(const struct view *v, const struct item *it,
 	struct place to, struct err *err)
 {
-	struct key k = key_of_place(origin);
+	struct key k = key_of_place(it->origin);
 	struct key value = key_of_place(to);
+	struct place now;
+	enum err_code rc;
 
+	if ((rc = block_now(v, it->origin, &now, err)))
+		return rc;
+	if (place_before(to, now))
+		return erase_drop(v->txn, to, it->key, err);
 	return index_put(
 		v->txn, DB_MOVED, key_bytes(&k), key_bytes(&value), err);
 }
@@ -243,7 +251,7 @@ static enum err_code lead_in(struct view *v, const struct leading *l,
 	struct entry_place to = {.block = at, .commit = l->commit};
 
 	if (it->origin.segment)
-		return lead_moved(v, it->origin, at, err);
+		return lead_moved(v, it, at, err);
 	switch (it->kind) {
 	case ITEM_ENTRIES:
 		return lead_entries(v, it, &to, err);

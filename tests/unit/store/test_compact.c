@@ -886,6 +886,59 @@ static void a_packed_segment_that_was_cut_is_damaged(void **state)
 	store_close(s);
 }
 
+#ifdef CUNDANG_CRASH_POINTS
+/* A crash between an erasure's group and the index, while a segment with blocks
+ * of another's is on its way. */
+static void die_while_erasing_on_its_way(const char *data, uint32_t number)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct store_options opt = {
+			.mode = STORE_WRITE, .segment_size = SMALL_SEGMENT};
+		struct store *s;
+
+		setenv("CUNDANG_CRASH", "batch.synced", 1);
+		if (!store_open(data, &opt, &s, NULL)) {
+			name_packed(s, number);
+			erase_part(s, 5, LABEL_PERSONAL);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), 137);
+}
+
+static void a_crash_behind_an_erasure_leads_nothing_back(void **state)
+{
+	for (int round = 0; round < 2; round++) {
+		char data[SCRATCH_SIZE * 2];
+		void *at = data;
+		struct store *s;
+		uint32_t number;
+
+		memset(erased, 0, sizeof(erased));
+		snprintf(data, sizeof(data), "%s/%d", (char *)*state, round);
+		s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+		put_singly(s, 0, 40);
+		erase_part(s, 2, LABEL_PERSONAL);
+		number = segments_count(s->segments);
+		put_singly(s, 40, 40);
+		assert_true(segments_count(s->segments) > number);
+		store_close(s);
+		die_while_erasing_on_its_way(data, number);
+		erased[5] |= LABEL_BIT(LABEL_PERSONAL);
+		s = round ? rebuilt(data)
+			  : open_store(data, STORE_WRITE, SMALL_SEGMENT);
+		assert_int_equal(packs_of(s, number), 1);
+		s = assert_holds(&at, s, 80);
+		store_close(s);
+	}
+}
+#endif
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, scratch_remove)
 
 int main(void)
@@ -903,6 +956,7 @@ int main(void)
 		TEST(ten_thousand_parts_of_one_order_rewrite_a_block_once),
 #ifdef CUNDANG_CRASH_POINTS
 		TEST(a_crash_at_any_step_is_mended),
+		TEST(a_crash_behind_an_erasure_leads_nothing_back),
 #endif
 		TEST(readers_and_a_writer_go_on),
 		TEST(readers_in_other_processes_go_on),
