@@ -25,6 +25,7 @@
 #define PACKING "packing"     /* the id on its way, or 0 */
 #define MOVES "moves"	      /* counts batches that wrote blocks anew */
 #define COMPACTED "compacted" /* segments up to this need no look */
+#define PACKS "packs"	      /* how often all segments were, by the index */
 
 #define SMALL_ROWS 128	/* a block with fewer is small */
 #define SMALL_BLOCKS 32 /* fewer are not worth writing a segment anew */
@@ -404,11 +405,15 @@ static enum err_code forget_old(
 static enum err_code settle_in(
 	struct index_txn *t, uint32_t id, struct err *err)
 {
+	uint64_t packs;
 	enum err_code rc;
 
 	if ((rc = forget_old(t,
 		     segment_id(segment_number(id), segment_packs(id) - 1),
 		     err)))
+		return rc;
+	if ((rc = meta_get_u64(t, PACKS, &packs, err)) ||
+		(rc = meta_put_u64(t, PACKS, packs + 1, err)))
 		return rc;
 	return meta_put_u64(t, PACKING, 0, err);
 }
@@ -487,6 +492,46 @@ enum err_code compact_settle(const struct view *v, struct err *err)
 		return meta_put_u64(v->txn, PACKING, 0, err);
 	rc = lead_all(&l, err);
 	return rc ? rc : settle_in(v->txn, l.id, err);
+}
+
+/* ---- does the index fit? ---- */
+
+static uint64_t count_packs(struct store *s)
+{
+	uint64_t packs = 0;
+
+	for (uint32_t n = 1; n <= segments_count(s->segments); n++)
+		packs += segment_packs(segment_now(s->segments, n));
+	return packs;
+}
+
+enum err_code compact_note(
+	struct store *s, struct index_txn *t, struct err *err)
+{
+	return meta_put_u64(t, PACKS, count_packs(s), err);
+}
+
+enum err_code compact_fits(struct store *s, struct err *err)
+{
+	uint64_t packs = 0;
+	uint32_t id = 0;
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	if (!(rc = meta_get_u64(v.txn, PACKS, &packs, err)))
+		rc = compact_underway(v.txn, &id, err);
+	view_close(&v);
+	if (rc)
+		return rc;
+	if (id && segment_now(s->segments, segment_number(id)) == id)
+		packs++;
+	/* Files that are gone are told of as damage. */
+	if (count_packs(s) <= packs)
+		return ERR_OK;
+	return err_set(err, ERR_CORRUPT, "%s/index is older than its segments",
+		s->data);
 }
 
 /* What has its name is led to in the end; what has none does not get it. */

@@ -939,6 +939,37 @@ static void a_crash_behind_an_erasure_leads_nothing_back(void **state)
 }
 #endif
 
+/* An index of before, put back beside segments of after. */
+static void an_index_of_before_is_made_anew(void **state)
+{
+	char data[SCRATCH_SIZE * 2];
+	char old[SCRATCH_SIZE * 2];
+	char index[SCRATCH_SIZE * 3], kept[SCRATCH_SIZE * 3];
+	void *at = data;
+	struct store *s;
+	struct log_cut cut;
+
+	snprintf(data, sizeof(data), "%s/data", (char *)*state);
+	snprintf(old, sizeof(old), "%s/old", (char *)*state);
+	s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+	put_singly(s, 0, 50);
+	store_close(s);
+	copy_tree(data, old);
+	s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+	put_singly(s, 50, 50);
+	compact(s);
+	store_close(s);
+	snprintf(index, sizeof(index), "%s/index", data);
+	snprintf(kept, sizeof(kept), "%s/index.gone", data);
+	assert_int_equal(rename(index, kept), 0);
+	snprintf(old, sizeof(old), "%s/old/index", (char *)*state);
+	assert_int_equal(rename(old, index), 0);
+	s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+	assert_false(store_log_cut(s, &cut));
+	s = assert_holds(&at, s, 100);
+	store_close(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, scratch_remove)
 
 int main(void)
@@ -964,6 +995,7 @@ int main(void)
 		TEST(a_damaged_segment_stays_as_it_is),
 		TEST(what_mends_stays_where_it_is),
 		TEST(a_packed_segment_that_was_cut_is_damaged),
+		TEST(an_index_of_before_is_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
