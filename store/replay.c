@@ -64,12 +64,15 @@ static enum err_code scan(struct replay *r, struct place from, struct err *err)
 		from = (struct place){1, 0};
 	}
 	for (uint32_t n = from.segment; n <= count; n++) {
-		rc = groups_scan(&r->groups, segment_now(s->segments, n),
+		uint32_t id = segment_now(s->segments, n);
+
+		rc = groups_scan(&r->groups, id,
 			n == from.segment ? from.offset : 0, err);
 		if (rc)
 			return rc;
 		s->end = r->groups.end;
-		s->torn = r->groups.torn;
+		/* Nothing is added to a packed one. */
+		s->torn = r->groups.torn || segment_packs(id);
 	}
 	return ERR_OK;
 }

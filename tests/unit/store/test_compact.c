@@ -970,6 +970,29 @@ static void an_index_of_before_is_made_anew(void **state)
 	store_close(s);
 }
 
+/* Only what was packed is left. */
+static void behind_a_packed_segment_it_goes_on(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	struct batch *b;
+	uint32_t count;
+	char name[64];
+
+	put_singly(s, 0, 60);
+	compact(s);
+	count = segments_count(s->segments);
+	assert_int_equal(packs_of(s, count - 1), 1);
+	store_close(s);
+	snprintf(name, sizeof(name), "segments/%08" PRIu32 ".seg", count);
+	assert_int_equal(unlink(scratch_path(state, name)), 0);
+	assert_int_equal(unlink(scratch_path(state, "extent")), 0);
+	s = rebuilt(*state);
+	OK(batch_begin(s, &b, &test_err));
+	put_into(b, ORIGIN_OTHER, LOG_FULL, 0, 3);
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	store_close(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, scratch_remove)
 
 int main(void)
@@ -996,6 +1019,7 @@ int main(void)
 		TEST(what_mends_stays_where_it_is),
 		TEST(a_packed_segment_that_was_cut_is_damaged),
 		TEST(an_index_of_before_is_made_anew),
+		TEST(behind_a_packed_segment_it_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
