@@ -47,7 +47,7 @@ struct fsck {
 	void *arg;
 	pthread_mutex_t lock; /* for faults and result */
 	struct fsck_result result;
-	struct tree *trees; /* by log - 1 */
+	struct tree *trees; /* by log */
 	size_t tree_count;
 	struct task *tasks;
 	size_t task_count, task_cap;
@@ -544,7 +544,12 @@ static void run_others(void *arg)
 
 static struct tree *tree_of(struct fsck *f, uint32_t log)
 {
-	return log && log <= f->tree_count ? &f->trees[log - 1] : NULL;
+	size_t i = log < f->tree_count ? log : f->tree_count;
+
+	/* Some numbers may have been lost before it. */
+	while (i && f->trees[i - 1].row.id > log)
+		i--;
+	return i && f->trees[i - 1].row.id == log ? &f->trees[i - 1] : NULL;
 }
 
 static int compare_notes(const void *a, const void *b)

@@ -116,9 +116,17 @@ static enum err_code log_again(struct replay *r, uint32_t log,
 		rc = segment_walk(r->s->segments,
 			segment_now(r->s->segments, n), 0, UINT64_MAX, on_note,
 			NULL, &o, err);
-	if (!rc && !row->origin[0])
-		rc = err_set(err, ERR_CORRUPT,
+	if (!rc && !row->origin[0]) {
+		uint64_t last;
+
+		if ((rc = meta_get_u64(r->view.txn, "nameless", &last, err)) ||
+			(log > last &&
+				(rc = meta_put_u64(
+					 r->view.txn, "nameless", log, err))))
+			return rc;
+		return err_set(err, ERR_CORRUPT,
 			"what log %" PRIu32 " is called is lost", log);
+	}
 	if (!rc && !(rc = log_put(r->view.txn, row, err)) && kind == LOG_OWN)
 		rc = meta_put_u64(r->view.txn, "own", log, err);
 	return rc;
