@@ -30,8 +30,12 @@ static enum err_code open_sealed(struct store *s, const struct item *it,
 	if (payload->len < SEAL_OVERHEAD)
 		return err_set(err, ERR_CORRUPT, "sealed block of %zu bytes",
 			payload->len);
+	/* An erasure beside us drops keys first, and then what they open: no
+	 * record is absent for that. */
 	if ((rc = keyring_get(s->keyring, it->key, &key, err)))
-		return rc;
+		return rc == ERR_NOT_FOUND
+			? err_while(err, ERR_CORRUPT, "keyring")
+			: rc;
 	if ((to = buf_reserve(out, payload->len))) {
 		rc = seal_open(&key, aad, aad_len, payload->data, payload->len,
 			to, err);
