@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -44,12 +45,6 @@ struct digest sha256_final(struct sha256 *h)
 	return d;
 }
 
-static void put_be(uint8_t *p, uint64_t v, int bytes)
-{
-	for (int i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
-}
-
 /* SHA256_Final() costs as much as two blocks: it copies, clears and cleanses.
  * Of a message whose last bytes begin a block all that can be done in place. */
 struct digest sha256_finish(struct sha256 *h, uint8_t *last, size_t len)
@@ -58,18 +53,21 @@ struct digest sha256_finish(struct sha256 *h, uint8_t *last, size_t len)
 	size_t end = (len + 8) / BLOCK_SIZE * BLOCK_SIZE + BLOCK_SIZE;
 	uint64_t bits;
 	struct digest d;
+	uint32_t word;
 
 	if (c->num) {
 		sha256_update(h, last, len);
 		return sha256_final(h);
 	}
-	bits = ((uint64_t)c->Nh << 32 | c->Nl) + 8 * (uint64_t)len;
+	bits = htobe64(((uint64_t)c->Nh << 32 | c->Nl) + 8 * (uint64_t)len);
 	last[len] = 0x80;
 	memset(last + len + 1, 0, end - 8 - len - 1);
-	put_be(last + end - 8, bits, 8);
+	memcpy(last + end - 8, &bits, 8);
 	SHA256_Update(c, last, end);
-	for (int i = 0; i < DIGEST_SIZE / 4; i++)
-		put_be(d.b + 4 * i, c->h[i], 4);
+	for (int i = 0; i < DIGEST_SIZE / 4; i++) {
+		word = htobe32(c->h[i]);
+		memcpy(d.b + 4 * i, &word, 4);
+	}
 	return d;
 }
 

@@ -182,28 +182,6 @@ enum err_code arrival_index(struct index_txn *t, struct ids *ids,
 	return rc;
 }
 
-enum err_code arrival_entry(const struct view *v, uint64_t arrival,
-	uint32_t *log, uint64_t *seq, struct entry *out, struct err *err)
-{
-	const struct block_entry *e;
-	struct entry_place at;
-	struct block *b;
-	enum err_code rc;
-
-	if ((rc = arrival_get(v, arrival, log, seq, err)) ||
-		(rc = entry_locate_any(v, *log, *seq, &at, err)) ||
-		(rc = block_entries(v, at.block, at.commit, &b, err)))
-		return rc;
-	if (*seq - b->head.first < b->count) {
-		e = &b->entries[*seq - b->head.first];
-		rc = entry_parse(e->text, e->len, out, err);
-	} else {
-		rc = row_corrupt(err, "entries");
-	}
-	block_unpin(b);
-	return rc;
-}
-
 struct finding {
 	const struct view *v;
 	const uint8_t *uuid;
@@ -211,17 +189,31 @@ struct finding {
 	void *arg;
 };
 
+/* Whether the id is the one is told by what stands in the block itself: no
+ * part is read for it. */
 static enum err_code on_print(void *arg, uint64_t arrival, struct err *err)
 {
 	const struct finding *f = arg;
-	struct entry e;
+	struct entry_place at;
+	struct block *b;
+	uint64_t rev = 0;
+	bool found = false;
 	uint32_t log;
 	uint64_t seq;
-	enum err_code rc = arrival_entry(f->v, arrival, &log, &seq, &e, err);
+	size_t i;
+	enum err_code rc;
 
-	if (rc || memcmp(e.uuid, f->uuid, UUID_SIZE) != 0)
+	if ((rc = arrival_get(f->v, arrival, &log, &seq, err)) ||
+		(rc = entry_locate_any(f->v, log, seq, &at, err)) ||
+		(rc = block_entries(f->v, at.block, at.commit, &b, err)))
 		return rc;
-	return f->visit(f->arg, log, seq, e.rev, err);
+	i = (size_t)(seq - b->head.first);
+	if (i < b->count)
+		found = !memcmp(b->stubs[i].uuid, f->uuid, UUID_SIZE);
+	if (i >= b->count || (found && !block_rev(b, i, &rev)))
+		rc = row_corrupt(err, "entries");
+	block_unpin(b);
+	return found && !rc ? f->visit(f->arg, log, seq, rev, err) : rc;
 }
 
 enum err_code view_find_id(const struct view *v, const uint8_t uuid[UUID_SIZE],

@@ -292,6 +292,43 @@ enum err_code batch_log_of(
 	return add_log(b, &row, out, err);
 }
 
+/* The log of the last row of a table, or `other` where that is more. */
+static enum err_code last_log(
+	struct index_txn *t, enum index_db db, uint64_t *other, struct err *err)
+{
+	struct key k = key_of_log(UINT32_MAX);
+	struct bytes found;
+	struct cursor c;
+	uint32_t log;
+	enum err_code rc = index_floor(t, db, key_bytes(&k), &found, NULL, err);
+
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	c = value_cursor(found);
+	log = cursor_u32(&c);
+	if (!cursor_ok(&c))
+		return row_corrupt(err, "logs");
+	if (log > *other)
+		*other = log;
+	return ERR_OK;
+}
+
+/* No number is used twice, also where a log was lost: its marks and entries
+ * would be taken for the other's. */
+static enum err_code new_number(
+	struct index_txn *t, uint32_t *out, struct err *err)
+{
+	uint64_t last;
+	enum err_code rc;
+
+	if ((rc = meta_get_u64(t, "nameless", &last, err)) ||
+		(rc = last_log(t, DB_LOG, &last, err)) ||
+		(rc = last_log(t, DB_ERASED, &last, err)))
+		return rc;
+	*out = (uint32_t)last + 1;
+	return ERR_OK;
+}
+
 static enum err_code new_log(struct batch *b, const char *origin,
 	enum log_kind kind, struct batch_log **out, struct err *err)
 {
@@ -303,7 +340,8 @@ static enum err_code new_log(struct batch *b, const char *origin,
 			err, ERR_INVALID, "%.200s is not an origin", origin);
 	if (kind == LOG_OWN && (rc = damage_check_new(b->s, origin, err)))
 		return rc;
-	row.id = (uint32_t)index_count(b->view.txn, DB_LOG) + 1;
+	if ((rc = new_number(b->view.txn, &row.id, err)))
+		return rc;
 	memcpy(row.origin, origin, strlen(origin) + 1);
 	if ((rc = log_put(b->view.txn, &row, err)) ||
 		(kind == LOG_OWN &&
@@ -581,16 +619,16 @@ static enum err_code check_proved(const struct batch *b,
 	const struct entry_place *at, const struct pending *p, struct err *err)
 {
 	const struct digest *leaf = NULL;
+	const struct block_entry *e = NULL;
 	struct block *block = NULL;
 	enum err_code rc = ERR_OK;
 
 	if (!at->block.segment)
 		leaf = &b->pending[at->block.offset].leaf;
-	else if (!(rc = block_entries(
-			   &b->view, at->block, at->commit, &block, err)))
-		leaf = &block->entries[0].leaf;
-	if (block && block->entries[0].damaged)
-		rc = entry_damaged(p->log, p->seq, &block->entries[0], err);
+	else if (!(rc = block_entry(&b->view, at, p->seq, &block, &e, err)))
+		leaf = &e->leaf;
+	if (e && e->damaged)
+		rc = entry_damaged(p->log, p->seq, e, err);
 	if (!rc && !digest_equal(leaf, &p->leaf))
 		rc = err_set(err, ERR_FORK,
 			"log %" PRIu32 ": entry %" PRIu64

@@ -5,8 +5,9 @@
 
 #include "store/batch.h"
 
-#define PARTS_BITS 6
+#define PARTS_BITS 8
 #define PARTS_SLOTS ((size_t)1 << PARTS_BITS)
+#define TEXT_SIZE 384 /* of an entry, about */
 
 static enum err_code at_place(
 	struct err *err, enum err_code rc, struct place at)
@@ -29,8 +30,12 @@ static enum err_code open_sealed(struct store *s, const struct item *it,
 	if (payload->len < SEAL_OVERHEAD)
 		return err_set(err, ERR_CORRUPT, "sealed block of %zu bytes",
 			payload->len);
+	/* An erasure beside us drops keys first, and then what they open: no
+	 * record is absent for that. */
 	if ((rc = keyring_get(s->keyring, it->key, &key, err)))
-		return rc;
+		return rc == ERR_NOT_FOUND
+			? err_while(err, ERR_CORRUPT, "keyring")
+			: rc;
 	if ((to = buf_reserve(out, payload->len))) {
 		rc = seal_open(&key, aad, aad_len, payload->data, payload->len,
 			to, err);
@@ -262,6 +267,66 @@ static enum err_code parse_parts(struct block *b, struct err *err)
 		b->plain.data, b->plain.len, b->parts, room, &b->count, err);
 }
 
+static enum err_code load_parts(
+	struct store *s, struct place at, struct block **out, struct err *err)
+{
+	struct block *b = NULL;
+	enum err_code rc;
+
+	if ((rc = load(s, at, BLOCK_PARTS, &b, err)))
+		return rc;
+	if ((rc = at_place(err, parse_parts(b, err), at)))
+		block_unpin(b);
+	else
+		*out = b;
+	return rc;
+}
+
+enum err_code block_digested(const struct view *v, struct place at,
+	struct block **out, struct err *err)
+{
+	struct block *b = NULL;
+	enum err_code rc;
+
+	if ((rc = load_parts(v->s, at, &b, err)))
+		return rc;
+	for (size_t i = 0; i < b->count && !rc; i++) {
+		struct part_row *row = &b->parts[i];
+
+		if (!row->erased)
+			rc = part_digest(row->part.seed, b->head.label,
+				row->part.json, row->part.len, &row->digest,
+				err);
+		row->part = (struct part){.json = NULL};
+	}
+	buf_wipe(&b->plain);
+	b->digested = true;
+	if (rc)
+		block_unpin(b);
+	else
+		*out = b;
+	return rc;
+}
+
+static struct block *held_find(const struct held *h, struct place at)
+{
+	size_t lo = 0;
+	size_t hi = h ? h->count : 0;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const struct place *p = &h->blocks[mid]->at;
+
+		if (place_equal(*p, at))
+			return h->blocks[mid];
+		if (place_before(*p, at))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
 enum err_code block_parts(const struct view *v, struct place at,
 	struct block **out, struct err *err)
 {
@@ -270,19 +335,18 @@ enum err_code block_parts(const struct view *v, struct place at,
 
 	if ((rc = block_now(v, at, &at, err)))
 		return rc;
+	if ((b = held_find(v->held, at))) {
+		*out = block_pin(b);
+		return ERR_OK;
+	}
 	b = cache_get(v->s->cache, at);
 	if (b && b->kind == BLOCK_PARTS) {
 		*out = b;
 		return ERR_OK;
 	}
 	block_unpin(b);
-	b = NULL;
-	if ((rc = load(v->s, at, BLOCK_PARTS, &b, err)))
+	if ((rc = load_parts(v->s, at, &b, err)))
 		return rc;
-	if ((rc = at_place(err, parse_parts(b, err), at))) {
-		block_unpin(b);
-		return rc;
-	}
 	cache_put(v->s->cache, b);
 	*out = b;
 	return ERR_OK;
@@ -337,13 +401,11 @@ static bool series_in(
 	return true;
 }
 
-/* Entries on their way from a block to texts. */
+/* Entries on their way from stubs to texts. */
 struct rebuild {
 	const struct view *v;
+	struct block *b;
 	const struct block *directory;
-	uint32_t log;
-	uint64_t first;
-	struct entry_stub *stubs;
 	struct buf texts;
 	/* Blocks of parts in use, each at the slot of its place: rows of a
 	 * block of entries lie in some dozens, by turns. */
@@ -374,7 +436,8 @@ static enum err_code part_digest_at(struct rebuild *r,
 	const struct block_entry *e, uint8_t label, uint64_t seq,
 	struct digest *out, struct err *err)
 {
-	struct place at = block_of_part(r->directory, r->log, e, label, seq);
+	struct place at =
+		block_of_part(r->directory, r->b->head.log, e, label, seq);
 	const struct part_row *row;
 	const struct block *parts;
 	enum err_code rc;
@@ -387,7 +450,7 @@ static enum err_code part_digest_at(struct rebuild *r,
 	if (!(row = part_find(parts, seq)))
 		return err_set(err, ERR_CORRUPT, "the %s part is missing",
 			label_name(label));
-	if (row->erased) {
+	if (row->erased || parts->digested) {
 		*out = row->digest;
 		return ERR_OK;
 	}
@@ -413,28 +476,29 @@ enum err_code entry_damaged(uint32_t log, uint64_t seq,
 }
 
 /* Where the part's block is now; of what is no place, the entries' own. */
-static void set_damage(struct rebuild *r, struct block_entry *e, int label,
-	uint64_t seq, struct place entries)
+static void set_damage(
+	struct rebuild *r, struct block_entry *e, int label, uint64_t seq)
 {
 	struct place at = {0, 0};
 
 	if (label >= 0)
 		at = block_of_part(
-			r->directory, r->log, e, (uint8_t)label, seq);
+			r->directory, r->b->head.log, e, (uint8_t)label, seq);
 	/* What stands for digests nobody knows still makes an entry. */
 	for (uint8_t l = 0; l < LABEL_COUNT; l++)
 		e->digest[l] = (struct digest){{l}};
 	e->damaged = true;
-	e->damage = entries;
+	e->damage = r->b->at;
 	if (at.segment && block_now(r->v, at, &e->damage, NULL))
 		e->damage = at;
 }
 
 /* An entry whose parts cannot be read does not take the others with it. */
-static enum err_code rebuild_one(struct rebuild *r, size_t i,
-	struct block_entry *e, struct place entries, struct err *err)
+static enum err_code rebuild_one(struct rebuild *r, size_t i, struct err *err)
 {
-	const struct entry_stub *stub = &r->stubs[i];
+	const struct entry_stub *stub = &r->b->stubs[i];
+	struct block_entry *e = &r->b->entries[i];
+	uint64_t seq = r->b->head.first + i;
 	size_t start = r->texts.len;
 	enum err_code rc = ERR_OK;
 
@@ -444,60 +508,173 @@ static enum err_code rebuild_one(struct rebuild *r, size_t i,
 	for (uint8_t l = 0; l < LABEL_COUNT && !e->damaged; l++) {
 		if (!(stub->computed & LABEL_BIT(l)))
 			continue;
-		rc = part_digest_at(r, e, l, r->first + i, &e->digest[l], err);
+		rc = part_digest_at(r, e, l, seq, &e->digest[l], err);
 		if (is_damage(rc))
-			set_damage(r, e, l, r->first + i, entries);
+			set_damage(r, e, l, seq);
 		else if (rc)
 			return rc;
 	}
 	rc = entry_rebuild(stub, e->digest, &r->texts, &e->leaf, err);
 	if (rc == ERR_CORRUPT && !e->damaged)
-		set_damage(r, e, -1, r->first + i, entries);
+		set_damage(r, e, -1, seq);
 	e->len = r->texts.len - start;
 	return e->damaged && rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
-/* Texts move while they grow: pointers into them are set at the end. */
-static bool set_texts(struct block *b, const struct buf *texts)
+/* Those of its entries that are damaged were mended. */
+static bool damage_closed(const struct view *v, const struct block *b)
 {
-	const char *at = (const char *)texts->data;
-
-	for (size_t i = 0; i < b->count; i++) {
-		struct block_entry *e = &b->entries[i];
-
-		e->text = at;
-		at += e->len;
-		if (!series_in(e->text, e->len, &e->series, &e->series_len))
+	for (size_t i = 0; i < b->count; i++)
+		if (b->entries[i].damaged &&
+			!place_closed(v, b->entries[i].damage))
 			return false;
-	}
 	return true;
 }
 
-static enum err_code rebuild_all(struct rebuild *r, struct block *b,
-	const void *plain, size_t len, struct err *err)
+/* The block keeps the texts, which moved while they grew. */
+static enum err_code keep_texts(
+	struct rebuild *r, size_t from, size_t count, struct err *err)
+{
+	struct texts *t = calloc(1, sizeof(*t));
+	struct block *b = r->b;
+	const char *at = (const char *)r->texts.data;
+	bool damaged = false;
+
+	if (!t)
+		return err_nomem(err);
+	*t = (struct texts){b->texts, r->texts};
+	r->texts = BUF_EMPTY;
+	b->texts = t;
+	for (size_t i = from; i < from + count; i++) {
+		struct block_entry *e = &b->entries[i];
+		const struct entry_stub *stub = &b->stubs[i];
+
+		if (e->made)
+			continue;
+		e->text = at;
+		at += e->len;
+		e->series = at - stub->tail_len + (e->series - stub->tail);
+		e->made = true;
+		b->damaged += e->damaged;
+		damaged |= e->damaged;
+	}
+	/* What looks damaged may be what an erasure beside us moved. */
+	if (damaged && !damage_closed(r->v, b))
+		cache_drop(r->v->s->cache, b);
+	return ERR_OK;
+}
+
+static enum err_code make_entries(
+	struct rebuild *r, size_t from, size_t count, struct err *err)
+{
+	struct block *b = r->b;
+	struct block *directory;
+	size_t i = from;
+	enum err_code rc;
+
+	if ((rc = block_directory(r->v, b->commit, &directory, err)))
+		return rc;
+	r->directory = directory;
+	for (; i < from + count && !rc; i++)
+		if (!b->entries[i].made && (rc = rebuild_one(r, i, err)))
+			rc = err_while(err, rc,
+				"log %" PRIu32 " entry %" PRIu64, b->head.log,
+				b->head.first + i);
+	if (!rc)
+		rc = keep_texts(r, from, count, err);
+	while (rc && i-- > from)
+		if (!b->entries[i].made)
+			b->entries[i] = (struct block_entry){.made = false};
+	for (i = 0; i < PARTS_SLOTS; i++)
+		block_unpin(r->parts[i]);
+	block_unpin(directory);
+	buf_free(&r->texts);
+	return rc;
+}
+
+enum err_code block_make(const struct view *v, struct block *b, size_t from,
+	size_t count, struct err *err)
+{
+	struct rebuild r = {.v = v, .b = b};
+	enum err_code rc = ERR_OK;
+
+	if (from >= b->count || count > b->count - from)
+		return row_corrupt(err, "entries");
+	pthread_mutex_lock(&b->lock);
+	for (; count && b->entries[from].made; count--)
+		from++;
+	if (count)
+		rc = make_entries(&r, from, count, err);
+	pthread_mutex_unlock(&b->lock);
+	return at_place(err, rc, b->at);
+}
+
+enum err_code block_entry(const struct view *v, const struct entry_place *at,
+	uint64_t seq, struct block **block, const struct block_entry **out,
+	struct err *err)
+{
+	struct block *b;
+	size_t i;
+	enum err_code rc;
+
+	if ((rc = block_entries(v, at->block, at->commit, &b, err)))
+		return rc;
+	i = (size_t)(seq - b->head.first);
+	if ((rc = block_make(v, b, i, 1, err))) {
+		block_unpin(b);
+		return rc;
+	}
+	*block = b;
+	*out = &b->entries[i];
+	return ERR_OK;
+}
+
+enum err_code block_made(const struct view *v, struct place at,
+	struct place commit, struct block **out, struct err *err)
+{
+	struct block *b = NULL;
+	enum err_code rc = block_entries(v, at, commit, &b, err);
+
+	if (!rc && (rc = block_make(v, b, 0, b->count, err)))
+		block_unpin(b);
+	if (!rc)
+		*out = b;
+	return rc;
+}
+
+bool block_rev(const struct block *b, size_t i, uint64_t *rev)
+{
+	static const char member[] = ",\"rev\":";
+	const struct entry_stub *stub = &b->stubs[i];
+	const char *end = stub->tail + stub->tail_len;
+	const char *at =
+		memmem(stub->tail, stub->tail_len, member, sizeof(member) - 1);
+	const char *comma;
+
+	if (!at)
+		return false;
+	at += sizeof(member) - 1;
+	comma = memchr(at, ',', (size_t)(end - at));
+	return comma && number_parse(at, (size_t)(comma - at), REV_LIMIT, rev);
+}
+
+static enum err_code read_stubs(
+	struct block *b, const void *plain, size_t len, struct err *err)
 {
 	size_t room = b->head.count;
 	enum err_code rc;
 
 	if (room > BLOCK_ROWS_LIMIT)
 		return err_set(err, ERR_CORRUPT, "block of %zu entries", room);
-	r->log = b->head.log;
-	r->first = b->head.first;
-	r->stubs = calloc(room + 1, sizeof(*r->stubs));
+	b->stubs = calloc(room + 1, sizeof(*b->stubs));
 	b->entries = calloc(room + 1, sizeof(*b->entries));
-	if (!r->stubs || !b->entries)
+	if (!b->stubs || !b->entries)
 		return err_nomem(err);
-	rc = entries_block_read(plain, len, r->stubs, room, &b->count, err);
-	for (size_t i = 0; i < b->count && !rc; i++) {
-		if ((rc = rebuild_one(r, i, &b->entries[i], b->at, err)))
-			rc = err_while(err, rc,
-				"log %" PRIu32 " entry %" PRIu64, r->log,
-				r->first + i);
-		b->damaged += b->entries[i].damaged;
-	}
+	b->bytes +=
+		room * (sizeof(*b->stubs) + sizeof(*b->entries) + TEXT_SIZE);
+	rc = entries_block_read(plain, len, b->stubs, room, &b->count, err);
 	if (!rc &&
-		(b->count != room || b->head.last - r->first + 1 != room ||
-			!set_texts(b, &r->texts)))
+		(b->count != room || b->head.last - b->head.first + 1 != room))
 		rc = err_set(err, ERR_CORRUPT,
 			"block of %zu entries says it has %zu", b->count, room);
 	return rc;
@@ -518,55 +695,17 @@ static enum err_code split_proved(
 	return ERR_OK;
 }
 
-static enum err_code parse_entries(const struct view *v, struct block *b,
-	struct place commit, struct err *err)
+static enum err_code parse_entries(struct block *b, struct err *err)
 {
-	struct rebuild r = {.v = v};
 	const uint8_t *plain = b->plain.data;
 	size_t len = b->plain.len;
-	struct block *directory = NULL;
 	enum err_code rc = ERR_OK;
 
 	if (b->head.kind == ITEM_PROVED)
 		rc = split_proved(b, &plain, &len, err);
 	else if (b->head.kind != ITEM_ENTRIES && b->head.kind != ITEM_MENDED)
 		rc = wrong_kind(err, b->at);
-	if (rc || (rc = block_directory(v, commit, &directory, err)))
-		goto out;
-	r.directory = directory;
-	if ((rc = rebuild_all(&r, b, plain, len, err)))
-		goto out;
-	b->bytes += r.texts.cap + b->count * sizeof(*b->entries);
-	if (b->head.kind == ITEM_PROVED) {
-		/* The proof goes behind the text: one buffer to keep. */
-		size_t at = r.texts.len;
-
-		buf_add(&r.texts, b->proof, b->proof_len);
-		if ((rc = buf_ok(&r.texts, err)))
-			goto out;
-		b->proof = r.texts.data + at;
-		(void)set_texts(b, &r.texts);
-	}
-	buf_free(&b->plain);
-	b->plain = r.texts;
-	r.texts = BUF_EMPTY;
-out:
-	for (size_t i = 0; i < PARTS_SLOTS; i++)
-		block_unpin(r.parts[i]);
-	block_unpin(directory);
-	free(r.stubs);
-	buf_free(&r.texts);
-	return rc;
-}
-
-/* Those of its entries that are damaged were mended. */
-static bool damage_closed(const struct view *v, const struct block *b)
-{
-	for (size_t i = 0; i < b->count; i++)
-		if (b->entries[i].damaged &&
-			!place_closed(v, b->entries[i].damage))
-			return false;
-	return true;
+	return rc ? rc : read_stubs(b, plain, len, err);
 }
 
 enum err_code block_entries(const struct view *v, struct place at,
@@ -588,12 +727,12 @@ enum err_code block_entries(const struct view *v, struct place at,
 			at);
 	if ((rc = load(v->s, at, BLOCK_ENTRIES, &b, err)))
 		return rc;
-	if ((rc = at_place(err, parse_entries(v, b, commit, err), at))) {
+	b->commit = commit;
+	if ((rc = at_place(err, parse_entries(b, err), at))) {
 		block_unpin(b);
 		return rc;
 	}
-	/* What looks damaged may be what an erasure beside us moved. */
-	if (!b->damaged || damage_closed(v, b))
+	if (!v->held)
 		cache_put(v->s->cache, b);
 	*out = b;
 	return ERR_OK;

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 struct slot {
-	struct block *block;
+	struct place at; /* of the block: to look for it touches no block */
 	uint64_t used;
+	struct block *block;
 };
 
 struct cache {
@@ -24,6 +25,7 @@ struct block *block_new(enum block_kind kind, struct place at)
 		b->kind = kind;
 		b->at = at;
 		b->pins = 1;
+		pthread_mutex_init(&b->lock, NULL);
 	}
 	return b;
 }
@@ -34,15 +36,25 @@ void block_unpin(struct block *b)
 		return;
 	/* Parts are personal. */
 	buf_wipe(&b->plain);
+	while (b->texts) {
+		struct texts *below = b->texts->below;
+
+		buf_free(&b->texts->buf);
+		free(b->texts);
+		b->texts = below;
+	}
+	pthread_mutex_destroy(&b->lock);
+	free(b->stubs);
 	free(b->entries);
 	free(b->parts);
 	directory_free(&b->directory);
 	free(b);
 }
 
-static void pin(struct block *b)
+struct block *block_pin(struct block *b)
 {
 	__atomic_add_fetch(&b->pins, 1, __ATOMIC_RELAXED);
+	return b;
 }
 
 struct cache *cache_new(void)
@@ -71,12 +83,11 @@ struct block *cache_get(struct cache *c, struct place at)
 
 	pthread_mutex_lock(&c->lock);
 	for (size_t i = 0; i < CACHE_BLOCKS && !found; i++) {
-		struct block *b = c->slots[i].block;
+		struct slot *s = &c->slots[i];
 
-		if (b && place_equal(b->at, at)) {
-			found = b;
-			pin(b);
-			c->slots[i].used = ++c->clock;
+		if (s->block && place_equal(s->at, at)) {
+			found = block_pin(s->block);
+			s->used = ++c->clock;
 		}
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -118,10 +129,19 @@ void cache_put(struct cache *c, struct block *b)
 	s = oldest(c, false);
 	if (s->block)
 		evict(c, s);
-	pin(b);
-	s->block = b;
+	s->block = block_pin(b);
+	s->at = b->at;
 	s->used = ++c->clock;
 	c->bytes += b->bytes;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void cache_drop(struct cache *c, const struct block *b)
+{
+	pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < CACHE_BLOCKS; i++)
+		if (c->slots[i].block == b)
+			evict(c, &c->slots[i]);
 	pthread_mutex_unlock(&c->lock);
 }
 

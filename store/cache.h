@@ -1,6 +1,8 @@
 /* cache.h - decoded blocks, the last used ones.  Internal to store/. */
 #pragma once
 
+#include <pthread.h>
+
 #include "store/frame.h"
 #include "store/item.h"
 
@@ -14,8 +16,9 @@ enum block_kind {
 	BLOCK_REFS,
 };
 
-/* A rebuilt entry. */
+/* An entry once it is made: its parts tell its digests.  All zero before. */
 struct block_entry {
+	bool made;
 	const char *text;
 	size_t len;
 	struct digest leaf;
@@ -29,7 +32,14 @@ struct block_entry {
 	struct place damage;
 };
 
-/* Does not change once it is made; several threads may hold it. */
+/* Texts of entries that were made together. */
+struct texts {
+	struct texts *below;
+	struct buf buf;
+};
+
+/* Several threads may hold it.  Nothing in it changes but that entries are
+ * made, under the lock, by block_make(): who called it may read them. */
 struct block {
 	enum block_kind kind;
 	struct place at;
@@ -38,14 +48,20 @@ struct block {
 	struct item head;
 	struct buf plain; /* what the rows borrow */
 	size_t count;
-	size_t damaged; /* so many of the entries */
+	struct place commit; /* of the group, of a block of entries */
+	struct entry_stub *stubs;
+	pthread_mutex_t lock;
 	struct block_entry *entries;
+	struct texts *texts;
+	size_t damaged; /* so many of the entries that were made */
 	struct part_row *parts;
+	bool digested; /* all parts have their digest, and no text */
 	struct directory directory;
 	const uint8_t *proof; /* of a proved entry */
 	size_t proof_len;
 };
 struct block *block_new(enum block_kind kind, struct place at); /* pinned */
+struct block *block_pin(struct block *b);
 void block_unpin(struct block *b); /* NULL does nothing */
 
 struct cache;
@@ -55,4 +71,6 @@ void cache_free(struct cache *c);
 struct block *cache_get(struct cache *c, struct place at);
 /* The caller keeps its pin. */
 void cache_put(struct cache *c, struct block *b);
+/* It is not given any more. */
+void cache_drop(struct cache *c, const struct block *b);
 void cache_clear(struct cache *c);

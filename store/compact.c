@@ -25,11 +25,14 @@
 #define PACKING "packing"     /* the id on its way, or 0 */
 #define MOVES "moves"	      /* counts batches that wrote blocks anew */
 #define COMPACTED "compacted" /* segments up to this need no look */
+#define PACKS "packs"	      /* how often all segments were, by the index */
 
 #define SMALL_ROWS 128	/* a block with fewer is small */
 #define SMALL_BLOCKS 32 /* fewer are not worth writing a segment anew */
 #define SURVEY_STEP 1024
-#define RETRY_MS 1000
+/* What failed is tried again: a check ends soon, room comes back some day. */
+#define RETRY_BUSY 1 /* seconds */
+#define RETRY_FULL 60
 #define NICE 10
 #define READERS_WAITS 500 /* of 10 ms */
 
@@ -47,10 +50,42 @@ struct compactor {
 struct survey {
 	struct view view;
 	struct store *s;
+	uint64_t items, blocks;
 	uint64_t live, dead; /* bytes */
-	uint64_t items, blocks, small;
+	uint64_t need;	     /* what is packed takes, about */
+	uint64_t small;	     /* blocks that would be joined */
 	bool mends;
+	/* Of the group under the eye. */
+	struct {
+		uint64_t bytes, records, whole, joined, small;
+	} group;
 };
+
+static bool is_small(const struct item *it)
+{
+	return (it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS) &&
+		it->count < SMALL_ROWS;
+}
+
+/* Rows of small blocks are compressed together; of notes and commit items few
+ * are left. */
+static uint64_t size_joined(const struct item *it)
+{
+	if (it->kind == ITEM_NOTE)
+		return 0;
+	return is_small(it) ? it->plain_len / 2 : item_size(it);
+}
+
+static void survey_group(struct survey *v)
+{
+	if (pack_is_large(v->group.bytes, v->group.records)) {
+		v->need += v->group.whole;
+	} else {
+		v->need += v->group.joined;
+		v->small += v->group.small;
+	}
+	memset(&v->group, 0, sizeof(v->group));
+}
 
 static enum err_code survey_item(
 	void *arg, struct place at, const struct item *it, struct err *err)
@@ -69,10 +104,16 @@ static enum err_code survey_item(
 			&now, err);
 	*(place_equal(now, at) ? &v->live : &v->dead) += item_size(it);
 	v->mends |= it->kind == ITEM_MENDED;
-	if (it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS) {
-		v->blocks++;
-		v->small += it->count < SMALL_ROWS;
+	if (it->kind == ITEM_COMMIT) {
+		survey_group(v);
+		return rc;
 	}
+	v->blocks += it->kind == ITEM_ENTRIES || it->kind == ITEM_PARTS;
+	v->group.bytes += (uint64_t)it->plain_len + it->payload_len;
+	v->group.records += it->kind == ITEM_ENTRIES ? it->count : 0;
+	v->group.small += is_small(it);
+	v->group.whole += item_size(it);
+	v->group.joined += size_joined(it);
 	return rc;
 }
 
@@ -187,12 +228,20 @@ static enum err_code lead_entries(const struct view *v, const struct item *it,
 	return rc;
 }
 
-static enum err_code lead_moved(const struct view *v, struct place origin,
+/* An erasure that a crash kept from the index may have moved it on: then what
+ * was packed is left to destroy. */
+static enum err_code lead_moved(const struct view *v, const struct item *it,
 	struct place to, struct err *err)
 {
-	struct key k = key_of_place(origin);
+	struct key k = key_of_place(it->origin);
 	struct key value = key_of_place(to);
+	struct place now;
+	enum err_code rc;
 
+	if ((rc = block_now(v, it->origin, &now, err)))
+		return rc;
+	if (place_before(to, now))
+		return erase_drop(v->txn, to, it->key, err);
 	return index_put(
 		v->txn, DB_MOVED, key_bytes(&k), key_bytes(&value), err);
 }
@@ -203,7 +252,7 @@ static enum err_code lead_in(struct view *v, const struct leading *l,
 	struct entry_place to = {.block = at, .commit = l->commit};
 
 	if (it->origin.segment)
-		return lead_moved(v, it->origin, at, err);
+		return lead_moved(v, it, at, err);
 	switch (it->kind) {
 	case ITEM_ENTRIES:
 		return lead_entries(v, it, &to, err);
@@ -356,11 +405,15 @@ static enum err_code forget_old(
 static enum err_code settle_in(
 	struct index_txn *t, uint32_t id, struct err *err)
 {
+	uint64_t packs;
 	enum err_code rc;
 
 	if ((rc = forget_old(t,
 		     segment_id(segment_number(id), segment_packs(id) - 1),
 		     err)))
+		return rc;
+	if ((rc = meta_get_u64(t, PACKS, &packs, err)) ||
+		(rc = meta_put_u64(t, PACKS, packs + 1, err)))
 		return rc;
 	return meta_put_u64(t, PACKING, 0, err);
 }
@@ -386,6 +439,11 @@ static enum err_code settle(
 	return index_commit(t, err);
 }
 
+static bool is_stopped(const struct compactor *c)
+{
+	return __atomic_load_n(&c->stop, __ATOMIC_RELAXED);
+}
+
 /* Whoever looked at the index before finds the old file a while yet; who takes
  * longer looks again. */
 static void wait_for_readers(struct store *s, uint64_t settled)
@@ -393,7 +451,8 @@ static void wait_for_readers(struct store *s, uint64_t settled)
 	static const struct timespec pause = {.tv_nsec = 10000000};
 
 	for (int i = 0; i < READERS_WAITS; i++) {
-		if (!index_read_before(s->index, settled))
+		if (!index_read_before(s->index, settled) ||
+			(s->compactor && is_stopped(s->compactor)))
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -433,6 +492,46 @@ enum err_code compact_settle(const struct view *v, struct err *err)
 		return meta_put_u64(v->txn, PACKING, 0, err);
 	rc = lead_all(&l, err);
 	return rc ? rc : settle_in(v->txn, l.id, err);
+}
+
+/* ---- does the index fit? ---- */
+
+static uint64_t count_packs(struct store *s)
+{
+	uint64_t packs = 0;
+
+	for (uint32_t n = 1; n <= segments_count(s->segments); n++)
+		packs += segment_packs(segment_now(s->segments, n));
+	return packs;
+}
+
+enum err_code compact_note(
+	struct store *s, struct index_txn *t, struct err *err)
+{
+	return meta_put_u64(t, PACKS, count_packs(s), err);
+}
+
+enum err_code compact_fits(struct store *s, struct err *err)
+{
+	uint64_t packs = 0;
+	uint32_t id = 0;
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	if (!(rc = meta_get_u64(v.txn, PACKS, &packs, err)))
+		rc = compact_underway(v.txn, &id, err);
+	view_close(&v);
+	if (rc)
+		return rc;
+	if (id && segment_now(s->segments, segment_number(id)) == id)
+		packs++;
+	/* Files that are gone are told of as damage. */
+	if (count_packs(s) <= packs)
+		return ERR_OK;
+	return err_set(err, ERR_CORRUPT, "%s/index is older than its segments",
+		s->data);
 }
 
 /* What has its name is led to in the end; what has none does not get it. */
@@ -573,14 +672,15 @@ static enum err_code replace(struct store *s, uint32_t id, struct err *err)
 	return rc;
 }
 
-/* Room for it, out of the reserve too; what is packed is smaller, and then the
- * old one goes. */
+/* Room for it, out of the reserve too, and half as much for an erasure that may
+ * come: afterwards the old one goes. */
 static enum err_code claim_room(
 	struct store *s, uint32_t id, uint64_t need, struct err *err)
 {
 	struct statvfs st;
 	uint64_t room;
 
+	need += need / 2;
 	reserve_release(s, RESERVE_IF_SCARCE);
 	if (statvfs(s->data, &st) < 0)
 		return err_sys(err, "%s", s->data);
@@ -625,7 +725,7 @@ static enum err_code compact_one(
 		return is_damage(rc) ? ERR_OK : rc;
 	if (!is_worth(&v, from))
 		return ERR_OK;
-	if (!(rc = claim_room(s, from, v.live, err)))
+	if (!(rc = claim_room(s, from, v.need, err)))
 		rc = pack_segment(s, from, to, stop, err);
 	if (!rc) {
 		crash_point("compact.written");
@@ -721,16 +821,15 @@ static void lower_priority(void)
 	(void)!setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 }
 
-/* What failed is tried again: room comes back, a check ends. */
-static void wait_for_work(struct compactor *c, bool again)
+static void wait_for_work(struct compactor *c, enum err_code rc)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += RETRY_MS / 1000;
+	until.tv_sec += rc == ERR_BUSY ? RETRY_BUSY : RETRY_FULL;
 	pthread_mutex_lock(&c->lock);
 	while (!c->woken && !c->stop)
-		if (!again)
+		if (!rc)
 			pthread_cond_wait(&c->wake, &c->lock);
 		else if (pthread_cond_timedwait(&c->wake, &c->lock, &until))
 			break;
@@ -743,12 +842,8 @@ static void *run(void *arg)
 	struct compactor *c = arg;
 
 	lower_priority();
-	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
-		bool failed =
-			compact_some(c->s, SIZE_MAX, &c->stop, NULL) != ERR_OK;
-
-		wait_for_work(c, failed);
-	}
+	while (!is_stopped(c))
+		wait_for_work(c, compact_some(c->s, SIZE_MAX, &c->stop, NULL));
 	return NULL;
 }
 

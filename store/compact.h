@@ -10,6 +10,12 @@ enum err_code compact_settle(const struct view *v, struct err *err);
 /* Blocks of the segment were written anew elsewhere: it is looked at again. */
 enum err_code compact_again(
 	struct index_txn *t, uint32_t number, struct err *err);
+/* ERR_CORRUPT when a segment was packed that the index still leads to as it was
+ * before: an older index stands beside newer segments. */
+enum err_code compact_fits(struct store *s, struct err *err);
+/* The index leads to the files as they are. */
+enum err_code compact_note(
+	struct store *s, struct index_txn *t, struct err *err);
 /* Ends what a crash left; for a writer that opens. */
 enum err_code compact_recover(struct store *s, struct err *err);
 /* Removes files that nothing leads to, overwritten where an erasure has

@@ -107,17 +107,18 @@ enum err_code damage_check_new(
 /* The newest entry as it was acknowledged: block, parts and commit item. */
 static bool newest_reads(const struct view *v, const struct log_row *row)
 {
+	uint64_t newest = row->edge.size - 1;
+	const struct block_entry *e;
 	struct entry_place at;
-	struct block *b = NULL;
+	struct block *b;
 	bool reads;
 
 	if (!row->edge.size)
 		return true;
-	if (entry_locate(v, row->id, row->edge.size - 1, &at, NULL) ||
-		block_entries(v, at.block, at.commit, &b, NULL))
+	if (entry_locate(v, row->id, newest, &at, NULL) ||
+		block_entry(v, &at, newest, &b, &e, NULL))
 		return false;
-	reads = row->edge.size - 1 - b->head.first < b->count &&
-		!b->entries[row->edge.size - 1 - b->head.first].damaged;
+	reads = !e->damaged;
 	block_unpin(b);
 	return reads;
 }

@@ -96,13 +96,9 @@ static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 	struct place part;
 	enum err_code rc;
 
-	if ((rc = block_entries(v, at->block, at->commit, &entries, err)) ||
+	if ((rc = block_entry(v, at, t->seq, &entries, &e, err)) ||
 		(rc = block_directory(v, at->commit, &directory, err)))
 		goto out;
-	if (t->seq - entries->head.first >= entries->count) {
-		rc = row_corrupt(err, "entries");
-		goto out;
-	}
 	if (entries->head.kind == ITEM_MENDED) {
 		if (!grow(&p->mended, &p->mended_cap, p->mended_count,
 			    sizeof(*p->mended))) {
@@ -111,7 +107,6 @@ static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 		}
 		p->mended[p->mended_count++] = *t;
 	}
-	e = &entries->entries[t->seq - entries->head.first];
 	if (!(e->computed & LABEL_BIT(t->label)))
 		goto out;
 	part = block_of_part(directory, t->log, e, (uint8_t)t->label, t->seq);
@@ -324,6 +319,25 @@ static enum err_code write_marks(struct group *g, size_t *from, struct err *err)
 	return rc;
 }
 
+/* Where the groups of a segment end; where the head that tells it is lost, all
+ * that is there may be some. */
+static enum err_code end_of(
+	struct store *s, uint32_t number, uint64_t *end, struct err *err)
+{
+	uint32_t id = segment_now(s->segments, number);
+	enum err_code rc;
+
+	*end = s->end;
+	if (number == segments_count(s->segments))
+		return ERR_OK;
+	rc = segment_end(s->segments, id, end, err);
+	if (rc != ERR_CORRUPT && rc != ERR_NOT_FOUND)
+		return rc;
+	*end = 0;
+	rc = segment_size(s->segments, id, end, err);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* A key is of one segment; which one its blocks tell.  All are walked when
  * there is something to drop: heads only, and whole, or what a damaged head
  * hides would go with its key. */
@@ -341,12 +355,9 @@ enum err_code erase_write(struct group *g, struct err *err)
 	if (!b->doomed_count)
 		return rc;
 	for (uint32_t n = 1; n <= count && !rc; n++) {
-		uint32_t id = segment_now(b->s->segments, n);
-
-		end = b->s->end;
-		if (n == count ||
-			!(rc = segment_end(b->s->segments, id, &end, err)))
-			rc = each_block(g, id, end, err);
+		if (!(rc = end_of(b->s, n, &end, err)))
+			rc = each_block(
+				g, segment_now(b->s->segments, n), end, err);
 	}
 	return rc;
 }
@@ -534,12 +545,11 @@ static enum err_code cut_tails(struct store *s, struct err *err)
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= count && !rc; n++) {
-		uint32_t id = segment_now(s->segments, n);
-		uint64_t end = s->end;
+		uint64_t end;
 
-		if (n == count ||
-			!(rc = segment_end(s->segments, id, &end, err)))
-			rc = segment_cut_tail(s->segments, id, end, err);
+		if (!(rc = end_of(s, n, &end, err)))
+			rc = segment_cut_tail(s->segments,
+				segment_now(s->segments, n), end, err);
 	}
 	return rc;
 }

@@ -13,7 +13,7 @@
 #include "store/marks.h"
 #include "store/compact.h"
 
-#define TASKS_AT_ONCE ((size_t)512) /* blocks decoded before trees go on */
+#define TASKS_AT_ONCE ((size_t)512) /* items looked at before trees go on */
 #define WHERE_SIZE 192
 #define READ_STEP ((size_t)1 << 20)
 
@@ -35,6 +35,7 @@ struct task {
 	struct place at;
 	struct place commit;
 	struct item item;
+	struct block *parts; /* that can be read, with their digests */
 	struct leaf *leaves; /* of a block of entries that can be read */
 	size_t leaf_count;
 };
@@ -46,10 +47,12 @@ struct fsck {
 	void *arg;
 	pthread_mutex_t lock; /* for faults and result */
 	struct fsck_result result;
-	struct tree *trees; /* by log - 1 */
+	struct tree *trees; /* by log */
 	size_t tree_count;
 	struct task *tasks;
 	size_t task_count, task_cap;
+	struct held held; /* the parts of the tasks */
+	size_t held_cap;
 	struct groups groups;	      /* of the segment under the eye */
 	struct place commit;	      /* of the group */
 	struct damage_places *places; /* that the faults are at, or NULL */
@@ -223,6 +226,7 @@ static enum err_code arrived_rows(struct task *t, const struct view *v,
 static enum err_code leaf_elsewhere(
 	struct task *t, const struct view *v, uint64_t seq, struct digest *out)
 {
+	const struct block_entry *e;
 	struct entry_place at;
 	struct block *b = NULL;
 	enum err_code rc;
@@ -231,10 +235,9 @@ static enum err_code leaf_elsewhere(
 		(rc = entry_locate(v, t->item.log, seq, &at, NULL)) ||
 		!mended_by(t, at.block))
 		return ERR_NOT_FOUND;
-	rc = mind(t->f, block_entries(v, at.block, at.commit, &b, NULL));
-	if (!rc && seq - b->head.first < b->count &&
-		!b->entries[seq - b->head.first].damaged)
-		*out = b->entries[seq - b->head.first].leaf;
+	rc = mind(t->f, block_entry(v, &at, seq, &b, &e, NULL));
+	if (!rc && !e->damaged)
+		*out = e->leaf;
 	else
 		rc = rc ? rc : ERR_NOT_FOUND;
 	block_unpin(b);
@@ -319,7 +322,7 @@ static void check_entries(struct task *t, const struct view *v)
 {
 	struct block *b;
 	struct err err;
-	enum err_code rc = block_entries(v, t->at, t->commit, &b, &err);
+	enum err_code rc = block_made(v, t->at, t->commit, &b, &err);
 
 	if (mind(t->f, rc)) {
 		(void)leaves_elsewhere(t, v);
@@ -348,8 +351,36 @@ static void check_entries(struct task *t, const struct view *v)
 	block_unpin(b);
 }
 
-/* A block that was written anew elsewhere must be empty by now; the others are
- * read with the entries that need them. */
+/* Parts are digested for the entries that come after; where that fails, these
+ * will tell of it. */
+static enum err_code check_parts(
+	struct task *t, const struct view *v, struct err *err)
+{
+	struct buf plain = BUF_EMPTY;
+	struct item it;
+	enum err_code rc = block_digested(v, t->at, &t->parts, err);
+
+	if (mind(t->f, rc) && rc != ERR_NOMEM)
+		rc = block_plain(t->f->s, t->at, &it, &plain, err);
+	buf_wipe(&plain);
+	return rc;
+}
+
+static enum err_code check_plain(
+	struct task *t, const struct view *v, struct err *err)
+{
+	struct buf plain = BUF_EMPTY;
+	struct item it;
+	enum err_code rc;
+
+	if (t->item.kind == ITEM_PARTS)
+		return check_parts(t, v, err);
+	rc = block_plain(t->f->s, t->at, &it, &plain, err);
+	buf_wipe(&plain);
+	return rc;
+}
+
+/* A block that was written anew elsewhere must be empty by now. */
 static void check_sealed(struct task *t, const struct view *v)
 {
 	struct place origin = t->item.origin.segment ? t->item.origin : t->at;
@@ -360,8 +391,7 @@ static void check_sealed(struct task *t, const struct view *v)
 	enum err_code rc = block_now(v, origin, &now, &err);
 
 	if (!rc && place_equal(now, t->at)) {
-		rc = block_plain(t->f->s, t->at, &it, &plain, &err);
-		if (mind(t->f, rc))
+		if (mind(t->f, check_plain(t, v, &err)))
 			tell_bad(t->f, t->at,
 				t->item.kind == ITEM_PARTS ? DAMAGED_ITEM
 							   : DAMAGED_REFS,
@@ -457,15 +487,35 @@ static void check_commit(struct task *t, const struct view *v)
 	block_unpin(b);
 }
 
-static void run_task(void *arg)
+static bool task_view(struct task *t, struct view *v)
+{
+	if (!mind(t->f, view_open(t->f->s, v, NULL))) {
+		v->held = &t->f->held;
+		return true;
+	}
+	tell_at(t->f, t->at, "the index cannot be read", "");
+	return false;
+}
+
+/* Before the entries, which need their digests. */
+static void run_parts(void *arg)
 {
 	struct task *t = arg;
 	struct view v;
 
-	if (mind(t->f, view_open(t->f->s, &v, NULL))) {
-		tell_at(t->f, t->at, "the index cannot be read", "");
+	if (t->item.kind != ITEM_PARTS || !task_view(t, &v))
 		return;
-	}
+	check_sealed(t, &v);
+	view_close(&v);
+}
+
+static void run_others(void *arg)
+{
+	struct task *t = arg;
+	struct view v;
+
+	if (t->item.kind == ITEM_PARTS || !task_view(t, &v))
+		return;
 	switch (t->item.kind) {
 	case ITEM_ENTRIES:
 	case ITEM_PROVED:
@@ -473,6 +523,7 @@ static void run_task(void *arg)
 		check_entries(t, &v);
 		break;
 	case ITEM_PARTS:
+		break;
 	case ITEM_REFS:
 		check_sealed(t, &v);
 		break;
@@ -493,7 +544,12 @@ static void run_task(void *arg)
 
 static struct tree *tree_of(struct fsck *f, uint32_t log)
 {
-	return log && log <= f->tree_count ? &f->trees[log - 1] : NULL;
+	size_t i = log < f->tree_count ? log : f->tree_count;
+
+	/* Some numbers may have been lost before it. */
+	while (i && f->trees[i - 1].row.id > log)
+		i--;
+	return i && f->trees[i - 1].row.id == log ? &f->trees[i - 1] : NULL;
 }
 
 static int compare_notes(const void *a, const void *b)
@@ -627,19 +683,46 @@ static void count_task(struct fsck *f, const struct task *t)
 		r->parts += t->item.count;
 }
 
+/* Tasks stand in the order of their places. */
+static void hold_parts(struct fsck *f)
+{
+	for (size_t i = 0; i < f->task_count; i++) {
+		struct block *parts = f->tasks[i].parts;
+
+		if (!parts)
+			continue;
+		if (grow(&f->held.blocks, &f->held_cap, f->held.count,
+			    sizeof(parts)))
+			f->held.blocks[f->held.count++] = parts;
+		else
+			(void)mind(f, ERR_NOMEM);
+	}
+}
+
+static void forget_tasks(struct fsck *f)
+{
+	for (size_t i = 0; i < f->task_count; i++) {
+		block_unpin(f->tasks[i].parts);
+		free(f->tasks[i].leaves);
+	}
+	f->task_count = 0;
+	f->held.count = 0;
+}
+
 static void run_tasks(struct fsck *f)
 {
 	size_t count = f->task_count;
 
 	if (!count)
 		return;
-	pool_each(f->pool, run_task, f->tasks, sizeof(*f->tasks), count);
+	pool_each(f->pool, run_parts, f->tasks, sizeof(*f->tasks), count);
+	hold_parts(f);
+	pool_each(f->pool, run_others, f->tasks, sizeof(*f->tasks), count);
 	for (size_t i = 0; i < count; i++) {
 		grow_tree(f, &f->tasks[i]);
 		count_task(f, &f->tasks[i]);
-		free(f->tasks[i].leaves);
 	}
-	f->task_count = 0;
+	forget_tasks(f);
 }
 
 /* ---- segments ---- */
@@ -1165,12 +1248,12 @@ out:
 	if (rc && err)
 		*err = own;
 	pool_free(f.pool);
-	for (size_t i = 0; i < f.task_count; i++)
-		free(f.tasks[i].leaves);
+	forget_tasks(&f);
 	for (size_t i = 0; i < f.tree_count; i++)
 		free(f.trees[i].notes);
 	free(f.trees);
 	free(f.tasks);
+	free(f.held.blocks);
 	groups_free(&f.groups);
 	pthread_mutex_destroy(&f.lock);
 	return rc;

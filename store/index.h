@@ -23,7 +23,7 @@ enum index_db {
 	DB_LEAF,       /* log, seq -> leaf hash; records that came singly */
 	DB_ID,	       /* level, first arrival -> finder run, of ids */
 	DB_ARRIVAL,    /* first arrival -> log, first seq, count */
-	DB_ERASED,     /* log, label, seq -> nothing */
+	DB_ERASED,     /* log, label, seq -> when and why */
 	DB_REF,	       /* object -> what refers to it */
 	DB_REF_RECORD, /* log, seq, label, object -> nothing */
 	DB_WANTED,     /* object -> nothing */

@@ -111,11 +111,19 @@ enum err_code meta_put_u64(
 
 /* ---- views ---- */
 
+/* Blocks of parts that a reader of everything has looked at, ascending by
+ * place.  It needs each block once, so nothing of what it reads is cached. */
+struct held {
+	struct block **blocks;
+	size_t count;
+};
+
 /* What one reader sees: a transaction, and the batch it runs inside of. */
 struct view {
 	struct store *s;
 	struct index_txn *txn;
-	struct batch *batch; /* or NULL */
+	struct batch *batch;	 /* or NULL */
+	const struct held *held; /* or NULL */
 };
 enum err_code view_open(struct store *s, struct view *v, struct err *err);
 void view_close(struct view *v);
@@ -194,8 +202,21 @@ enum err_code block_directory(const struct view *v, struct place at,
 /* Follows a rewritten block to where it is now. */
 enum err_code block_parts(const struct view *v, struct place at,
 	struct block **out, struct err *err);
+/* Of stubs: none of its entries is made. */
 enum err_code block_entries(const struct view *v, struct place at,
 	struct place commit, struct block **out, struct err *err);
+/* Makes `count` of its entries, from number `from` on, where they are not. */
+enum err_code block_make(const struct view *v, struct block *b, size_t from,
+	size_t count, struct err *err);
+/* All of them are made. */
+enum err_code block_made(const struct view *v, struct place at,
+	struct place commit, struct block **out, struct err *err);
+/* The revision of an entry that need not be made. */
+bool block_rev(const struct block *b, size_t i, uint64_t *rev);
+/* The block of parts that is at this very place, past the cache: its digests
+ * are made and its texts gone. */
+enum err_code block_digested(const struct view *v, struct place at,
+	struct block **out, struct err *err);
 /* Where the content of a block first written at `at` is now. */
 enum err_code block_now(const struct view *v, struct place at,
 	struct place *out, struct err *err);
@@ -228,6 +249,10 @@ enum err_code entry_locate_any(const struct view *v, uint32_t log, uint64_t seq,
 	struct entry_place *out, struct err *err);
 enum err_code entry_locate_proved(const struct view *v, uint32_t log,
 	uint64_t seq, struct entry_place *out, struct err *err);
+/* The entry there, made; it borrows from the pinned block. */
+enum err_code block_entry(const struct view *v, const struct entry_place *at,
+	uint64_t seq, struct block **block, const struct block_entry **out,
+	struct err *err);
 enum err_code entry_place_put(struct index_txn *t, enum index_db db,
 	uint32_t log, uint64_t first, const struct entry_place *at,
 	struct err *err);
@@ -247,8 +272,6 @@ enum err_code arrival_newest(
 	struct index_txn *t, uint64_t *out, struct err *err);
 enum err_code arrival_get(const struct view *v, uint64_t arrival, uint32_t *log,
 	uint64_t *seq, struct err *err);
-enum err_code arrival_entry(const struct view *v, uint64_t arrival,
-	uint32_t *log, uint64_t *seq, struct entry *out, struct err *err);
 /* Puts a run behind the newest, joined with it where it goes on. */
 enum err_code arrival_put(struct index_txn *t, uint64_t arrival,
 	const struct arrival_run *run, struct err *err);

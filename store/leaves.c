@@ -131,7 +131,10 @@ static enum err_code leaves_of_block(const struct view *v, uint32_t log,
 	skip = (size_t)(seq - b->head.first);
 	if (at.end - seq < count)
 		count = (size_t)(at.end - seq);
-	for (*got = 0; skip + *got < b->count && *got < count; ++*got) {
+	if (skip < b->count && count > b->count - skip)
+		count = b->count - skip;
+	rc = block_make(v, b, skip, count, err);
+	for (*got = 0; !rc && *got < count; ++*got) {
 		const struct block_entry *e = &b->entries[skip + *got];
 
 		if (e->damaged) {
@@ -141,8 +144,6 @@ static enum err_code leaves_of_block(const struct view *v, uint32_t log,
 		out[*got] = e->leaf;
 	}
 	block_unpin(b);
-	if (!rc && !*got)
-		return row_corrupt(err, "entries");
 	return rc;
 }
 

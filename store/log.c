@@ -185,20 +185,41 @@ out:
 	return rc;
 }
 
+/* The number behind *id; some may have been lost. */
+static enum err_code next_log(struct store *s, uint32_t *id, struct err *err)
+{
+	struct key k = key_of_log(*id + 1);
+	struct bytes found;
+	struct cursor c;
+	struct view v;
+	enum err_code rc;
+
+	if ((rc = view_open(s, &v, err)))
+		return rc;
+	rc = index_ceil(v.txn, DB_LOG, key_bytes(&k), &found, NULL, err);
+	if (!rc) {
+		c = value_cursor(found);
+		*id = cursor_u32(&c);
+		if (!cursor_done(&c))
+			rc = row_corrupt(err, "logs");
+	}
+	view_close(&v);
+	return rc;
+}
+
 /* Each in a transaction of its own: a visit may take its time. */
 enum err_code store_log_each(
 	struct store *s, store_log_visit *visit, void *arg, struct err *err)
 {
 	struct log_info info;
+	uint32_t id = 0;
 	enum err_code rc;
 
-	for (uint32_t id = 1;; id++) {
-		rc = store_log_by_id(s, id, &info, err);
-		if (rc == ERR_NOT_FOUND)
-			return ERR_OK;
-		if (rc || (rc = visit(arg, &info, err)))
+	while (!(rc = next_log(s, &id, err)))
+		if ((rc = store_log_by_id(s, id, &info, err)) ||
+			(rc = visit(arg, &info, err)))
 			return rc;
-	}
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
 static struct key key_of_note(uint32_t log, enum which_note which)

@@ -308,7 +308,7 @@ static enum err_code look_at_row(
 		end = l->row.edge.size;
 	if ((rc = entry_locate(&v, l->row.id, from, &at, err)))
 		goto out;
-	rc = block_entries(&v, at.block, at.commit, &b, err);
+	rc = block_made(&v, at.block, at.commit, &b, err);
 	if (is_damage(rc))
 		rc = add_damaged(l, from, end - from, at.block,
 			at.commit.offset == PLACE_LOST, err);
@@ -355,7 +355,7 @@ static enum err_code look_at_proved(struct looking *l, struct err *err)
 		from = key_of_seq(l->row.id, seq + 1);
 		if ((rc = entry_locate_proved(&v, l->row.id, seq, &at, err)))
 			break;
-		rc = block_entries(&v, at.block, at.commit, &b, err);
+		rc = block_made(&v, at.block, at.commit, &b, err);
 		if (is_damage(rc))
 			rc = add_damaged(l, seq, 1, at.block, false, err);
 		else if (!rc && b->entries[0].damaged)

@@ -256,7 +256,7 @@ static enum err_code take_entries(
 	struct block *b = NULL;
 	enum err_code rc;
 
-	if ((rc = block_entries(&p->view, at, commit, &b, err)))
+	if ((rc = block_made(&p->view, at, commit, &b, err)))
 		return rc;
 	for (size_t i = 0; i < b->count && !rc; i++) {
 		const struct block_entry *from = &b->entries[i];
@@ -745,6 +745,11 @@ static void begin_group(
 
 /* ---- which groups go together ---- */
 
+bool pack_is_large(uint64_t bytes, uint64_t records)
+{
+	return bytes > PACK_BYTES / 2 || records > PACK_RECORDS / 2;
+}
+
 /* What the heads of a group tell. */
 struct sum {
 	struct pack *p;
@@ -827,7 +832,7 @@ static enum err_code add_group(
 		(rc = segment_walk(segments, g->segment, g->start, g->commit,
 			 sum_item, NULL, &sum, err)))
 		goto out;
-	large = sum.bytes > PACK_BYTES / 2 || sum.records > PACK_RECORDS / 2;
+	large = pack_is_large(sum.bytes, sum.records);
 	if (p->open &&
 		(large || p->whole || sum.clash || d.arrival != p->arrivals ||
 			p->bytes + sum.bytes > PACK_BYTES ||

@@ -4,6 +4,9 @@
 
 #include "store/batch.h"
 
+/* A group of so many plain and packed bytes, and entries, is taken as it is. */
+bool pack_is_large(uint64_t bytes, uint64_t records);
+
 /* Writes what the segment `from` holds, durably, into the file that is to be
  * the segment `to`, and that segment_replace() gives its name; one that stands
  * there half made is removed on failure.  Memory is bounded by

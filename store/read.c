@@ -251,6 +251,21 @@ static void read_pending(struct reading *r, uint64_t seq, struct record *out)
 	out->have &= r->labels;
 }
 
+/* Those that are asked for of the block that was opened for `seq`. */
+static enum err_code make_rest(
+	struct reading *r, uint64_t seq, uint64_t to, struct err *err)
+{
+	uint64_t first = r->entries->head.first;
+	uint64_t end = first + r->entries->count;
+
+	if (end > r->at.end)
+		end = r->at.end;
+	if (end > to)
+		end = to;
+	return block_make(r->v, r->entries, (size_t)(seq - first),
+		(size_t)(end - seq), err);
+}
+
 static enum err_code read_turns(
 	struct reading *r, uint64_t from, size_t count, struct err *err)
 {
@@ -272,8 +287,8 @@ static enum err_code read_turns(
 			if ((rc = entry_locate(r->v, r->log, seq, &at, err)) ||
 				(rc = open_place(r, &at, err)))
 				break;
-			if (seq - r->entries->head.first >= r->entries->count)
-				return row_corrupt(err, "entries");
+			if ((rc = make_rest(r, seq, from + count, err)))
+				break;
 		}
 		rc = read_entry(r, seq, to, err);
 	}
@@ -294,7 +309,8 @@ static enum err_code read_proved(
 		to->have &= r->labels;
 		return ERR_OK;
 	}
-	if ((rc = open_place(r, &at, err)))
+	if ((rc = open_place(r, &at, err)) ||
+		(rc = block_make(r->v, r->entries, 0, 1, err)))
 		return rc;
 	return read_entry(r, seq, to, err);
 }
@@ -455,13 +471,10 @@ static void known_series(const struct view *v, uint32_t log, uint64_t seq,
 	struct block *b;
 
 	if (entry_locate_any(v, log, seq, &at, NULL) ||
-		block_entries(v, at.block, at.commit, &b, NULL))
+		block_entry(v, &at, seq, &b, &e, NULL))
 		return;
-	if (seq - b->head.first < b->count) {
-		e = &b->entries[seq - b->head.first];
-		if (e->series_len < sizeof(out->series))
-			memcpy(out->series, e->series, e->series_len);
-	}
+	if (e->series_len < sizeof(out->series))
+		memcpy(out->series, e->series, e->series_len);
 	block_unpin(b);
 }
 
@@ -577,6 +590,7 @@ static enum err_code match(
 static enum err_code on_candidate(void *arg, uint64_t arrival, struct err *err)
 {
 	struct finding *f = arg;
+	const struct block_entry *e;
 	struct entry_place at;
 	struct block *b;
 	enum err_code rc;
@@ -585,11 +599,9 @@ static enum err_code on_candidate(void *arg, uint64_t arrival, struct err *err)
 		     f->v, arrival, &f->found.log, &f->found.seq, err)) ||
 		(rc = entry_locate_any(
 			 f->v, f->found.log, f->found.seq, &at, err)) ||
-		(rc = block_entries(f->v, at.block, at.commit, &b, err)))
+		(rc = block_entry(f->v, &at, f->found.seq, &b, &e, err)))
 		return rc;
-	rc = f->found.seq - b->head.first < b->count
-		? match(f, &b->entries[f->found.seq - b->head.first], err)
-		: row_corrupt(err, "entries");
+	rc = match(f, e, err);
 	block_unpin(b);
 	return rc;
 }

@@ -64,12 +64,15 @@ static enum err_code scan(struct replay *r, struct place from, struct err *err)
 		from = (struct place){1, 0};
 	}
 	for (uint32_t n = from.segment; n <= count; n++) {
-		rc = groups_scan(&r->groups, segment_now(s->segments, n),
+		uint32_t id = segment_now(s->segments, n);
+
+		rc = groups_scan(&r->groups, id,
 			n == from.segment ? from.offset : 0, err);
 		if (rc)
 			return rc;
 		s->end = r->groups.end;
-		s->torn = r->groups.torn;
+		/* Nothing is added to a packed one. */
+		s->torn = r->groups.torn || segment_packs(id);
 	}
 	return ERR_OK;
 }
@@ -113,9 +116,17 @@ static enum err_code log_again(struct replay *r, uint32_t log,
 		rc = segment_walk(r->s->segments,
 			segment_now(r->s->segments, n), 0, UINT64_MAX, on_note,
 			NULL, &o, err);
-	if (!rc && !row->origin[0])
-		rc = err_set(err, ERR_CORRUPT,
+	if (!rc && !row->origin[0]) {
+		uint64_t last;
+
+		if ((rc = meta_get_u64(r->view.txn, "nameless", &last, err)) ||
+			(log > last &&
+				(rc = meta_put_u64(
+					 r->view.txn, "nameless", log, err))))
+			return rc;
+		return err_set(err, ERR_CORRUPT,
 			"what log %" PRIu32 " is called is lost", log);
+	}
 	if (!rc && !(rc = log_put(r->view.txn, row, err)) && kind == LOG_OWN)
 		rc = meta_put_u64(r->view.txn, "own", log, err);
 	return rc;
@@ -258,7 +269,7 @@ static enum err_code replay_entries(struct replay *r, const struct item *it,
 		(rc = entry_place_put(
 			 t, DB_ENTRIES, it->log, it->first, at, err)))
 		goto out;
-	rc = block_entries(&r->view, at->block, at->commit, &b, err);
+	rc = block_made(&r->view, at->block, at->commit, &b, err);
 	if (!rc) {
 		tell_entries(r, &row, b);
 		rc = replay_leaves(r, it, b, &row, err);
@@ -388,7 +399,7 @@ static enum err_code replay_mended(struct replay *r, const struct item *it,
 	enum err_code rc;
 
 	if ((rc = log_row_of(r, it->log, &row, err)) ||
-		(rc = block_entries(&r->view, at->block, at->commit, &b, err)))
+		(rc = block_made(&r->view, at->block, at->commit, &b, err)))
 		return rc;
 	if (b->damaged || b->count > RUN_LIMIT) {
 		rc = err_set(err, ERR_CORRUPT,
@@ -496,15 +507,8 @@ static enum err_code replay_arrival(struct replay *r, uint32_t log,
 				? entry_locate(&r->view, log, seq, &at, err)
 				: entry_locate_proved(
 					  &r->view, log, seq, &at, err)) ||
-		(rc = block_entries(&r->view, at.block, at.commit, &b, err)))
+		(rc = block_entry(&r->view, &at, seq, &b, &be, err)))
 		return rc;
-	if (seq - b->head.first >= b->count) {
-		rc = err_set(err, ERR_CORRUPT,
-			"log %s: entry %" PRIu64 " arrived and is not there",
-			row.origin, seq);
-		goto out;
-	}
-	be = &b->entries[seq - b->head.first];
 	/* Its id is known, its digests are not. */
 	if (be->damaged) {
 		if (!entry_parse(be->text, be->len, &e, NULL))

@@ -218,6 +218,9 @@ static enum err_code drop_unborn(struct segments *g, struct err *err)
 	enum err_code rc;
 	char *path;
 
+	/* One that was packed had another behind it. */
+	if (segment_packs(segment_now(g, g->count)))
+		return ERR_OK;
 	if ((rc = segment_size(g, g->count, &size, err)))
 		return rc;
 	if (size > SEGMENT_HEAD_SIZE ||

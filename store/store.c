@@ -137,6 +137,7 @@ static enum err_code finish_index(struct store *s, struct err *err)
 		return rc;
 	if ((rc = meta_put_u64(t, "format", INDEX_FORMAT, err)) ||
 		(rc = meta_put_u64(t, "store", cursor_u64(&c), err)) ||
+		(rc = compact_note(s, t, err)) ||
 		(rc = meta_put_u64(t, "complete", 1, err))) {
 		index_abort(t);
 		return rc;
@@ -330,7 +331,8 @@ static enum err_code open_trusted(struct store *s, struct err *err)
 		rc = open_index(s, s->index_dir, false, false, err);
 		if (!rc && !same)
 			rc = note_boot(s, err);
-		if (!rc && !(rc = store_replay(s, err)) &&
+		if (!rc && !(rc = compact_fits(s, err)) &&
+			!(rc = store_replay(s, err)) &&
 			!(rc = marks_look(s, false, err)) &&
 			!(rc = damage_look(s, err)) && index_bad(s->index))
 			rc = ERR_CORRUPT;

@@ -3,10 +3,11 @@
     county 330106000000, on a disk of 48 MiB <---link--- township 330106110000
 
 With 0 bytes free: put says so, with exit code 6, and keeps nothing half; list,
-show, status, why and fsck answer; the township is told "full" and keeps its
-records; the county ends and starts in order.  When there is room again, the
+show, status, why and fsck answer; segments are packed; the township is told
+"full" and keeps its records; the county ends and starts in order.  When there is room again, the
 same daemon takes records, and what the township kept arrives.
 """
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -20,6 +21,7 @@ import net  # noqa: E402
 COUNTY, TOWNSHIP = "330106000000", "330106110000"
 SKIPPED = 77
 DISK = "48m"
+SEGMENT_SIZE = "20000"
 FULL = 6
 PUTS_LIMIT = 200
 INSIDE = "CUNDANG_SMALL_DISK"
@@ -78,6 +80,20 @@ def all_else_answers(county, receipt, size):
         assert p.returncode == 0 or words[0] == "why", (words, p.returncode, p.stderr)
 
 
+def unpacked(county, disk):
+    """The county holds segments that it would pack, were they not being checked."""
+    check = os.open(disk / "segments", os.O_RDONLY)
+    fcntl.flock(check, fcntl.LOCK_SH)
+    for i in range(8):
+        county.put(net.generate(county.code, 24, seed=50 + i))
+    assert not packed(disk)
+    return check
+
+
+def packed(disk):
+    return list((disk / "segments").glob("*-1.seg"))
+
+
 def holds(county, town):
     mine = town.status()
     return county.logs().get(mine["origin"]) == (mine["size"], mine["root"])
@@ -92,6 +108,7 @@ def asks_to_sync(county, town):
 def main():
     if not os.environ.get(INSIDE):
         enter_namespace()
+    os.environ["CUNDANG_SEGMENT_SIZE"] = SEGMENT_SIZE
     with tempfile.TemporaryDirectory(prefix="cundang-disk-") as folder:
         disk = pathlib.Path(folder) / "d" / COUNTY
         disk.mkdir(parents=True)
@@ -112,6 +129,11 @@ def run(folder, disk):
         net.wait(lambda: holds(county, town), "the county holds the township's log")
         assert (disk / "reserve").stat().st_size == 3 << 20
 
+        check = unpacked(county, disk)
+        fill(disk / "ballast")
+        os.close(check)
+        if (disk / "segments/00000002.seg").exists():  # where SEGMENT_SIZE is heeded
+            net.wait(lambda: packed(disk), "a segment is packed on the full disk")
         fill(disk / "ballast")
         size = put_is_refused(county, 1000)
         all_else_answers(county, receipt, size)

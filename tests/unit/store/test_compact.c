@@ -886,6 +886,113 @@ static void a_packed_segment_that_was_cut_is_damaged(void **state)
 	store_close(s);
 }
 
+#ifdef CUNDANG_CRASH_POINTS
+/* A crash between an erasure's group and the index, while a segment with blocks
+ * of another's is on its way. */
+static void die_while_erasing_on_its_way(const char *data, uint32_t number)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct store_options opt = {
+			.mode = STORE_WRITE, .segment_size = SMALL_SEGMENT};
+		struct store *s;
+
+		setenv("CUNDANG_CRASH", "batch.synced", 1);
+		if (!store_open(data, &opt, &s, NULL)) {
+			name_packed(s, number);
+			erase_part(s, 5, LABEL_PERSONAL);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), 137);
+}
+
+static void a_crash_behind_an_erasure_leads_nothing_back(void **state)
+{
+	for (int round = 0; round < 2; round++) {
+		char data[SCRATCH_SIZE * 2];
+		void *at = data;
+		struct store *s;
+		uint32_t number;
+
+		memset(erased, 0, sizeof(erased));
+		snprintf(data, sizeof(data), "%s/%d", (char *)*state, round);
+		s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+		put_singly(s, 0, 40);
+		erase_part(s, 2, LABEL_PERSONAL);
+		number = segments_count(s->segments);
+		put_singly(s, 40, 40);
+		assert_true(segments_count(s->segments) > number);
+		store_close(s);
+		die_while_erasing_on_its_way(data, number);
+		erased[5] |= LABEL_BIT(LABEL_PERSONAL);
+		s = round ? rebuilt(data)
+			  : open_store(data, STORE_WRITE, SMALL_SEGMENT);
+		assert_int_equal(packs_of(s, number), 1);
+		s = assert_holds(&at, s, 80);
+		store_close(s);
+	}
+}
+#endif
+
+/* An index of before, put back beside segments of after. */
+static void an_index_of_before_is_made_anew(void **state)
+{
+	char data[SCRATCH_SIZE * 2];
+	char old[SCRATCH_SIZE * 2];
+	char index[SCRATCH_SIZE * 3], kept[SCRATCH_SIZE * 3];
+	void *at = data;
+	struct store *s;
+	struct log_cut cut;
+
+	snprintf(data, sizeof(data), "%s/data", (char *)*state);
+	snprintf(old, sizeof(old), "%s/old", (char *)*state);
+	s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+	put_singly(s, 0, 50);
+	store_close(s);
+	copy_tree(data, old);
+	s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+	put_singly(s, 50, 50);
+	compact(s);
+	store_close(s);
+	snprintf(index, sizeof(index), "%s/index", data);
+	snprintf(kept, sizeof(kept), "%s/index.gone", data);
+	assert_int_equal(rename(index, kept), 0);
+	snprintf(old, sizeof(old), "%s/old/index", (char *)*state);
+	assert_int_equal(rename(old, index), 0);
+	s = open_store(data, STORE_WRITE, SMALL_SEGMENT);
+	assert_false(store_log_cut(s, &cut));
+	s = assert_holds(&at, s, 100);
+	store_close(s);
+}
+
+/* Only what was packed is left. */
+static void behind_a_packed_segment_it_goes_on(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	struct batch *b;
+	uint32_t count;
+	char name[64];
+
+	put_singly(s, 0, 60);
+	compact(s);
+	count = segments_count(s->segments);
+	assert_int_equal(packs_of(s, count - 1), 1);
+	store_close(s);
+	snprintf(name, sizeof(name), "segments/%08" PRIu32 ".seg", count);
+	assert_int_equal(unlink(scratch_path(state, name)), 0);
+	assert_int_equal(unlink(scratch_path(state, "extent")), 0);
+	s = rebuilt(*state);
+	OK(batch_begin(s, &b, &test_err));
+	put_into(b, ORIGIN_OTHER, LOG_FULL, 0, 3);
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	store_close(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, scratch_remove)
 
 int main(void)
@@ -903,6 +1010,7 @@ int main(void)
 		TEST(ten_thousand_parts_of_one_order_rewrite_a_block_once),
 #ifdef CUNDANG_CRASH_POINTS
 		TEST(a_crash_at_any_step_is_mended),
+		TEST(a_crash_behind_an_erasure_leads_nothing_back),
 #endif
 		TEST(readers_and_a_writer_go_on),
 		TEST(readers_in_other_processes_go_on),
@@ -910,6 +1018,8 @@ int main(void)
 		TEST(a_damaged_segment_stays_as_it_is),
 		TEST(what_mends_stays_where_it_is),
 		TEST(a_packed_segment_that_was_cut_is_damaged),
+		TEST(an_index_of_before_is_made_anew),
+		TEST(behind_a_packed_segment_it_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
