@@ -2,15 +2,69 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/state.h"
 
 #define THREADS_LIMIT 256
 
+#define LOST_SHOWN 200 /* for people; --json has more */
+#define LOST_TOLD 10000
+
 struct check {
 	struct cli *cli;
+	struct store *store;
 	struct json *faults;
 	uint64_t count;
+	struct json *files; /* attachments that are lost */
+	uint64_t file_count;
 };
+
+/* ---- attachments of our own records that are not here ---- */
+
+static enum err_code on_wanted(
+	void *arg, const struct attachment_ref *ref, struct err *err)
+{
+	struct check *k = arg;
+	char name[DIGEST_HEX_SIZE];
+	struct log_info log;
+	struct json *o;
+	enum err_code rc = store_log_by_id(k->store, ref->log, &log, err);
+
+	if (rc || log.kind != LOG_OWN || k->file_count++ >= LOST_TOLD)
+		return rc;
+	digest_hex(&ref->object, name);
+	o = json_new_object();
+	if (json_set(o, "label", out_text(label_name(ref->label))) &&
+		json_set(o, "object", out_text(name)) &&
+		json_set(o, "origin", out_text(log.origin)) &&
+		json_set(o, "seq", json_new_u64(ref->seq)))
+		return json_append(k->files, o) ? ERR_OK : err_nomem(err);
+	json_free(o);
+	return err_nomem(err);
+}
+
+static void print_files(const struct check *k)
+{
+	char n[COUNT_TEXT_SIZE];
+
+	if (!k->file_count)
+		return;
+	printf(ngettext("%s attachment of this node's records is lost:\n",
+		       "%s attachments of this node's records are lost:\n",
+		       k->file_count),
+		out_count(k->file_count, n));
+	for (size_t i = 0; i < json_count(k->files) && i < LOST_SHOWN; i++) {
+		const struct json *o = json_at(k->files, i);
+
+		printf("%s/%llu  %s  attachments/%.2s/%s\n",
+			json_get_string(o, "origin"),
+			(unsigned long long)json_count_of(o, "seq"),
+			out_label(json_get_string(o, "label")),
+			json_get_string(o, "object"),
+			json_get_string(o, "object"));
+	}
+}
+
+/* ---- the result ---- */
 
 static void on_fault(void *arg, const char *where, const char *what)
 {
@@ -47,6 +101,8 @@ static struct json *result_json(
 		json_set(v, "attachments", json_new_u64(r->attachments)) &&
 		json_set(v, "erased", json_new_u64(r->erased)) &&
 		json_set(v, "mended", json_new_u64(r->mended)) &&
+		json_set(v, "lost", json_new_u64(r->lost)) &&
+		json_set(v, "lost_attachments", json_copy(k->files)) &&
 		json_set(v, "bytes", json_new_u64(r->bytes)))
 		return v;
 	json_free(v);
@@ -61,7 +117,9 @@ static void print_result(const struct check *k, const struct fsck_result *r)
 	printf(_("%s records, %s parts, %s bytes read and recomputed: "),
 		out_count(r->records, records), out_count(r->parts, parts),
 		out_count(r->bytes, bytes));
-	if (k->count == 0)
+	if (k->count == 0 && (r->lost || k->file_count))
+		puts(_("what is here is whole, but not all is here."));
+	else if (k->count == 0)
 		puts(_("all good."));
 	else
 		printf(ngettext("%s fault.\n", "%s faults.\n", k->count),
@@ -70,6 +128,12 @@ static void print_result(const struct check *k, const struct fsck_result *r)
 		printf(ngettext("%s damaged place is mended.\n",
 			       "%s damaged places are mended.\n", r->mended),
 			out_count(r->mended, n));
+	if (r->lost)
+		printf(ngettext("%s record lost parts that no node held.\n",
+			       "%s records lost parts that no node held.\n",
+			       r->lost),
+			out_count(r->lost, n));
+	print_files(k);
 	if (k->count)
 		puts(_("Nothing was deleted. cundang repair can bring back "
 		       "records and attachments that another node has."));
@@ -82,6 +146,10 @@ static enum err_code check(
 	enum err_code rc = store_fsck(s, threads, on_fault, k, &r, err);
 
 	progress_end();
+	if (rc && rc != ERR_CORRUPT)
+		return rc;
+	k->store = s;
+	rc = store_wanted_each(s, on_wanted, k, err);
 	if (rc && rc != ERR_CORRUPT)
 		return rc;
 	/* The faults are told; they are not told again as an error. */
@@ -109,7 +177,9 @@ static enum err_code failed(struct cli *c, enum err_code rc, struct err *err)
 static enum err_code run_fsck(
 	struct cli *c, const struct args *a, struct err *err)
 {
-	struct check k = {.cli = c, .faults = json_new_array()};
+	struct check k = {.cli = c,
+		.faults = json_new_array(),
+		.files = json_new_array()};
 	struct store_options opt = {
 		.mode = args_has(a, "rebuild") ? STORE_WRITE : STORE_READ,
 		.rebuild_index = args_has(a, "rebuild"),
@@ -121,8 +191,10 @@ static enum err_code run_fsck(
 	size_t files = 0;
 	enum err_code rc;
 
-	if (!k.faults)
-		return err_nomem(err);
+	if (!k.faults || !k.files) {
+		rc = err_nomem(err);
+		goto out;
+	}
 	if ((rc = args_number(a, "threads", THREADS_LIMIT, &threads, err)) ||
 		(rc = open_check(c, err)))
 		goto out;
@@ -142,6 +214,7 @@ static enum err_code run_fsck(
 out:
 	store_close(s);
 	json_free(k.faults);
+	json_free(k.files);
 	return rc;
 }
 

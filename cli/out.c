@@ -208,6 +208,20 @@ const char *out_quoted(const char *s, char text[QUOTED_SIZE])
 	return text;
 }
 
+struct json *out_labels(uint8_t labels)
+{
+	struct json *v = json_new_array();
+
+	for (unsigned i = 0; i < LABEL_COUNT; i++) {
+		if ((labels & LABEL_BIT(i)) &&
+			!json_append(v, out_text(label_name((enum label)i)))) {
+			json_free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
 void progress_show(void *unused, const char *doing, uint64_t done, uint64_t all)
 {
 	static uint64_t last;

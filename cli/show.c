@@ -108,12 +108,21 @@ static void print_head(
 		(uint64_t)json_number(json_get(doc, "seq")), _("revision"),
 		(uint64_t)json_number(json_get(doc, "rev")));
 	print_labels(doc, "masked", _("masked"));
+	print_labels(doc, "lost", _("lost"));
 	print_labels(doc, "withheld", _("not here"));
 	print_erased(doc);
 	if (json_count(json_get(doc, "masked")))
 		printf("  %s\n",
 			_("(kept here whole; only masked forms, or nothing, "
 			  "are shown)"));
+}
+
+/* What is lost is not withheld. */
+static bool set_lost(struct json *doc, uint8_t lost)
+{
+	return !lost ||
+		(json_set(doc, "lost", out_labels(lost)) &&
+			json_set(doc, "withheld", json_new_array()));
 }
 
 static enum err_code show_record(const struct show *s,
@@ -128,6 +137,10 @@ static enum err_code show_record(const struct show *s,
 		(rc = view_document(s->rules, log->origin, seq, &run.record[0],
 			 VIEW_MASKED, &doc, err)))
 		goto out;
+	if (!set_lost(doc, view_lost(s->rules, log, &run.record[0]))) {
+		rc = err_nomem(err);
+		goto out;
+	}
 	if (s->cli->json) {
 		rc = out_json(doc, err);
 		doc = NULL;

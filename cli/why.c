@@ -105,8 +105,8 @@ struct story {
 	struct log_info log;
 	uint64_t seq, arrival;
 	struct entry entry;
-	uint8_t have, labels, gone; /* gone: destroyed */
-	struct json *erased;	    /* the same, with when and why */
+	uint8_t have, labels, gone, lost; /* gone: destroyed */
+	struct json *erased;		  /* the same, with when and why */
 	uint64_t wanted;
 };
 
@@ -162,6 +162,7 @@ static enum err_code read_story(struct story *s, struct err *err)
 	if (rc == ERR_OK) {
 		s->have = run.record[0].have;
 		s->gone = run.record[0].erased;
+		s->lost = view_lost(s->rules, &s->log, &run.record[0]);
 		s->erased = view_destroyed(&run.record[0]);
 		series = rules_series(s->rules, s->entry.series);
 		s->labels = series ? series->labels : s->have;
@@ -173,24 +174,15 @@ static enum err_code read_story(struct story *s, struct err *err)
 	return rc;
 }
 
-static struct json *labels_json(uint8_t labels)
+/* By the rules. */
+static uint8_t story_withheld(const struct story *s)
 {
-	struct json *v = json_new_array();
-
-	for (unsigned i = 0; i < LABEL_COUNT; i++) {
-		if ((labels & LABEL_BIT(i)) &&
-			!json_append(v, out_text(label_name((enum label)i)))) {
-			json_free(v);
-			return NULL;
-		}
-	}
-	return v;
+	return (uint8_t)(s->labels & ~s->have & ~s->gone & ~s->lost);
 }
 
 static struct json *story_json(const struct story *s)
 {
 	struct json *v = json_new_object();
-	uint8_t missing = (uint8_t)(s->labels & ~s->have & ~s->gone);
 
 	if (json_set(v, "id", out_text(s->entry.id)) &&
 		json_set(v, "origin", out_text(s->log.origin)) &&
@@ -198,7 +190,8 @@ static struct json *story_json(const struct story *s)
 		json_set(v, "arrival", json_new_u64(s->arrival)) &&
 		json_set(v, "cosigned",
 			json_new_bool(s->log.cosigned_size > s->seq)) &&
-		json_set(v, "withheld", labels_json(missing)) &&
+		json_set(v, "withheld", out_labels(story_withheld(s))) &&
+		json_set(v, "lost", out_labels(s->lost)) &&
 		json_set(v, "erased", json_copy(s->erased)) &&
 		json_set(v, "wanted", json_new_u64(s->wanted)))
 		return v;
@@ -281,8 +274,10 @@ static void print_story(const struct story *s, const struct json *state)
 		(uint8_t)(s->have &
 			(LABEL_BIT(LABEL_PERSONAL) |
 				LABEL_BIT(LABEL_SENSITIVE))));
-	print_labels(_("Not held here, by the rules:"),
-		(uint8_t)(s->labels & ~s->have & ~s->gone));
+	print_labels(_("Not held here, by the rules:"), story_withheld(s));
+	print_labels(
+		_("Lost here by damage, and not brought back by any node:"),
+		s->lost);
 	if (s->gone) {
 		printf("%s ", _("Destroyed under an order:"));
 		out_erased(stdout, s->erased);

@@ -97,6 +97,10 @@ enum view { VIEW_RAW, VIEW_MASKED };
 enum err_code view_document(const struct rules *rules, const char *origin,
 	uint64_t seq, const struct record *r, enum view view, struct json **out,
 	struct err *err);
+/* The labels of parts that are lost: the log is our own, so that they were
+ * here, and they were not destroyed. */
+uint8_t view_lost(const struct rules *rules, const struct log_info *log,
+	const struct record *r);
 /* {"LABEL":{"at":TIME,"why":TEXT},...}: the parts that were destroyed; what is
  * not known any more of when and why is left out.  NULL without memory. */
 struct json *view_destroyed(const struct record *r);

@@ -94,6 +94,20 @@ static uint8_t withheld(const struct series *s, const struct record *r)
 	return (uint8_t)(labels & ~r->have & ~r->erased);
 }
 
+uint8_t view_lost(const struct rules *rules, const struct log_info *log,
+	const struct record *r)
+{
+	const struct series *s;
+	struct entry e;
+
+	if (log->kind != LOG_OWN ||
+		entry_parse(r->entry, r->entry_len, &e, NULL) ||
+		!(s = rules_series(rules, e.series)) ||
+		(size_t)__builtin_popcount(s->labels) != e.sd_count)
+		return 0; /* other rules may have held then */
+	return withheld(s, r);
+}
+
 /* What is here and not shown raw. */
 static uint8_t masked(const struct record *r, enum view view)
 {

@@ -1205,6 +1205,53 @@ static enum err_code check_missing(struct fsck *f, struct err *err)
 	return rc;
 }
 
+/* ---- parts that are gone for good ---- */
+
+struct losing {
+	struct fsck *f;
+	uint32_t log;
+};
+
+/* Or known to be destroyed. */
+static size_t parts_here(const struct record *r)
+{
+	return (size_t)__builtin_popcount(r->have | r->erased);
+}
+
+static enum err_code on_mended(
+	void *arg, uint64_t from, uint64_t count, struct err *err)
+{
+	struct losing *l = arg;
+	enum err_code rc = ERR_OK;
+
+	for (uint64_t i = from; i < from + count && !rc; i++) {
+		struct run run = {0};
+		struct entry e;
+
+		rc = store_read(l->f->s, l->log, i, 1, LABEL_ALL, &run, err);
+		if (!rc &&
+			!(rc = entry_parse(run.record[0].entry,
+				  run.record[0].entry_len, &e, err)))
+			l->f->result.lost +=
+				parts_here(&run.record[0]) < e.sd_count;
+		run_free(&run);
+		if (is_damage(rc))
+			rc = ERR_OK; /* it was told of */
+	}
+	return rc;
+}
+
+/* Of its own records a node holds every part, unless it was destroyed. */
+static enum err_code check_own(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct losing l = {arg, log->id};
+
+	return log->kind == LOG_OWN
+		? store_mended_each(l.f->s, log->id, on_mended, &l, err)
+		: ERR_OK;
+}
+
 static enum err_code check_all(struct store *s, size_t threads,
 	fsck_fault *fault, void *arg, struct damage_places *places,
 	struct fsck_result *out, struct err *err)
@@ -1232,6 +1279,7 @@ static enum err_code check_all(struct store *s, size_t threads,
 		(rc = load_notes(&f, last, &own)) ||
 		(rc = check_segments(&f, last, &own)) ||
 		(rc = store_log_each(s, check_log, &f, &own)) ||
+		(rc = store_log_each(s, check_own, &f, &own)) ||
 		(rc = check_cut(&f)) || (rc = check_marks(&f, &own)) ||
 		(rc = check_objects(&f, &own)) ||
 		(rc = check_missing(&f, &own)))

@@ -416,6 +416,7 @@ enum err_code store_mended_each(struct store *s, uint32_t log,
 	store_range_visit *visit, void *arg, struct err *err)
 {
 	struct key from = key_of_seq(log, 0);
+	uint64_t next = 0; /* what was mended twice is told once */
 
 	for (;;) {
 		struct bytes found;
@@ -441,9 +442,14 @@ enum err_code store_mended_each(struct store *s, uint32_t log,
 		view_close(&v);
 		if (rc)
 			return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+		from = key_of_seq(log, first + 1);
+		if (first < next)
+			first = next;
+		if (first > last)
+			continue;
 		if ((rc = visit(arg, first, last - first + 1, err)))
 			return rc;
-		from = key_of_seq(log, first + 1);
+		next = last + 1;
 	}
 }
 

@@ -117,15 +117,39 @@ def check_lost(township, village, origin, size):
     code, told = repair(village)
     assert code == 7 and told["mended"] > 0 and told["lost"], (code, told)
     lost = {r["seq"]: r for r in told["lost"]}
+    assert len(lost) == len(told["lost"]), "each is told once"
     assert all(r["labels"] == ["sensitive"] and not r["entry"] and r["series"] for r in lost.values()), told["lost"][:3]
     after = shown(village, origin, size)
     assert None not in after
     same = [a == b for seq, (a, b) in zip(range(0, size, STEP), zip(before, after)) if seq not in lost]
     assert same and all(same)
-    assert fsck(village).returncode == 0
+    p = fsck(village)
+    assert p.returncode == 0 and "all good" not in p.stdout, p.stdout
+    assert "%d records lost parts" % len(lost) in p.stdout, p.stdout
+    at = "%s/%d" % (origin, min(lost))
+    told_of = json.loads(village.run("show", at, "--json").stdout)
+    assert told_of["lost"] == ["sensitive"] and told_of["withheld"] == [], told_of
+    p = village.run("why", at)
+    assert "Lost here by damage" in p.stdout and "by the rules" not in p.stdout, p.stdout
     again = repair(village)
     assert again[0] == 7 and again[1]["mended"] == 0 and again[1]["lost"] == told["lost"], again
     print("village: %d records lack a part for good" % len(lost))
+
+
+def check_lost_attachments(township, village):
+    """Attachments that no other node holds are named for as long as they are away."""
+    objects = village.data / "attachments"
+    lost = {a.name for a in objects.glob("??/*")
+            if not (township.data / a.relative_to(village.data)).exists()}
+    assert lost, "the township holds all"
+    shutil.move(objects, str(objects) + ".aside")
+    code, told = repair(village)
+    assert code == 7 and {w["object"] for w in told["wanted"]} == lost, (code, told)
+    p = fsck(village)
+    assert "all good" not in p.stdout and "of this node's records" in p.stdout, p.stdout
+    assert all(name in p.stdout for name in lost), p.stdout
+    told = json.loads(village.run("fsck", "--json", check=False).stdout)
+    assert {w["object"] for w in told["lost_attachments"]} == lost, told
 
 
 def check_township(township, village, origin, size):
@@ -169,6 +193,7 @@ def main():
         check_lost(township, village, origin, size)
         village.put(net.generate(VILLAGE, 20, seed=6))
         d.settled()
+        check_lost_attachments(township, village)
 
 
 if __name__ == "__main__":
