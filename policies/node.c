@@ -263,7 +263,8 @@ static enum err_code adopt(struct node *n, struct writer *w,
 			 &n->config.root, &rules, err)))
 		return rc;
 	if ((rc = node_run_job(n, w, record_policy, &a, err))) {
-		n->recorded = rules_serial(n->rules);
+		/* There are none yet while the node is being opened. */
+		n->recorded = n->rules ? rules_serial(n->rules) : 0;
 		rules_unref(rules);
 		return err_while(err, rc, "adopt governance head %" PRIu64,
 			head->serial);

@@ -425,6 +425,21 @@ static enum err_code take_spare(struct batch *b, uint64_t *id, struct err *err)
 	return ERR_OK;
 }
 
+/* Neither about to go nor lost with a part of the keyring. */
+static bool key_serves(const struct batch *b, uint64_t id)
+{
+	struct seal_secret key;
+	enum err_code rc;
+
+	if (b->doomed_count &&
+		bsearch(&id, b->doomed, b->doomed_count, sizeof(id),
+			compare_u64))
+		return false;
+	rc = keyring_get(b->s->keyring, id, &key, NULL);
+	seal_secret_wipe(&key);
+	return rc != ERR_NOT_FOUND;
+}
+
 enum err_code batch_key(struct batch *b, const char *series, uint8_t label,
 	uint64_t *id, struct err *err)
 {
@@ -443,9 +458,7 @@ enum err_code batch_key(struct batch *b, const char *series, uint8_t label,
 		*id = cursor_u64(&c);
 		if (!cursor_done(&c))
 			return row_corrupt(err, "keys");
-		if (!b->doomed_count ||
-			!bsearch(id, b->doomed, b->doomed_count, sizeof(*id),
-				compare_u64))
+		if (key_serves(b, *id))
 			return ERR_OK;
 	} else if (rc != ERR_NOT_FOUND) {
 		return rc;

@@ -180,18 +180,42 @@ static enum err_code look_at_extent_own(
 	return rc;
 }
 
-static void look_at_keys(struct store *s)
+static bool keys_missing(struct store *s, uint64_t *last)
 {
-	uint64_t next = keyring_next(s->keyring);
-	struct err told;
+	uint64_t next = s->extent_known ? s->extent.next_key : 0;
 
-	if (!s->extent_known || next >= s->extent.next_key)
-		return;
+	return keyring_short(s->keyring, next, last);
+}
+
+enum err_code damage_check_keys(struct store *s, struct err *err)
+{
+	uint64_t last;
+
+	if (s->opt.rebuild_index || !keys_missing(s, &last))
+		return ERR_OK;
+	return err_set(err, ERR_CORRUPT,
+		"%s/keyring lost its keys behind %" PRIu64
+		"; nothing was deleted: put the newest backup of keyring and "
+		"keys/master back, or go on without those keys: "
+		"cundang fsck --rebuild",
+		s->data, last);
+}
+
+/* Who goes on without them does so for good: a copy from before, put back
+ * later, is told from a keyring that is whole. */
+static enum err_code look_at_keys(struct store *s, struct err *err)
+{
+	struct err told;
+	uint64_t last;
+
+	if (!keys_missing(s, &last))
+		return ERR_OK;
 	(void)err_set(&told, ERR_CORRUPT,
-		"keys %" PRIu64 " to %" PRIu64 " are missing at its end", next,
-		s->extent.next_key - 1);
+		"the keys behind %" PRIu64 " are missing at its end", last);
 	damage_tell(s, "keyring", told.text);
-	keyring_skip(s->keyring, s->extent.next_key);
+	return s->mode == STORE_WRITE
+		? keyring_forgo(s->keyring, s->extent.next_key, err)
+		: ERR_OK;
 }
 
 static void look_at_files(struct store *s)
@@ -221,7 +245,8 @@ enum err_code damage_look(struct store *s, struct err *err)
 		(void)err_set(&told, ERR_CORRUPT, "it cannot be read");
 		damage_tell(s, "extent", told.text);
 	}
-	look_at_keys(s);
+	if ((rc = look_at_keys(s, err)))
+		return rc;
 	if (!s->damage_count)
 		look_at_files(s);
 	if ((rc = view_open(s, &v, err)))

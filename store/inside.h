@@ -360,6 +360,9 @@ enum err_code damage_forget_closed(struct store *s, struct err *err);
 bool is_damage(enum err_code rc);
 /* Finds what DATA/extent knows and the store does not have any more. */
 enum err_code damage_look(struct store *s, struct err *err);
+/* ERR_CORRUPT where keys that DATA/extent knows are not in the keyring, unless
+ * the index is being made anew: that goes on without them. */
+enum err_code damage_check_keys(struct store *s, struct err *err);
 /* Why the log may not be written; ERR_OK when it may. */
 enum err_code damage_check_log(
 	struct store *s, const struct log_row *row, struct err *err);

@@ -14,10 +14,11 @@
 #define MASTER_MAGIC "cundangM"
 #define FILE_VERSION 1
 
-/* The header: magic, u32 version, u64 master id, u64 next id, 16 bytes zero;
- * then nothing sealed, which proves the rest.  A record: u64 id, u32 flags, the
- * sealed key.  Both are 72 bytes, so a sector's edge falls on a multiple of 8
- * within a record: record_torn() counts on it. */
+/* The header: magic, u32 version, u64 master id, u64 next id, u64 count of the
+ * records that were written with it, 8 bytes zero; then nothing sealed, which
+ * proves the rest.  A record: u64 id, u32 flags, the sealed key.  Both are 72
+ * bytes, so a sector's edge falls on a multiple of 8 within a record:
+ * record_torn() counts on it. */
 #define RECORD_SIZE ((size_t)72)
 #define HEADER_AAD (RECORD_SIZE - SEAL_OVERHEAD)
 #define RECORD_AAD ((size_t)12)
@@ -55,6 +56,7 @@ struct keyring {
 	dev_t dev;
 	struct master master;
 	uint64_t next_id;
+	uint64_t told;	  /* keys that the header knows of */
 	uint64_t end;	  /* bytes of the file that are in `keys` */
 	struct key *keys; /* ascending ids */
 	size_t count, cap;
@@ -166,9 +168,8 @@ static enum err_code master_new(struct master *out, struct err *err)
 /* ---- the bytes of the keyring ---- */
 
 static enum err_code header_write(const struct master *m, uint64_t next_id,
-	struct buf *out, struct err *err)
+	uint64_t count, struct buf *out, struct err *err)
 {
-	static const uint8_t zero[16];
 	size_t start = out->len;
 	uint8_t *room;
 	enum err_code rc;
@@ -177,7 +178,8 @@ static enum err_code header_write(const struct master *m, uint64_t next_id,
 	buf_u32(out, FILE_VERSION);
 	buf_u64(out, m->id);
 	buf_u64(out, next_id);
-	buf_add(out, zero, sizeof(zero));
+	buf_u64(out, count);
+	buf_u64(out, 0);
 	if (!(room = buf_reserve(out, SEAL_OVERHEAD)))
 		return err_nomem(err);
 	rc = seal_close(
@@ -206,7 +208,7 @@ static enum err_code record_write(const struct master *m, const struct key *key,
 }
 
 static bool header_parse(const uint8_t header[RECORD_SIZE], uint64_t *master_id,
-	uint64_t *next_id)
+	uint64_t *next_id, uint64_t *count)
 {
 	struct cursor c = cursor_over(header, RECORD_SIZE);
 	const uint8_t *magic = cursor_bytes(&c, MAGIC_SIZE);
@@ -214,6 +216,7 @@ static bool header_parse(const uint8_t header[RECORD_SIZE], uint64_t *master_id,
 
 	*master_id = cursor_u64(&c);
 	*next_id = cursor_u64(&c);
+	*count = cursor_u64(&c);
 	return magic && memcmp(magic, KEYRING_MAGIC, MAGIC_SIZE) == 0 &&
 		version == FILE_VERSION && *next_id > 0;
 }
@@ -337,7 +340,7 @@ static enum err_code open_file(
 	k->dev = st.st_dev;
 	if ((rc = file_read_at(k->fd, 0, header, sizeof(header), err)))
 		return err_while(err, rc, "%s", k->path);
-	if (!header_parse(header, &master_id, &k->next_id))
+	if (!header_parse(header, &master_id, &k->next_id, &k->told))
 		return err_set(
 			err, ERR_CORRUPT, "%s has no sound header", k->path);
 	rc = masters_read(k, m, err);
@@ -402,12 +405,13 @@ static enum err_code refresh(struct keyring *k, struct err *err)
 static bool unborn(const struct keyring *k)
 {
 	struct buf b = BUF_EMPTY;
-	uint64_t master_id, next_id = 0;
+	uint64_t master_id, next_id = 0, count;
 	bool yes;
 
 	yes = file_read(k->path, RECORD_SIZE, &b, NULL) == ERR_OK &&
 		b.len == RECORD_SIZE &&
-		header_parse(b.data, &master_id, &next_id) && next_id == 1;
+		header_parse(b.data, &master_id, &next_id, &count) &&
+		next_id == 1;
 	buf_free(&b);
 	return yes;
 }
@@ -424,7 +428,7 @@ static enum err_code create_files(struct keyring *k, struct err *err)
 			"%s is there, but %s is missing", k->master_path,
 			k->path);
 	if ((rc = master_new(&m.list[0], err)) ||
-		(rc = header_write(&m.list[0], 1, &b, err)) ||
+		(rc = header_write(&m.list[0], 1, 0, &b, err)) ||
 		(rc = file_replace(k->path, b.data, b.len, 0600, err)))
 		goto out;
 	crash_point("keyring.create.file");
@@ -588,12 +592,17 @@ uint64_t keyring_next(struct keyring *k)
 	return next;
 }
 
-void keyring_skip(struct keyring *k, uint64_t next)
+bool keyring_short(struct keyring *k, uint64_t next, uint64_t *last)
 {
+	bool is;
+
 	pthread_mutex_lock(&k->lock);
-	if (next > k->next_id)
-		k->next_id = next;
+	/* What `next` tells may be newer than what a reader has read. */
+	(void)refresh(k, NULL);
+	*last = k->count ? k->keys[k->count - 1].id : 0;
+	is = k->count < k->told || k->next_id < next;
 	pthread_mutex_unlock(&k->lock);
+	return is;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -650,7 +659,7 @@ static enum err_code rewrite(const struct keyring *k,
 	const struct keyring *kept, const struct master *m, struct err *err)
 {
 	struct buf b = BUF_EMPTY;
-	enum err_code rc = header_write(m, k->next_id, &b, err);
+	enum err_code rc = header_write(m, k->next_id, kept->count, &b, err);
 
 	for (size_t i = 0; rc == ERR_OK && i < kept->count; i++)
 		rc = record_write(m, &kept->keys[i], &b, err);
@@ -660,19 +669,12 @@ static enum err_code rewrite(const struct keyring *k,
 	return rc;
 }
 
-/* The rewritten file and its keys take the place of the old ones. */
-static enum err_code adopt(struct keyring *k, struct keyring *kept,
-	const struct master *m, struct err *err)
+/* The file that was put in place of the one that is open. */
+static enum err_code reopen(struct keyring *k, struct err *err)
 {
 	struct stat st;
 
-	wipe_keys(k);
-	k->keys = kept->keys;
-	k->count = kept->count;
-	k->cap = kept->cap;
-	kept->keys = NULL;
-	kept->count = kept->cap = 0;
-	k->master = *m;
+	k->told = k->count;
 	k->end = RECORD_SIZE * (1 + (uint64_t)k->count);
 	close_file(k);
 	k->fd = open(k->path, O_RDWR | O_CLOEXEC);
@@ -681,6 +683,20 @@ static enum err_code adopt(struct keyring *k, struct keyring *kept,
 	k->ino = st.st_ino;
 	k->dev = st.st_dev;
 	return ERR_OK;
+}
+
+/* The rewritten file and its keys take the place of the old ones. */
+static enum err_code adopt(struct keyring *k, struct keyring *kept,
+	const struct master *m, struct err *err)
+{
+	wipe_keys(k);
+	k->keys = kept->keys;
+	k->count = kept->count;
+	k->cap = kept->cap;
+	kept->keys = NULL;
+	kept->count = kept->cap = 0;
+	k->master = *m;
+	return reopen(k, err);
 }
 
 /* From the first step to the last, keys/master opens the file that is in place,
@@ -735,6 +751,20 @@ enum err_code keyring_drop(
 	rc = drop_locked(k, ids, count, err);
 	pthread_mutex_unlock(&k->lock);
 	return rc ? err_while(err, rc, "drop keys") : ERR_OK;
+}
+
+enum err_code keyring_forgo(struct keyring *k, uint64_t next, struct err *err)
+{
+	enum err_code rc;
+
+	pthread_mutex_lock(&k->lock);
+	if (next > k->next_id)
+		k->next_id = next;
+	rc = rewrite(k, k, &k->master, err);
+	if (rc == ERR_OK)
+		rc = reopen(k, err);
+	pthread_mutex_unlock(&k->lock);
+	return rc ? err_while(err, rc, "go on without keys") : ERR_OK;
 }
 
 enum err_code keyring_each(

@@ -31,8 +31,12 @@ enum err_code keyring_drop(
 	struct keyring *k, const uint64_t *ids, size_t count, struct err *err);
 /* The id of the key that is added next. */
 uint64_t keyring_next(struct keyring *k);
-/* No key gets an id below `next`: such ids are lost, not free. */
-void keyring_skip(struct keyring *k, uint64_t next);
+/* Are keys missing at the end, of those that the header tells or of those below
+ * `next`?  *last is the id of the last that is there, or 0. */
+bool keyring_short(struct keyring *k, uint64_t next, uint64_t *last);
+/* Goes on without what is missing, durably; no key gets an id below `next`:
+ * such ids are lost, not free. */
+enum err_code keyring_forgo(struct keyring *k, uint64_t next, struct err *err);
 /* Every id, for scanners. */
 typedef enum err_code keyring_visit(void *arg, uint64_t id, struct err *err);
 enum err_code keyring_each(

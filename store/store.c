@@ -452,6 +452,7 @@ static enum err_code open_writer(struct store *s, struct err *err)
 	reserve_release(s, RESERVE_IF_SCARCE);
 	if ((rc = keyring_open(s->data, create, false, &s->keyring, err)) ||
 		(rc = read_extent(s, err)) ||
+		(rc = damage_check_keys(s, err)) ||
 		(rc = open_segments(
 			 s, create ? SEGMENTS_CREATE : SEGMENTS_WRITE, err)) ||
 		(rc = pool_new(0, POOL_QUEUE, &s->pool, err)) ||

@@ -395,21 +395,106 @@ static void what_the_index_was_before_damage_is_kept(void **state)
 
 /* ---- keys ---- */
 
-static void a_keyring_that_lost_its_end_is_told(void **state)
+static void lose_last_key(void **state)
 {
-	const char *path;
+	const char *path = scratch_path(state, "keyring");
+
+	assert_int_equal(truncate(path, size_of(path) - 72), 0);
+}
+
+static void assert_keyring_told(struct store *s)
+{
 	struct told told = {.file = "keyring"};
+
+	OK(store_damage_each(s, on_damage, &told, &test_err));
+	assert_true(told.named);
+}
+
+static void assert_refused(void **state)
+{
+	struct store_options opt = {.mode = STORE_WRITE};
+	struct store *s = NULL;
+
+	assert_code(store_open(*state, &opt, &s, &test_err), ERR_CORRUPT);
+	assert_non_null(strstr(test_err.text, "keyring lost its keys"));
+}
+
+static void a_keyring_that_lost_its_end_is_read_and_not_written(void **state)
+{
+	off_t size;
+
+	fill(state, 0);
+	size = size_of(scratch_path(state, "keyring"));
+	lose_last_key(state);
+	assert_refused(state);
+	/* With an index to be made anew, too. */
+	drop_index(state);
+	assert_refused(state);
+	assert_int_equal(size_of(scratch_path(state, "keyring")), size - 72);
+}
+
+static void reading_goes_on_without_the_end_of_the_keyring(void **state)
+{
 	struct store *s;
 
 	fill(state, 0);
-	path = scratch_path(state, "keyring");
-	assert_int_equal(truncate(path, size_of(path) - 72), 0);
-	s = open_store(*state, STORE_WRITE, 0);
-	OK(store_damage_each(s, on_damage, &told, &test_err));
-	assert_true(told.named);
-	/* The id of a lost key is nobody else's. */
-	put_records(s, RECORDS, 1);
+	lose_last_key(state);
+	s = open_store(*state, STORE_READ, 0);
+	assert_keyring_told(s);
 	store_close(s);
+}
+
+/* What comes back from a backup is short itself by then. */
+static void to_go_on_without_the_keys_is_for_good(void **state)
+{
+	struct store_options opt = {.mode = STORE_WRITE, .rebuild_index = true};
+	struct buf backup = BUF_EMPTY;
+	struct log_info log;
+	struct store *s;
+
+	fill(state, 0);
+	OK(file_read(
+		scratch_path(state, "keyring"), SIZE_MAX, &backup, &test_err));
+	lose_last_key(state);
+	OK(store_open(*state, &opt, &s, &test_err));
+	assert_keyring_told(s);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, RECORDS, 1);
+	OK(store_log_own(s, &log, &test_err));
+	assert_int_equal(log.size, RECORDS + 1);
+	store_close(s);
+	OK(file_replace(scratch_path(state, "keyring"), backup.data, backup.len,
+		0600, &test_err));
+	assert_refused(state);
+	buf_free(&backup);
+}
+
+/* The ids of what was destroyed at the end are in the header. */
+static void an_erasure_leaves_the_keyring_whole(void **state)
+{
+	struct erase_target t = {1, RECORDS, LABEL_PERSONAL};
+	struct store *s;
+	struct batch *b;
+	off_t size;
+
+	fill(state, 0);
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, RECORDS, 1);
+	size = size_of(scratch_path(state, "keyring"));
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_erase(b, &t, 1, &test_order, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	store_close(s);
+	assert_true(size_of(scratch_path(state, "keyring")) != size);
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, RECORDS + 1, 1);
+	store_close(s);
+	/* And hides nothing: the header tells how many there are to be. */
+	OK(file_replace(
+		scratch_path(state, "extent"), NULL, 0, 0600, &test_err));
+	assert_int_equal(truncate(scratch_path(state, "keyring"), 144), 0);
+	assert_refused(state);
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
@@ -426,7 +511,10 @@ int main(void)
 		test(an_index_that_cannot_be_read_is_made_anew),
 		test(a_half_made_index_never_counts),
 		test(what_the_index_was_before_damage_is_kept),
-		test(a_keyring_that_lost_its_end_is_told),
+		test(a_keyring_that_lost_its_end_is_read_and_not_written),
+		test(reading_goes_on_without_the_end_of_the_keyring),
+		test(to_go_on_without_the_keys_is_for_good),
+		test(an_erasure_leaves_the_keyring_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
