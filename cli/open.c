@@ -23,6 +23,15 @@ static bool has_records(const char *data)
 	return there;
 }
 
+static void advise_backup(struct cli *c)
+{
+	cli_safe(c, _("Nothing was changed or deleted."));
+	cli_next(c,
+		_("bring back from a backup what is named; after a lost disk, "
+		  "make the node anew in an empty directory: cundang help "
+		  "node request, and admit --replace"));
+}
+
 enum err_code open_check(struct cli *c, struct err *err)
 {
 	char *path = file_join(c->data, "node.yaml");
@@ -32,6 +41,7 @@ enum err_code open_check(struct cli *c, struct err *err)
 		return err_nomem(err);
 	if (access(path, F_OK) && (errno == ENOENT || errno == ENOTDIR)) {
 		if (has_records(c->data)) {
+			advise_backup(c);
 			free(path);
 			return err_set(err, ERR_CORRUPT,
 				"%s holds records, but its node.yaml is gone",
@@ -66,8 +76,15 @@ static bool index_there(const char *data)
  * so. */
 enum err_code open_failed(struct cli *c, enum err_code rc, struct err *err)
 {
-	if (rc == ERR_INVALID || rc == ERR_PROTOCOL)
+	if (rc == ERR_INVALID || rc == ERR_PROTOCOL) {
+		advise_backup(c);
 		return err_set(err, ERR_CORRUPT, "%s", err->text);
+	}
+	if ((rc == ERR_NOT_FOUND || rc == ERR_CORRUPT) &&
+		node_file_gone(c->data)) {
+		advise_backup(c);
+		return err_set(err, ERR_CORRUPT, "%s", err->text);
+	}
 	if (!index_there(c->data)) {
 		cli_safe(c,
 			_("What was kept lies in the segments; the index is "

@@ -522,6 +522,29 @@ static enum err_code open_rules(
 		n->governance, serial, &n->config.root, &n->rules, err);
 }
 
+bool node_file_gone(const char *data)
+{
+	static const char *const names[] = {"keyring", "segments",
+		"keys/master", NODE_KEY_LOG, NODE_KEY_WITNESS, NODE_KEY_TLS};
+	char *path = file_join(data, NODE_FILE);
+	bool gone = path && !file_exists(path);
+
+	free(path);
+	if (gone) {
+		/* Else there is no node. */
+		path = file_join(data, "extent");
+		gone = path && file_exists(path);
+		free(path);
+		return gone;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && !gone; i++) {
+		path = file_join(data, names[i]);
+		gone = path && !file_exists(path);
+		free(path);
+	}
+	return gone;
+}
+
 enum err_code node_open(const char *data, enum store_mode mode,
 	struct node **out, struct err *err)
 {
@@ -538,6 +561,10 @@ enum err_code node_open(const char *data, enum store_mode mode,
 		(rc = open_rules(n, mode, err))) {
 		if (n)
 			node_free(n);
+		if (rc == ERR_NOT_FOUND && node_file_gone(data))
+			rc = err_while(err, ERR_CORRUPT,
+				"part of the node is gone, and nothing was "
+				"deleted by it; bring it back from a backup");
 	} else {
 		*out = n;
 	}

@@ -54,6 +54,9 @@ struct node_init_options {
 enum err_code node_init(
 	const char *data, const struct node_init_options *opt, struct err *err);
 
+/* Is a file gone without which a node that was here cannot be opened?  Such an
+ * opening fails with ERR_CORRUPT. */
+bool node_file_gone(const char *data);
 /* Opens everything, the store in `mode`.  The rules are those of the newest
  * sys-policy record of the own log; with STORE_WRITE a newer head that lies in
  * governance.git is adopted first, and before that, where DATA is a copy of

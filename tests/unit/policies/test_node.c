@@ -99,6 +99,33 @@ static void init_makes_keys_store_rules_and_the_first_record(void **state)
 	governance_close(g);
 }
 
+static void a_node_with_a_part_gone_is_damaged_not_absent(void **state)
+{
+	static const char *const parts[] = {"data/keyring", "data/keys/log.pem",
+		"data/segments", "data/node.yaml"};
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin);
+	struct node *n = NULL;
+	struct err err;
+
+	ok(init(state, &pin, VILLAGE, &err), &err);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		const char *path = scratch_path(state, parts[i]);
+		const char *away = scratch_path(state, "away");
+
+		assert_int_equal(rename(path, away), 0);
+		assert_int_equal(node_open(scratch_path(state, "data"),
+					 STORE_READ, &n, &err),
+			ERR_CORRUPT);
+		assert_int_equal(rename(away, path), 0);
+	}
+	assert_int_equal(
+		node_open(scratch_path(state, "none"), STORE_READ, &n, &err),
+		ERR_NOT_FOUND);
+	node_close(open_node(state, STORE_READ));
+	governance_close(g);
+}
+
 static void init_refuses_what_holds_a_node(void **state)
 {
 	struct digest pin;
@@ -344,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(init_makes_keys_store_rules_and_the_first_record),
+		T(a_node_with_a_part_gone_is_damaged_not_absent),
 		T(init_refuses_what_holds_a_node),
 		T(init_refuses_before_it_makes_anything),
 		T(an_init_that_died_is_told_apart_from_a_node),
