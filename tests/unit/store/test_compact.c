@@ -1,6 +1,7 @@
 /* test_compact.c - packed segments hold what they held, and no more. */
 #include "records.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <sys/wait.h>
@@ -867,6 +868,61 @@ static void what_mends_stays_where_it_is(void **state)
 	store_close(s);
 }
 
+/* One bit of a head, and it tells nothing any more. */
+static void flip_head(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t b;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &b, 1, 20), 1);
+	b ^= 4;
+	assert_int_equal(pwrite(fd, &b, 1, 20), 1);
+	close(fd);
+}
+
+/* The machine was started again; or the index is asked to be made anew. */
+static void opens_and_erases(void **state, bool rebuild, uint64_t seq)
+{
+	struct store_options opt = {.mode = STORE_WRITE,
+		.rebuild_index = rebuild,
+		.segment_size = SMALL_SEGMENT};
+	struct store *s;
+
+	unlink(scratch_path(state, "index/clean"));
+	unlink(scratch_path(state, "index/boot"));
+	OK(store_open(*state, &opt, &s, &test_err));
+	erase_part(s, seq, LABEL_SENSITIVE);
+	store_close(s);
+}
+
+static void damage_head_of_second(void **state, bool packed)
+{
+	struct store *s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+
+	put_singly(s, 0, 150);
+	for (uint64_t i = 0; i < 100; i += 9)
+		erase_part(s, i, LABEL_PERSONAL);
+	if (packed)
+		compact(s);
+	store_close(s);
+	flip_head(scratch_path(state,
+		packed ? "segments/00000002-1.seg" : "segments/00000002.seg"));
+	opens_and_erases(state, false, 1);
+	opens_and_erases(state, true, 2);
+	opens_and_erases(state, false, 149);
+}
+
+static void erasing_goes_past_a_damaged_head(void **state)
+{
+	damage_head_of_second(state, false);
+}
+
+static void erasing_goes_past_a_damaged_head_of_a_pack(void **state)
+{
+	damage_head_of_second(state, true);
+}
+
 /* A packed file that is cut does not pass for a shorter one. */
 static void a_packed_segment_that_was_cut_is_damaged(void **state)
 {
@@ -1018,6 +1074,8 @@ int main(void)
 		TEST(a_damaged_segment_stays_as_it_is),
 		TEST(what_mends_stays_where_it_is),
 		TEST(a_packed_segment_that_was_cut_is_damaged),
+		TEST(erasing_goes_past_a_damaged_head),
+		TEST(erasing_goes_past_a_damaged_head_of_a_pack),
 		TEST(an_index_of_before_is_made_anew),
 		TEST(behind_a_packed_segment_it_goes_on),
 	};
