@@ -9,12 +9,24 @@
 #define LOST_SHOWN 200 /* for people; --json has more */
 #define LOST_TOLD 10000
 
+/* Faults by what is to be done. */
+enum sort {
+	SORT_FILES, /* node.yaml, keys: nobody else has them */
+	SORT_RULES,
+	SORT_EXTENT,
+	SORT_MARKS,
+	SORT_INDEX,
+	SORT_RECORDS, /* another node may have them */
+	SORT_COUNT
+};
+
 struct check {
 	struct cli *cli;
 	struct store *store;
 	struct json *faults;
 	uint64_t count;
-	struct json *files; /* attachments that are lost */
+	uint64_t sort[SORT_COUNT]; /* of them */
+	struct json *files;	   /* attachments that are lost */
 	uint64_t file_count;
 };
 
@@ -66,12 +78,34 @@ static void print_files(const struct check *k)
 
 /* ---- the result ---- */
 
+static enum sort sort_of(const char *where)
+{
+	static const struct {
+		const char *head;
+		enum sort sort;
+	} known[] = {
+		{"node.yaml", SORT_FILES},
+		{"keys/", SORT_FILES},
+		{"keyring", SORT_FILES},
+		{"governance.git", SORT_RULES},
+		{"extent", SORT_EXTENT},
+		{"erased", SORT_MARKS},
+		{"index/", SORT_INDEX},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (!strncmp(where, known[i].head, strlen(known[i].head)))
+			return known[i].sort;
+	return SORT_RECORDS;
+}
+
 static void on_fault(void *arg, const char *where, const char *what)
 {
 	struct check *k = arg;
 	struct json *pair;
 
 	k->count++;
+	k->sort[sort_of(where)]++;
 	if (k->cli->json) {
 		pair = json_new_array();
 		if (json_append(pair, out_text(where)) &&
@@ -109,6 +143,32 @@ static struct json *result_json(
 	return NULL;
 }
 
+/* Each sort of fault has its own next step. */
+static void print_steps(const struct check *k, uint64_t marks)
+{
+	const uint64_t *n = k->sort;
+
+	puts(_("Nothing was deleted."));
+	if (n[SORT_RECORDS] > marks)
+		puts(_("cundang repair can bring back records and attachments "
+		       "that another node has."));
+	if (n[SORT_FILES])
+		puts(_("node.yaml, keys and keyring: no other node has them; "
+		       "bring them back from a copy of the data directory."));
+	if (n[SORT_RULES])
+		puts(_("governance.git: cundang governance adopt takes the "
+		       "rules from the officers' repository."));
+	if (n[SORT_EXTENT])
+		puts(_("extent: the node writes it anew with the next "
+		       "record."));
+	if (n[SORT_MARKS] || marks)
+		puts(_("Marks of destroyed parts: no other node has them; "
+		       "bring the file erased back from a copy of the data "
+		       "directory. What was destroyed stays destroyed."));
+	if (n[SORT_INDEX])
+		puts(_("index: cundang fsck --rebuild makes it anew."));
+}
+
 static void print_result(const struct check *k, const struct fsck_result *r)
 {
 	char records[COUNT_TEXT_SIZE], parts[COUNT_TEXT_SIZE];
@@ -135,8 +195,7 @@ static void print_result(const struct check *k, const struct fsck_result *r)
 			out_count(r->lost, n));
 	print_files(k);
 	if (k->count)
-		puts(_("Nothing was deleted. cundang repair can bring back "
-		       "records and attachments that another node has."));
+		print_steps(k, r->marks);
 }
 
 static enum err_code check(

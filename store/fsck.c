@@ -423,8 +423,14 @@ static void check_raw(struct task *t)
 
 	if (mind(t->f,
 		    segment_item(
-			    t->f->s->segments, t->at, &it, &payload, &err)))
+			    t->f->s->segments, t->at, &it, &payload, &err))) {
 		tell_at(t->f, t->at, "", err.text);
+		if (t->item.kind == ITEM_ERASED && !closed(t->f, t->at)) {
+			pthread_mutex_lock(&t->f->lock);
+			t->f->result.marks++;
+			pthread_mutex_unlock(&t->f->lock);
+		}
+	}
 	buf_free(&payload);
 }
 

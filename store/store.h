@@ -352,6 +352,7 @@ struct fsck_result {
 	uint64_t mended; /* places of damage that nothing needs any more */
 	uint64_t lost;	 /* records of own logs that were mended without all of
 			    their parts: no node held these */
+	uint64_t marks;	 /* faults at marks of destroyed parts in segments */
 	uint64_t faults;
 };
 typedef void fsck_fault(void *arg, const char *where, const char *what);

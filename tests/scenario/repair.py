@@ -173,6 +173,19 @@ def check_township(township, village, origin, size):
     print("township: %d records mended" % told["mended"])
 
 
+def check_steps(village):
+    """Faults that repair can do nothing about name another next step."""
+    village.stop()
+    for name, step in (("node.yaml", "from a copy"), ("extent", "writes it anew"),
+                       ("governance.git/refs/cundang/heads/0000000001", "governance adopt")):
+        path = village.data / name
+        was = path.read_bytes()
+        path.write_bytes(b"x" * len(was))
+        p = fsck(village)
+        path.write_bytes(was)
+        assert p.returncode == 7 and step in p.stdout and "cundang repair" not in p.stdout, (name, p.stdout, p.stderr)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="cundang-") as folder, net.Domain(folder) as d:
         county = d.node(COUNTY)
@@ -194,6 +207,7 @@ def main():
         village.put(net.generate(VILLAGE, 20, seed=6))
         d.settled()
         check_lost_attachments(township, village)
+        check_steps(village)
 
 
 if __name__ == "__main__":
