@@ -87,6 +87,12 @@ struct batch {
 
 /* Room for one more element; false when out of memory. */
 bool grow(void *array, size_t *cap, size_t count, size_t size);
+/* Lists an item that stands at `at` of its segment where it is a block of parts
+ * in its first place.  `cap` is of d->blocks. */
+enum err_code directory_add(struct directory *d, size_t *cap,
+	const struct item *it, uint64_t at, struct err *err);
+/* For qsort and bsearch over uint64_t. */
+int compare_u64(const void *a, const void *b);
 
 enum err_code batch_log_of(
 	struct batch *b, uint32_t id, struct batch_log **out, struct err *err);

@@ -135,18 +135,7 @@ static enum err_code list_again(
 		d->runs[d->run_count++] = (struct arrival_run){
 			it->log, it->first, it->count, false};
 	}
-	if (it->kind != ITEM_PARTS || it->origin.segment)
-		return ERR_OK;
-	if (!grow(&d->blocks, &a->block_cap, d->block_count,
-		    sizeof(*d->blocks)))
-		return err_nomem(err);
-	d->blocks[d->block_count] = (struct directory_block){.log = it->log,
-		.label = it->label,
-		.first = it->first,
-		.last = it->last,
-		.offset = at.offset};
-	memcpy(d->blocks[d->block_count++].name, it->name, sizeof(it->name));
-	return ERR_OK;
+	return directory_add(d, &a->block_cap, it, at.offset, err);
 }
 
 static void no_damage(

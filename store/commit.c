@@ -398,7 +398,7 @@ static enum err_code parts_jobs(struct batch *b, const size_t *order,
 
 /* ---- keys ---- */
 
-static int compare_u64(const void *a, const void *b)
+int compare_u64(const void *a, const void *b)
 {
 	const uint64_t *x = a;
 	const uint64_t *y = b;
@@ -483,14 +483,14 @@ static enum err_code count_item(
 	return buf_ok(&g->bytes, err);
 }
 
-static enum err_code list_block(
-	struct group *g, const struct item *it, uint64_t at, struct err *err)
+enum err_code directory_add(struct directory *d, size_t *cap,
+	const struct item *it, uint64_t at, struct err *err)
 {
-	struct directory *d = &g->directory;
 	struct directory_block *b;
 
-	if (!grow(&d->blocks, &g->block_cap, d->block_count,
-		    sizeof(*d->blocks)))
+	if (it->kind != ITEM_PARTS || it->origin.segment)
+		return ERR_OK;
+	if (!grow(&d->blocks, cap, d->block_count, sizeof(*d->blocks)))
 		return err_nomem(err);
 	b = &d->blocks[d->block_count++];
 	*b = (struct directory_block){.log = it->log,
@@ -510,8 +510,7 @@ enum err_code group_add(struct group *g, const struct item *it,
 	if (at)
 		*at = (struct place){segments_count(g->b->s->segments), offset};
 	buf_add(&g->bytes, bytes->data, bytes->len);
-	if (it->kind == ITEM_PARTS && !it->origin.segment &&
-		list_block(g, it, offset, err))
+	if (directory_add(&g->directory, &g->block_cap, it, offset, err))
 		return ERR_NOMEM;
 	return count_item(g, it, err);
 }

@@ -140,14 +140,6 @@ static enum err_code plan_target(
 	return refs_places(v, t, doom_place, p, err);
 }
 
-static int compare_u64(const void *a, const void *b)
-{
-	const uint64_t *x = a;
-	const uint64_t *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 enum err_code erase_plan(struct batch *b, struct err *err)
 {
 	struct planning p = {.b = b};

@@ -119,22 +119,12 @@ static enum err_code count_item(
 	struct pack *p, const struct item *it, uint64_t at, struct err *err)
 {
 	struct directory *d = &p->d;
-	struct directory_block *b;
+	enum err_code rc;
 
 	d->heads_crc = item_chain(d->heads_crc, it);
 	d->items++;
-	if (it->kind == ITEM_PARTS && !it->origin.segment) {
-		if (!grow(&d->blocks, &p->block_cap, d->block_count,
-			    sizeof(*d->blocks)))
-			return err_nomem(err);
-		b = &d->blocks[d->block_count++];
-		*b = (struct directory_block){.log = it->log,
-			.label = it->label,
-			.first = it->first,
-			.last = it->last,
-			.offset = at};
-		memcpy(b->name, it->name, sizeof(b->name));
-	}
+	if ((rc = directory_add(d, &p->block_cap, it, at, err)))
+		return rc;
 	return p->out.len >= WRITE_STEP ? flush(p, err) : buf_ok(&p->out, err);
 }
 
