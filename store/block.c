@@ -9,15 +9,6 @@
 #define PARTS_SLOTS ((size_t)1 << PARTS_BITS)
 #define TEXT_SIZE 384 /* of an entry, about */
 
-static enum err_code at_place(
-	struct err *err, enum err_code rc, struct place at)
-{
-	if (rc)
-		rc = err_while(err, rc, "segment %s at %" PRIu64,
-			segment_name(at.segment).text, at.offset);
-	return rc;
-}
-
 static enum err_code open_sealed(struct store *s, const struct item *it,
 	const struct buf *payload, struct buf *out, struct err *err)
 {
@@ -85,7 +76,8 @@ enum err_code block_plain(struct store *s, struct place at, struct item *head,
 	enum err_code rc;
 
 	if (!(rc = segment_item(s->segments, at, head, &payload, err)))
-		rc = at_place(err, unpack(s, head, &payload, plain, err), at);
+		rc = segment_while(
+			err, unpack(s, head, &payload, plain, err), at);
 	buf_free(&payload);
 	return rc;
 }
@@ -110,7 +102,7 @@ static enum err_code load(struct store *s, struct place at,
 
 static enum err_code wrong_kind(struct err *err, struct place at)
 {
-	return at_place(err,
+	return segment_while(err,
 		err_set(err, ERR_CORRUPT, "another item than was looked for"),
 		at);
 }
@@ -179,7 +171,7 @@ static enum err_code load_directory(
 	enum err_code rc = load(s, at, BLOCK_DIRECTORY, out, err);
 
 	if (!rc && (*out)->head.kind == ITEM_COMMIT)
-		rc = at_place(err,
+		rc = segment_while(err,
 			directory_parse((*out)->plain.data, (*out)->plain.len,
 				&(*out)->directory, err),
 			at);
@@ -264,7 +256,7 @@ static enum err_code load_parts(
 
 	if ((rc = load(s, at, BLOCK_PARTS, &b, err)))
 		return rc;
-	if ((rc = at_place(err, parse_parts(b, err), at)))
+	if ((rc = segment_while(err, parse_parts(b, err), at)))
 		block_unpin(b);
 	else
 		*out = b;
@@ -595,7 +587,7 @@ enum err_code block_make(const struct view *v, struct block *b, size_t from,
 	if (count)
 		rc = make_entries(&r, from, count, err);
 	pthread_mutex_unlock(&b->lock);
-	return at_place(err, rc, b->at);
+	return segment_while(err, rc, b->at);
 }
 
 enum err_code block_entry(const struct view *v, const struct entry_place *at,
@@ -710,14 +702,14 @@ enum err_code block_entries(const struct view *v, struct place at,
 	block_unpin(b);
 	b = NULL;
 	if (commit.offset == PLACE_LOST)
-		return at_place(err,
+		return segment_while(err,
 			err_set(err, ERR_CORRUPT,
 				"entries stood here, and no block can be read"),
 			at);
 	if ((rc = load(v->s, at, BLOCK_ENTRIES, &b, err)))
 		return rc;
 	b->commit = commit;
-	if ((rc = at_place(err, parse_entries(b, err), at))) {
+	if ((rc = segment_while(err, parse_entries(b, err), at))) {
 		block_unpin(b);
 		return rc;
 	}

@@ -58,9 +58,7 @@ static enum err_code open_file(
 	return rc;
 }
 
-/* What file_read_at() and item_parse() say, with the place in front. */
-static enum err_code at_place(
-	struct err *err, enum err_code rc, struct place at)
+enum err_code segment_while(struct err *err, enum err_code rc, struct place at)
 {
 	if (rc)
 		rc = err_while(err, rc, "segment %s at %" PRIu64,
@@ -83,7 +81,7 @@ static enum err_code read_head(struct segments *g, uint32_t id,
 		(!segment_head_parse(bytes, sizeof(bytes), out) ||
 			out->id != id))
 		rc = err_set(err, ERR_CORRUPT, "no segment head");
-	return at_place(err, rc, (struct place){id, 0});
+	return segment_while(err, rc, (struct place){id, 0});
 }
 
 enum err_code segment_check_head(
@@ -352,8 +350,8 @@ static enum err_code open_for(
 	enum err_code rc = open_file(g, at.segment, O_RDONLY, fd, err);
 
 	return rc == ERR_NOT_FOUND
-		? at_place(err, err_set(err, ERR_CORRUPT, "the file is gone"),
-			  at)
+		? segment_while(err,
+			  err_set(err, ERR_CORRUPT, "the file is gone"), at)
 		: rc;
 }
 
@@ -367,7 +365,7 @@ enum err_code segment_head_at(
 		return rc;
 	rc = head_from(fd, at.offset, out, err);
 	close(fd);
-	return at_place(err, rc, at);
+	return segment_while(err, rc, at);
 }
 
 static bool all_zero(const uint8_t *p, size_t len)
@@ -410,7 +408,7 @@ enum err_code segment_item(struct segments *g, struct place at,
 	if (!rc)
 		rc = payload_from(fd, at.offset, head, payload, err);
 	close(fd);
-	return at_place(err, rc, at);
+	return segment_while(err, rc, at);
 }
 
 #define SEEK_STEP ((size_t)1 << 20)
@@ -518,7 +516,7 @@ enum err_code segment_each(struct segments *g, uint32_t id, uint64_t from,
 	while (at.offset < to) {
 		rc = head_from(fd, at.offset, &it, err);
 		if (rc == ERR_IO) {
-			rc = at_place(err, rc, at);
+			rc = segment_while(err, rc, at);
 			goto out;
 		}
 		if (rc || item_size(&it) > to - at.offset)
@@ -552,7 +550,7 @@ enum err_code segment_all(struct segments *g, uint32_t id, uint64_t end,
 	if (rc == ERR_NOT_FOUND)
 		return ERR_OK;
 	if (!rc && seen != end && !ends_at(g, id, seen))
-		rc = at_place(err,
+		rc = segment_while(err,
 			err_set(err, ERR_CORRUPT,
 				"no item, and the groups end at %" PRIu64, end),
 			(struct place){id, seen});
@@ -799,7 +797,7 @@ enum err_code segment_punch(
 	crash_point("segment.punched");
 out:
 	close(fd);
-	return at_place(err, rc, at);
+	return segment_while(err, rc, at);
 }
 
 void segment_give_back(struct segments *g, struct place at)

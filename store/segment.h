@@ -30,6 +30,8 @@ char *segment_path(const struct segments *g, uint32_t id); /* heap */
 /* ERR_CORRUPT when the segment has no head of this store. */
 enum err_code segment_check_head(
 	struct segments *g, uint32_t id, struct err *err);
+/* A fault, where there is one, with the place in front of its text. */
+enum err_code segment_while(struct err *err, enum err_code rc, struct place at);
 /* The item's head at a place. */
 enum err_code segment_head_at(
 	struct segments *g, struct place at, struct item *out, struct err *err);
