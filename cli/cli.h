@@ -86,6 +86,11 @@ void out_erased(FILE *f, const struct json *erased);
 #define COUNT_TEXT_SIZE 32
 /* 1234567 as "1,234,567". */
 const char *out_count(uint64_t n, char text[COUNT_TEXT_SIZE]);
+
+#define LOST_SHOWN 200 /* for people; --json has more */
+/* Attachments that are not here, a line each: [{"label","object","origin",
+ * "seq"}, ...]. */
+void out_lost_files(const struct json *list);
 /* `s` as one word of a shell: quoted where it has to be. */
 const char *out_quoted(const char *s, char text[QUOTED_SIZE]);
 /* A line of progress on a terminal, at most five a second; nothing where

@@ -6,7 +6,6 @@
 
 #define THREADS_LIMIT 256
 
-#define LOST_SHOWN 200 /* for people; --json has more */
 #define LOST_TOLD 10000
 
 /* Faults by what is to be done. */
@@ -64,16 +63,7 @@ static void print_files(const struct check *k)
 		       "%s attachments of this node's records are lost:\n",
 		       k->file_count),
 		out_count(k->file_count, n));
-	for (size_t i = 0; i < json_count(k->files) && i < LOST_SHOWN; i++) {
-		const struct json *o = json_at(k->files, i);
-
-		printf("%s/%llu  %s  attachments/%.2s/%s\n",
-			json_get_string(o, "origin"),
-			(unsigned long long)json_count_of(o, "seq"),
-			out_label(json_get_string(o, "label")),
-			json_get_string(o, "object"),
-			json_get_string(o, "object"));
-	}
+	out_lost_files(k->files);
 }
 
 /* ---- the result ---- */

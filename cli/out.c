@@ -5,6 +5,7 @@
 #include <wchar.h>
 
 #include "cli/cli.h"
+#include "cli/state.h"
 
 struct json *out_text(const char *s)
 {
@@ -206,6 +207,20 @@ const char *out_quoted(const char *s, char text[QUOTED_SIZE])
 	text[at++] = '\'';
 	text[at] = '\0';
 	return text;
+}
+
+void out_lost_files(const struct json *list)
+{
+	for (size_t i = 0; i < json_count(list) && i < LOST_SHOWN; i++) {
+		const struct json *o = json_at(list, i);
+
+		printf("%s/%llu  %s  attachments/%.2s/%s\n",
+			json_get_string(o, "origin"),
+			(unsigned long long)json_count_of(o, "seq"),
+			out_label(json_get_string(o, "label")),
+			json_get_string(o, "object"),
+			json_get_string(o, "object"));
+	}
 }
 
 struct json *out_labels(uint8_t labels)

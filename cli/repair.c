@@ -10,7 +10,6 @@
 #define TIMEOUT_S 120
 #define QUIET_S 15 /* without news, and nobody there who is to be asked */
 #define TIMEOUT_LIMIT_S 86400
-#define LOST_SHOWN 200 /* for people; --json has more */
 
 struct left {
 	uint64_t asking, attachments, mended, records;
@@ -97,16 +96,7 @@ static void print_files(const struct json *list, uint64_t count)
 	printf(ngettext("%s attachment did not come from any node:\n",
 		       "%s attachments did not come from any node:\n", count),
 		out_count(count, n));
-	for (size_t i = 0; i < json_count(list) && i < LOST_SHOWN; i++) {
-		const struct json *o = json_at(list, i);
-
-		printf("%s/%llu  %s  attachments/%.2s/%s\n",
-			json_get_string(o, "origin"),
-			(unsigned long long)json_count_of(o, "seq"),
-			out_label(json_get_string(o, "label")),
-			json_get_string(o, "object"),
-			json_get_string(o, "object"));
-	}
+	out_lost_files(list);
 }
 
 static void print_result(const struct json *end, const struct json *away)
