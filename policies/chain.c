@@ -182,7 +182,7 @@ static bool covers(const struct council *council, const struct officer *o,
 
 static enum err_code signature_judge(const struct council *council,
 	const struct head_text *h, size_t i, const struct change *ch,
-	struct err *err)
+	int64_t at, struct err *err)
 {
 	char name[SIGNATURE_NAME_SIZE];
 	const struct officer *o;
@@ -206,6 +206,10 @@ static enum err_code signature_judge(const struct council *council,
 	if (!(o = council_find(council, &key)))
 		return err_set(err, ERR_DENIED,
 			"the head is signed by a key that is no officer's");
+	if (!officer_valid_at(o, at))
+		return err_set(err, ERR_DENIED,
+			"the key of %s counted until %s only", o->name,
+			o->until);
 	if (!covers(council, o, ch))
 		return err_set(err, ERR_DENIED,
 			"%s (%s of %s) may not sign this change", o->name,
@@ -251,6 +255,13 @@ static enum err_code statement_judge(const struct chain *c,
 		return err_set(err, ERR_DENIED,
 			"statement %" PRIu64 " is of the domain %s, not %s",
 			s->serial, s->domain, c->last.domain);
+	/* Else who has a key that no longer counts would only have to write an
+	 * older day. */
+	if (s->at < c->last.at)
+		return err_set(err, ERR_DENIED,
+			"statement %" PRIu64 " is of an earlier time than the "
+			"one before it",
+			s->serial);
 	if (!digest_equal(&s->tree, &tree))
 		return err_set(err, ERR_DENIED,
 			"the files of head %" PRIu64
@@ -300,7 +311,7 @@ static enum err_code judge(const struct chain *c, const struct head_text *h,
 	/* The same files again: what that is for, governors must know. */
 	ch.rules |= ch.count == 0;
 	for (size_t i = 0; i < h->count; i++)
-		if ((rc = signature_judge(judges, h, i, &ch, err)))
+		if ((rc = signature_judge(judges, h, i, &ch, s->at, err)))
 			goto out;
 	q->have = (unsigned)h->count;
 	q->want = ch.rules ? judges->approvals : judges->roster_approvals;

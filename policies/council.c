@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "policies/yamlfile.h"
 
@@ -28,7 +29,7 @@ struct raw_domain {
 	unsigned retention_count;
 };
 struct raw_officer {
-	char *name, *role, *scope, *key;
+	char *name, *role, *scope, *key, *until;
 };
 struct raw_officers {
 	struct raw_officer *officers;
@@ -75,6 +76,9 @@ static const cyaml_schema_field_t officer_fields[] = {
 	REQUIRED_TEXT("role", struct raw_officer, role, 31),
 	REQUIRED_TEXT("scope", struct raw_officer, scope, CODE_LEN),
 	REQUIRED_TEXT("key", struct raw_officer, key, SSH_KEY_BLOB_LIMIT * 2),
+	CYAML_FIELD_STRING_PTR("until",
+		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_officer,
+		until, 1, 16),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t officer_value = {
@@ -265,13 +269,38 @@ static enum err_code officer_set(
 		return err_set(err, ERR_INVALID,
 			"officers.yaml: %s: scope \"%s\" is no 12-digit code",
 			raw->name, raw->scope);
+	if (raw->until && !date_valid(raw->until, strlen(raw->until)))
+		return err_set(err, ERR_INVALID,
+			"officers.yaml: %s: until \"%s\" is no date "
+			"YYYY-MM-DD",
+			raw->name, raw->until);
 	if (ssh_public_parse(raw->key, strlen(raw->key), &o->key, err))
 		return err_while(
 			err, ERR_INVALID, "officers.yaml: %s", raw->name);
 	snprintf(o->name, sizeof(o->name), "%s", raw->name);
 	snprintf(o->role, sizeof(o->role), "%s", raw->role);
 	snprintf(o->scope, sizeof(o->scope), "%s", raw->scope);
+	snprintf(
+		o->until, sizeof(o->until), "%s", raw->until ? raw->until : "");
 	return ERR_OK;
+}
+
+bool officer_valid_at(const struct officer *o, int64_t at)
+{
+	char day[TIME_TEXT_SIZE];
+
+	time_format(at, day);
+	return !*o->until || strncmp(day, o->until, strlen(o->until)) <= 0;
+}
+
+/* As people read it: full-width letters, case and spaces make no other name. */
+static bool same_name(const char *a, const char *b)
+{
+	char room[2][VALUE_ROOM];
+	struct value_text x = value_normal(TYPE_ID_NO, a, strlen(a), room[0]);
+	struct value_text y = value_normal(TYPE_ID_NO, b, strlen(b), room[1]);
+
+	return x.len == y.len && !strncasecmp(x.s, y.s, x.len);
 }
 
 static enum err_code officers_set(
@@ -288,7 +317,7 @@ static enum err_code officers_set(
 		if ((rc = officer_set(&raw->officers[c->count], o, err)))
 			return rc;
 		for (size_t i = 0; i < c->count; i++) {
-			if (!strcmp(c->officer[i].name, o->name))
+			if (same_name(c->officer[i].name, o->name))
 				return err_set(err, ERR_INVALID,
 					"officers.yaml: %s is there twice",
 					o->name);
@@ -330,14 +359,16 @@ enum err_code council_check(const struct council *c, struct err *err)
 				"officers.yaml: %s: scope %s lies outside the "
 				"domain's root %s",
 				o->name, o->scope, c->root_code);
+		/* When those with a last day are gone, the others must be
+		 * able to go on. */
 		governors += role_parse(o->role, &role) &&
-			role == ROLE_GOVERNOR &&
+			role == ROLE_GOVERNOR && !*o->until &&
 			!strcmp(o->scope, c->root_code);
 	}
 	if (governors < c->approvals)
 		return err_set(err, ERR_INVALID,
-			"officers.yaml: %u governors of scope %s, but "
-			"approvals.rules asks for %u",
+			"officers.yaml: %u governors of scope %s without "
+			"until, but approvals.rules asks for %u",
 			governors, c->root_code, c->approvals);
 	return ERR_OK;
 }
@@ -408,6 +439,8 @@ enum err_code council_write_officers(
 			o->role, o->scope);
 		ssh_public_text(&o->key, out);
 		buf_str(out, "\"\n");
+		if (*o->until)
+			buf_printf(out, "    until: \"%s\"\n", o->until);
 	}
 	return buf_ok(out, err);
 }

@@ -147,7 +147,8 @@ enum err_code heads_propose(struct governance *g, const char *commit,
 		(rc = repo_files(g->repo, commit, &files, err)))
 		goto out;
 	s.serial = c.last.serial + 1;
-	s.at = time_now();
+	/* A head that was made with a clock ahead holds up none after it. */
+	s.at = time_now() < c.last.at ? c.last.at : time_now();
 	s.tree = fileset_digest(&files);
 	s.has_previous = c.last.serial > 0;
 	s.previous = c.last.digest;

@@ -29,8 +29,11 @@ struct officer {
 	char name[64];
 	char role[32];
 	char scope[CODE_SIZE]; /* a code; covers what is within */
+	char until[11];	       /* the key's last day, YYYY-MM-DD; "": none */
 	struct ssh_public key;
 };
+/* Does the officer's key count for what was made at `at`? */
+bool officer_valid_at(const struct officer *o, int64_t at);
 
 struct consumer {
 	char name[64];

@@ -20,6 +20,7 @@ beside it.  Exit status: 0 all is well, 1 there are faults, 2 the call is wrong,
 """
 import argparse
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -347,6 +348,14 @@ def is_code(text):
     return isinstance(text, str) and re.fullmatch("[0-9]{12}", text)
 
 
+def plain_name(text):
+    """As people read it: no full-width letters, case or spaces."""
+    narrow = "".join(chr(ord(c) - 0xfee0) if "\uff01" <= c <= "\uff5e" else c
+                     for c in text)
+    return re.sub("[ \u00a0\u3000\u200b-\u200f\u2060\ufeff]", "",
+                  narrow).lower()
+
+
 class Head:
     """The files of one governance head as rules."""
 
@@ -361,7 +370,7 @@ class Head:
         self.approvals = self.count(approvals["rules"], 2)
         self.roster_approvals = self.count(approvals["roster"], 1)
         self.officers = [
-            members(o, ("name", "role", "scope", "key"))
+            members(o, ("name", "role", "scope", "key"), ("until",))
             for o in members(self.yaml("officers.yaml"),
                              ("officers",))["officers"]]
         self.check_officers()
@@ -403,11 +412,16 @@ class Head:
                     not is_code(o["scope"]) or \
                     not within(o["scope"], self.root_code):
                 raise Bad("officers.yaml: role or scope of " + o["name"])
-            governors += o["role"] == "governor" and \
+            if "until" in o:
+                datetime.datetime.strptime(o["until"], "%Y-%m-%d")
+                if len(o["until"]) != len("2027-06-30"):
+                    raise Bad("officers.yaml: until of " + o["name"])
+            governors += o["role"] == "governor" and "until" not in o and \
                 o["scope"] == self.root_code
-        for what in ("name", "key"):
-            if len({o[what] for o in self.officers}) != len(self.officers):
-                raise Bad("officers.yaml: a %s twice" % what)
+        for what in (lambda o: plain_name(o["name"]),
+                     lambda o: key_hash(o["key"])):
+            if len({what(o) for o in self.officers}) != len(self.officers):
+                raise Bad("officers.yaml: a name or key twice")
         if governors < self.approvals:
             raise Bad("officers.yaml: fewer governors than approvals")
 
@@ -579,6 +593,7 @@ class Governance:
         self.heads = []    # of all of them
         self.serial = 0
         self.last = None   # SHA-256 of its statement
+        self.at = ""       # when it was made
 
     def step(self):
         here = os.path.join(self.folder, "%010d" % (self.serial + 1))
@@ -609,6 +624,7 @@ class Governance:
         self.head, self.serial = head, self.serial + 1
         self.heads.append(head)
         self.last = hashlib.sha256(statement).hexdigest()
+        self.at = parse_canonical(statement)["at"]
 
     def judge(self, head, statement, sigs):
         v = parse_canonical(statement)
@@ -628,9 +644,11 @@ class Governance:
             raise Bad("changes the root")
         if v["tree"] != head.tree_digest():
             raise Bad("its files are not those that were signed")
-        self.check_signatures(head, statement, sigs)
+        if v["at"] < self.at:  # all are written at +08:00
+            raise Bad("of an earlier time than the one before it")
+        self.check_signatures(head, statement, sigs, v["at"][:10])
 
-    def check_signatures(self, head, statement, sigs):
+    def check_signatures(self, head, statement, sigs, day):
         judges = self.head or head
         change = Change(self.head, head)
         officers = {key_hash(o["key"]): o for o in judges.officers}
@@ -640,6 +658,8 @@ class Governance:
                 raise Bad("signed by a key that is no officer's")
             if not ssh_verify(officer["key"], sig, statement):
                 raise Bad("a signature that does not verify")
+            if day > officer.get("until", day):
+                raise Bad("the key of %s no longer counts" % officer["name"])
             if not change.covered_by(officer, judges.root_code):
                 raise Bad("%s may not sign this change" % officer["name"])
         want = judges.approvals if change.rules else judges.roster_approvals

@@ -107,6 +107,9 @@ static enum err_code council(
 #define OFFICER(name, role, scope, key)                                        \
 	"  - {name: " name ", role: " role ", scope: " scope ", key: \"" key   \
 	"\"}\n"
+#define UNTIL(name, day)                                                       \
+	"  - {name: " name ", role: governor, scope: " ROOT ", key: \"" KEY2   \
+	"\", until: " day "}\n"
 #define TWO                                                                    \
 	"officers:\n" OFFICER("a", "governor", ROOT, KEY1)                     \
 		OFFICER("b", "governor", ROOT, KEY2)
@@ -170,9 +173,21 @@ static void mistakes_in_domain_and_officers_are_told(void **state)
 				OFFICER("a", "governor", ROOT, KEY2),
 			"twice"},
 		{DOMAIN_YAML,
+			"officers:\n" OFFICER("Li Si", "governor", ROOT, KEY1)
+				OFFICER("ｌｉｓｉ", "governor", ROOT, KEY2),
+			"twice"},
+		{DOMAIN_YAML,
 			"officers:\n" OFFICER("a", "governor", ROOT, KEY1)
 				OFFICER("b", "king", ROOT, KEY2),
 			"role"},
+		{DOMAIN_YAML,
+			"officers:\n" OFFICER("a", "governor", ROOT, KEY1)
+				UNTIL("b", "2027-02-29"),
+			"no date"},
+		{DOMAIN_YAML,
+			"officers:\n" OFFICER("a", "governor", ROOT, KEY1)
+				UNTIL("b", "2027-02-28"),
+			"1 governors"},
 		{DOMAIN_YAML,
 			"officers:\n" OFFICER("a", "governor", ROOT, KEY1)
 				OFFICER("b", "registrar", "330107000000", KEY2),
