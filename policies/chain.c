@@ -169,6 +169,8 @@ static bool covers(const struct council *council, const struct officer *o,
 
 	if (!role_parse(o->role, &role))
 		return false;
+	if (role == ROLE_ARCHIVIST)
+		return false;
 	if (ch->rules)
 		return role == ROLE_GOVERNOR &&
 			!strcmp(o->scope, council->root_code);

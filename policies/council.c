@@ -16,7 +16,7 @@ struct raw_root {
 	char *code, *name, *rank;
 };
 struct raw_approvals {
-	char *rules, *roster;
+	char *rules, *roster, *disposal, *accounts, *hold, *restriction;
 };
 struct raw_kept {
 	char *series, *period;
@@ -25,6 +25,7 @@ struct raw_domain {
 	char *name;
 	struct raw_root root;
 	struct raw_approvals approvals;
+	char *waiting_days;
 	struct raw_kept *retention;
 	unsigned retention_count;
 };
@@ -36,6 +37,10 @@ struct raw_officers {
 	unsigned officers_count;
 };
 
+#define OPTIONAL_TEXT(key, type, member, limit)                                \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,  \
+		type, member, 1, limit)
+
 static const cyaml_schema_field_t root_fields[] = {
 	REQUIRED_TEXT("code", struct raw_root, code, CODE_LEN),
 	REQUIRED_TEXT("name", struct raw_root, name, NODE_TITLE_SIZE - 1),
@@ -45,6 +50,10 @@ static const cyaml_schema_field_t root_fields[] = {
 static const cyaml_schema_field_t approvals_fields[] = {
 	REQUIRED_TEXT("rules", struct raw_approvals, rules, 2),
 	REQUIRED_TEXT("roster", struct raw_approvals, roster, 2),
+	OPTIONAL_TEXT("disposal", struct raw_approvals, disposal, 2),
+	OPTIONAL_TEXT("accounts", struct raw_approvals, accounts, 2),
+	OPTIONAL_TEXT("hold", struct raw_approvals, hold, 2),
+	OPTIONAL_TEXT("restrict", struct raw_approvals, restriction, 2),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t kept_fields[] = {
@@ -62,6 +71,7 @@ static const cyaml_schema_field_t domain_fields[] = {
 		root_fields),
 	CYAML_FIELD_MAPPING("approvals", CYAML_FLAG_DEFAULT, struct raw_domain,
 		approvals, approvals_fields),
+	OPTIONAL_TEXT("waiting_days", struct raw_domain, waiting_days, 3),
 	CYAML_FIELD_SEQUENCE("retention",
 		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_domain,
 		retention, &kept_value, 0, KEPT_LIMIT),
@@ -99,6 +109,7 @@ static const cyaml_schema_value_t officers_value = {
 static const char *const role_names[] = {
 	[ROLE_GOVERNOR] = "governor",
 	[ROLE_REGISTRAR] = "registrar",
+	[ROLE_ARCHIVIST] = "archivist",
 };
 
 bool role_parse(const char *s, enum role *out)
@@ -128,6 +139,50 @@ static enum err_code approvals_set(const char *what, const char *text,
 			"%u to %d",
 			what, text, min, APPROVALS_LIMIT);
 	*out = (unsigned)v;
+	return ERR_OK;
+}
+
+/* Those of orders: two destroy nothing alone, and of accounts five have to
+ * sign (会计档案管理办法). */
+static enum err_code order_approvals_set(
+	const struct raw_approvals *raw, struct council *c, struct err *err)
+{
+	const struct {
+		const char *what, *text;
+		unsigned min, *out;
+	} rows[] = {
+		{"disposal", raw->disposal, 2, &c->disposal},
+		{"accounts", raw->accounts, 5, &c->accounts},
+		{"hold", raw->hold, 1, &c->hold},
+		{"restrict", raw->restriction, 1, &c->restriction},
+	};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; !rc && i < ARRAY_LEN(rows); i++) {
+		*rows[i].out = rows[i].min;
+		if (rows[i].text)
+			rc = approvals_set(rows[i].what, rows[i].text,
+				rows[i].min, rows[i].out, err);
+	}
+	if (!rc && c->accounts < c->disposal)
+		rc = err_set(err, ERR_INVALID,
+			"domain.yaml: approvals.accounts %u is less than "
+			"approvals.disposal %u: accounts need at least as many",
+			c->accounts, c->disposal);
+	return rc;
+}
+
+static enum err_code waiting_days_set(
+	const char *text, struct council *c, struct err *err)
+{
+	uint64_t v = WAITING_DAYS_DEFAULT;
+
+	if (text && !number_parse(text, strlen(text), WAITING_DAYS_LIMIT, &v))
+		return err_set(err, ERR_INVALID,
+			"domain.yaml: waiting_days \"%s\" is not a number "
+			"from 0 to %d",
+			text, WAITING_DAYS_LIMIT);
+	c->waiting_days = (unsigned)v;
 	return ERR_OK;
 }
 
@@ -225,10 +280,13 @@ static enum err_code domain_set(const struct raw_domain *raw, struct council *c,
 		return rc;
 	*key = "approvals";
 	if ((rc = approvals_set(
-		     "rules", raw->approvals.rules, 2, &c->approvals, err)))
+		     "rules", raw->approvals.rules, 2, &c->approvals, err)) ||
+		(rc = approvals_set("roster", raw->approvals.roster, 1,
+			 &c->roster_approvals, err)) ||
+		(rc = order_approvals_set(&raw->approvals, c, err)))
 		return rc;
-	return approvals_set(
-		"roster", raw->approvals.roster, 1, &c->roster_approvals, err);
+	*key = "waiting_days";
+	return waiting_days_set(raw->waiting_days, c, err);
 }
 
 enum err_code council_load_domain(
@@ -262,8 +320,8 @@ static enum err_code officer_set(
 			"text");
 	if (!role_parse(raw->role, &role))
 		return err_set(err, ERR_INVALID,
-			"officers.yaml: %s: role \"%s\" is neither governor "
-			"nor registrar",
+			"officers.yaml: %s: role \"%s\" is none of governor, "
+			"registrar, archivist",
 			raw->name, raw->role);
 	if (!code_valid(raw->scope, strlen(raw->scope)))
 		return err_set(err, ERR_INVALID,
@@ -427,7 +485,8 @@ enum err_code council_write_officers(
 {
 	buf_str(out,
 		"# role governor: rules and officers (scope: the root), and\n"
-		"# rosters within the scope; registrar: only the latter.\n"
+		"# rosters within the scope; registrar: only the latter;\n"
+		"# archivist: orders (holds, disposals) within the scope.\n"
 		"officers:\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct officer *o = &c->officer[i];

@@ -7,8 +7,10 @@
 
 #define OFFICERS_LIMIT 256
 #define APPROVALS_LIMIT 16
+#define WAITING_DAYS_LIMIT 365
+#define WAITING_DAYS_DEFAULT 15
 
-enum role { ROLE_GOVERNOR, ROLE_REGISTRAR };
+enum role { ROLE_GOVERNOR, ROLE_REGISTRAR, ROLE_ARCHIVIST };
 bool role_parse(const char *s, enum role *out);
 
 /* How long what nodes note about themselves is kept, where not for ever. */
@@ -25,6 +27,9 @@ struct council {
 	enum rank root_rank;
 	unsigned approvals;	   /* of rules, officers: at least 2 */
 	unsigned roster_approvals; /* of a roster: at least 1 */
+	/* Of orders: erasures at least 2, of accounts at least 5. */
+	unsigned disposal, accounts, hold, restriction;
+	unsigned waiting_days; /* between an erasure's making and its doing */
 	struct kept kept[KEPT_LIMIT];
 	size_t kept_count;
 	struct officer *officer;

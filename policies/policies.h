@@ -9,6 +9,7 @@
 #include "policies/exchange.h"
 #include "policies/governance.h"
 #include "policies/node.h"
+#include "policies/order.h"
 #include "policies/repair.h"
 #include "policies/repeat.h"
 #include "policies/rules.h"

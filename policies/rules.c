@@ -119,6 +119,31 @@ unsigned rules_roster_approvals(const struct rules *r)
 	return r->council.roster_approvals;
 }
 
+unsigned rules_disposal_approvals(const struct rules *r)
+{
+	return r->council.disposal;
+}
+
+unsigned rules_accounts_approvals(const struct rules *r)
+{
+	return r->council.accounts;
+}
+
+unsigned rules_hold_approvals(const struct rules *r)
+{
+	return r->council.hold;
+}
+
+unsigned rules_restrict_approvals(const struct rules *r)
+{
+	return r->council.restriction;
+}
+
+unsigned rules_waiting_days(const struct rules *r)
+{
+	return r->council.waiting_days;
+}
+
 const struct consumer *rules_consumer(
 	const struct rules *r, const struct digest *token)
 {

@@ -85,6 +85,7 @@ struct series {
 	uint8_t senders;  /* RANK_BITs whose records go down */
 	bool urgent;	  /* lane 0 */
 	bool system;	  /* built in */
+	bool accounts;	  /* more officers sign for its destruction */
 	bool attachments; /* may have some */
 	enum label attachments_label;
 	uint8_t labels; /* LABEL_BITs its documents can have: one part each */

@@ -54,6 +54,7 @@ struct series_yaml {
 	int *to;
 	struct words from;
 	int urgent;
+	int accounts;
 	int attachments;
 	struct clearance_yaml clearance;
 	struct retention_yaml *retention;
@@ -186,6 +187,8 @@ static const cyaml_schema_field_t series_fields[] = {
 		from.item, from.count, &rank_value, 1, RANK_COUNT),
 	CYAML_FIELD_ENUM("urgent", WORD, struct series_yaml, urgent, no_yes,
 		ARRAY_LEN(no_yes)),
+	CYAML_FIELD_ENUM("accounts", WORD | MAYBE, struct series_yaml, accounts,
+		no_yes, ARRAY_LEN(no_yes)),
 	CYAML_FIELD_ENUM("attachments", WORD, struct series_yaml, attachments,
 		labels, ATTACHMENT_CHOICES),
 	CYAML_FIELD_MAPPING("clearance", CYAML_FLAG_DEFAULT, struct series_yaml,
@@ -484,6 +487,7 @@ static enum err_code copy_head(const struct load *l)
 	if (!s->title || !s->plan)
 		return err_nomem(l->err);
 	s->urgent = y->urgent != 0;
+	s->accounts = y->accounts != 0;
 	s->attachments = y->attachments != NO_ATTACHMENTS;
 	s->attachments_label = LABEL_SENSITIVE;
 	if (s->attachments) {

@@ -362,13 +362,17 @@ class Head:
     def __init__(self, files):
         self.files = files
         domain = members(self.yaml("domain.yaml"),
-                         ("name", "root", "approvals"), ("retention",))
+                         ("name", "root", "approvals"),
+                         ("retention", "waiting_days"))
         root = members(domain["root"], ("code", "name", "rank"))
-        approvals = members(domain["approvals"], ("rules", "roster"))
+        approvals = members(
+            domain["approvals"], ("rules", "roster"),
+            ("disposal", "accounts", "hold", "restrict"))
         self.domain = domain["name"]
         self.root_code = root["code"]
         self.approvals = self.count(approvals["rules"], 2)
         self.roster_approvals = self.count(approvals["roster"], 1)
+        self.check_orders(approvals, domain)
         self.officers = [
             members(o, ("name", "role", "scope", "key"), ("until",))
             for o in members(self.yaml("officers.yaml"),
@@ -405,10 +409,19 @@ class Head:
             raise Bad("domain.yaml: number of approvals")
         return int(text)
 
+    def check_orders(self, approvals, domain):
+        least = {name: self.count(approvals.get(name, floor), floor)
+                 for name, floor in (("disposal", 2), ("accounts", 5),
+                                     ("hold", 1), ("restrict", 1))}
+        if least["accounts"] < least["disposal"] or not re.fullmatch(
+                "0|[1-9][0-9]{0,2}", str(domain.get("waiting_days", 15))) or \
+                int(domain.get("waiting_days", 15)) > 365:
+            raise Bad("domain.yaml: approvals or waiting of orders")
+
     def check_officers(self):
         governors = 0
         for o in self.officers:
-            if o["role"] not in ("governor", "registrar") or \
+            if o["role"] not in ("governor", "registrar", "archivist") or \
                     not is_code(o["scope"]) or \
                     not within(o["scope"], self.root_code):
                 raise Bad("officers.yaml: role or scope of " + o["name"])
@@ -453,7 +466,7 @@ class Head:
     def add_series(self, path):
         s = members(self.yaml(path), (
             "name", "title", "plan", "direction", "urgent", "attachments",
-            "clearance", "retention", "fields"), ("to", "from"))
+            "clearance", "retention", "fields"), ("to", "from", "accounts"))
         if path != "series/%s.yaml" % s["name"]:
             raise Bad("%s: another name inside" % path)
         clearance = members(s["clearance"], ("village", "township", "county"))
@@ -546,7 +559,8 @@ class Change:
         if self.rules:
             return officer["role"] == "governor" and \
                 officer["scope"] == root_code
-        return all(within(code, officer["scope"]) for code in self.codes)
+        return officer["role"] != "archivist" and \
+            all(within(code, officer["scope"]) for code in self.codes)
 
 
 def key_hash(line):

@@ -9,7 +9,7 @@
 
 #include "policies/policies.h"
 
-struct order {
+struct doom {
 	struct erasure why;
 	struct erase_target *part;
 	size_t count;
@@ -20,7 +20,7 @@ static bool number(const char *text, uint64_t *out)
 	return number_parse(text, strlen(text), UINT64_MAX / 4, out);
 }
 
-static bool order_read(struct order *o, int argc, char **argv)
+static bool order_read(struct doom *o, int argc, char **argv)
 {
 	if (argc < 4 || argc % 2 || !number(argv[2], &o->why.at) ||
 		strlen(argv[3]) >= sizeof(o->why.why))
@@ -37,7 +37,7 @@ static bool order_read(struct order *o, int argc, char **argv)
 	return true;
 }
 
-static enum err_code destroy(struct node *n, struct order *o, struct err *err)
+static enum err_code destroy(struct node *n, struct doom *o, struct err *err)
 {
 	struct batch *b = NULL;
 	struct log_info own;
@@ -59,7 +59,7 @@ static enum err_code destroy(struct node *n, struct order *o, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct order o = {.part = calloc((size_t)argc, sizeof(*o.part))};
+	struct doom o = {.part = calloc((size_t)argc, sizeof(*o.part))};
 	struct node *n = NULL;
 	struct err err;
 	int status = 2;

@@ -38,7 +38,7 @@ struct mill {
 	uint64_t below; /* records that erasures choose from */
 };
 
-struct order {
+struct doom {
 	struct erase_target target[TARGETS_LIMIT];
 	char seed[TARGETS_LIMIT][HEX_SIZE(SEED_SIZE)];
 	size_t count;
@@ -120,7 +120,7 @@ static void *run_puts(void *arg)
 /* Takes the part into the order where it is there still; what a system record
  * says is not for erasing. */
 static void take_target(
-	struct mill *m, const struct erase_target *t, struct order *o)
+	struct mill *m, const struct erase_target *t, struct doom *o)
 {
 	struct run run = {0};
 	const struct record *r;
@@ -142,7 +142,7 @@ static void take_target(
 	run_free(&run);
 }
 
-static void choose(struct mill *m, uint64_t *state, struct order *o)
+static void choose(struct mill *m, uint64_t *state, struct doom *o)
 {
 	static const enum label labels[] = {
 		LABEL_INTERNAL, LABEL_PERSONAL, LABEL_SENSITIVE};
@@ -157,7 +157,7 @@ static void choose(struct mill *m, uint64_t *state, struct order *o)
 	}
 }
 
-static void tell_order(const struct order *o, const char *what)
+static void tell_order(const struct doom *o, const char *what)
 {
 	struct buf text = BUF_EMPTY;
 
@@ -174,7 +174,7 @@ static void tell_order(const struct order *o, const char *what)
 static enum err_code erase_job(struct batch *b, void *arg, struct err *err)
 {
 	static const struct erasure why = {1782000000, MILL_ORDER};
-	const struct order *o = arg;
+	const struct doom *o = arg;
 
 	return batch_erase(b, o->target, o->count, &why, err);
 }
@@ -183,7 +183,7 @@ static void *run_erasures(void *arg)
 {
 	struct mill *m = arg;
 	uint64_t state = m->seed * 2 + 2;
-	struct order o;
+	struct doom o;
 	struct err err;
 
 	for (uint64_t i = 0; i < m->erasures && m->below > 0; i++) {

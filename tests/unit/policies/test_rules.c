@@ -104,6 +104,9 @@ static enum err_code council(
 #define DOMAIN_YAML                                                            \
 	"name: a.example\nroot: {code: " ROOT ", name: r, rank: county}\n"     \
 	"approvals: {rules: 2, roster: 1}\n"
+#define DOMAIN_ORDERS(approvals)                                               \
+	"name: a\nroot: {code: " ROOT ", name: r, rank: county}\n"             \
+	"approvals: {rules: 2, roster: 1, " approvals "}\n"
 #define OFFICER(name, role, scope, key)                                        \
 	"  - {name: " name ", role: " role ", scope: " scope ", key: \"" key   \
 	"\"}\n"
@@ -129,6 +132,25 @@ static void what_nodes_note_is_kept_as_the_domain_says(void **state)
 	assert_string_equal(rules_kept(&r, "sys-provision"), "T3y");
 	assert_string_equal(rules_kept(&r, "sys-access"), "T184d");
 	assert_string_equal(rules_kept(&r, "sys-erasure"), "Y");
+}
+
+static void a_domain_that_says_nothing_of_orders_has_the_floors(void **state)
+{
+	static const char less[] = DOMAIN_YAML "waiting_days: 0\n";
+	struct rules r = {.node = NULL};
+	struct err err;
+
+	(void)state;
+	ok(council_load_domain(
+		   DOMAIN_YAML, strlen(DOMAIN_YAML), &r.council, &err),
+		&err);
+	assert_int_equal(rules_disposal_approvals(&r), 2);
+	assert_int_equal(rules_accounts_approvals(&r), 5);
+	assert_int_equal(rules_hold_approvals(&r), 1);
+	assert_int_equal(rules_restrict_approvals(&r), 1);
+	assert_int_equal(rules_waiting_days(&r), 15);
+	ok(council_load_domain(less, strlen(less), &r.council, &err), &err);
+	assert_int_equal(rules_waiting_days(&r), 0);
 }
 
 static void two_governors_of_the_root_make_a_council(void **state)
@@ -161,6 +183,12 @@ static void mistakes_in_domain_and_officers_are_told(void **state)
 			TWO, "approvals.roster"},
 		{"name: a\nroot: {code: " ROOT ", name: r, rank: county}\n",
 			TWO, "approvals"},
+		{DOMAIN_ORDERS("disposal: 1"), TWO, "approvals.disposal"},
+		{DOMAIN_ORDERS("accounts: 4"), TWO, "approvals.accounts"},
+		{DOMAIN_ORDERS("disposal: 6"), TWO, "is less than"},
+		{DOMAIN_ORDERS("hold: 0"), TWO, "approvals.hold"},
+		{DOMAIN_ORDERS("restrict: x"), TWO, "approvals.restrict"},
+		{DOMAIN_YAML "waiting_days: 366\n", TWO, "waiting_days"},
 		{DOMAIN_YAML,
 			"officers:\n" OFFICER("a", "governor", ROOT, KEY1),
 			"1 governors"},
@@ -399,6 +427,8 @@ int main(void)
 		T(a_part_goes_as_far_as_every_node_on_the_way_may_hold_it),
 		T(what_goes_down_is_narrowed_on_its_way_too),
 		T(ranks_come_from_the_codes_and_series_from_the_template),
+		cmocka_unit_test(
+			a_domain_that_says_nothing_of_orders_has_the_floors),
 		cmocka_unit_test(two_governors_of_the_root_make_a_council),
 		cmocka_unit_test(what_nodes_note_is_kept_as_the_domain_says),
 		cmocka_unit_test(mistakes_in_domain_and_officers_are_told),
