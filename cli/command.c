@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&command_governance_docs,
 	&command_governance_log,
 	&command_governance_adopt,
+	&command_governance_kit,
 	&command_node_request,
 	&command_node_pending,
 	&command_node_admit,

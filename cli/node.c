@@ -3,35 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
-
-#define REQUEST_LIMIT NOTE_SIZE_LIMIT
-#define CHECK_SIZE 8
-
-/* Six digits of a request's digest, to be read out on the phone. */
-static void check_number(const struct buf *request, char out[CHECK_SIZE])
-{
-	struct digest d = digest_of(request->data, request->len);
-	struct cursor c = cursor_over(d.b, sizeof(d.b));
-
-	snprintf(out, CHECK_SIZE, "%06" PRIu64, cursor_u64(&c) % 1000000);
-}
+#include "cli/request.h"
 
 /* request */
 
 static enum err_code tell_request(struct cli *c, const char *path,
-	const struct node_request *r, const char *check, struct err *err)
+	const char *code, const char *check, struct err *err)
 {
 	struct json *v;
 
 	if (!c->json) {
 		printf(_("The request of %s is in %s. Its check number is %s: "
 			 "the officer sees the same.\n"),
-			r->code, path, check);
+			code, path, check);
 		return ERR_OK;
 	}
 	v = json_new_object();
-	if (!json_set(v, "code", out_text(r->code)) ||
+	if (!json_set(v, "code", out_text(code)) ||
 		!json_set(v, "check", out_text(check)) ||
 		!json_set(v, "file", out_text(path))) {
 		json_free(v);
@@ -44,27 +32,19 @@ static enum err_code run_request(
 	struct cli *c, const struct args *a, struct err *err)
 {
 	const char *path = args_get(a, "output");
-	struct buf text = BUF_EMPTY;
 	char check[CHECK_SIZE];
-	struct node_request r;
 	struct node *n = NULL;
 	enum err_code rc;
 
 	if (!path)
 		return err_set(err, ERR_USAGE, "node request needs -o FILE");
 	if ((rc = open_reader(c, &n, err)) ||
-		(rc = node_make_request(n, &r, err)) ||
-		(rc = node_request_write(&r, n->log, &text, err)))
+		(rc = request_save(n, path, check, err)))
 		goto out;
-	check_number(&text, check);
-	if (!strcmp(path, "-"))
-		fwrite(text.data, 1, text.len, stdout);
-	else if ((rc = file_replace(path, text.data, text.len, 0644, err)) ==
-		ERR_OK)
-		rc = tell_request(c, path, &r, check, err);
+	if (strcmp(path, "-"))
+		rc = tell_request(c, path, n->config.code, check, err);
 out:
 	node_close(n);
-	buf_free(&text);
 	return rc;
 }
 
@@ -81,22 +61,6 @@ const struct command command_node_request = {
 };
 
 /* pending and admit */
-
-static enum err_code read_request(const char *path, struct node_request *r,
-	char check[CHECK_SIZE], struct err *err)
-{
-	struct buf text = BUF_EMPTY;
-	enum err_code rc;
-
-	if ((rc = file_read(path, REQUEST_LIMIT, &text, err)))
-		return rc;
-	check_number(&text, check);
-	if ((rc = cli_input(
-		     node_request_parse(text.data, text.len, r, err), err)))
-		rc = err_while(err, rc, "%s is no request of a node", path);
-	buf_free(&text);
-	return rc;
-}
 
 static const char *standing(
 	const struct node_info *known, const struct node_request *r)
@@ -149,7 +113,7 @@ static enum err_code run_pending(
 		(rc = governance_rules(g, 0, NULL, &rules, err)))
 		goto out;
 	for (size_t i = 1; rc == ERR_OK && i < a->count; i++) {
-		if ((rc = read_request(a->word[i], &r, check, err)) == ERR_OK)
+		if ((rc = request_load(a->word[i], &r, check, err)) == ERR_OK)
 			rc = tell_pending(c, rules, &r, check, err);
 	}
 	if (rc == ERR_OK && !c->json)
@@ -197,7 +161,7 @@ static enum err_code run_admit(
 	if (!r)
 		return err_nomem(err);
 	for (size_t i = 0; rc == ERR_OK && i < count; i++)
-		rc = read_request(a->word[i + 1], &r[i], check, err);
+		rc = request_load(a->word[i + 1], &r[i], check, err);
 	if (rc || (rc = governance_open(a->word[0], &g, err)) ||
 		(rc = governance_admit_as(g, r, count,
 			 args_has(a, "replace") ? ADMIT_REPLACE : ADMIT_NEW, &s,
