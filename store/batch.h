@@ -116,6 +116,9 @@ struct group {
 /* Takes over the written item; tells where it will stand. */
 enum err_code group_add(struct group *g, const struct item *it,
 	const struct buf *bytes, struct place *at, struct err *err);
+/* Ends the newest segment where its groups end: the head of the next one, which
+ * is there for good on success, tells the place.  Of a writer. */
+enum err_code commit_new_segment(struct store *s, struct err *err);
 /* Seals plain bytes under it->key and appends the item. */
 enum err_code seal_item(struct store *s, struct item *it,
 	const struct buf *plain, bool columns, struct buf *out,

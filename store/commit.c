@@ -811,21 +811,27 @@ static enum err_code sign_own(
 	return rc;
 }
 
-static enum err_code make_room(struct store *s, struct err *err)
+enum err_code commit_new_segment(struct store *s, struct err *err)
 {
 	enum err_code rc;
 
-	if (segments_count(s->segments) && !s->torn &&
-		s->end < s->segment_limit && s->groups < SEGMENT_GROUPS)
-		return ERR_OK;
 	if ((rc = segment_create(s->segments, s->end, err)))
 		return rc;
 	s->end = SEGMENT_HEAD_SIZE;
+	s->newest = SEGMENT_HEAD_SIZE;
 	s->groups = 0;
 	s->sealed = true;
 	s->torn = false;
 	s->edged_count = 0;
 	return ERR_OK;
+}
+
+static enum err_code make_room(struct store *s, struct err *err)
+{
+	if (segments_count(s->segments) && !s->torn &&
+		s->end < s->segment_limit && s->groups < SEGMENT_GROUPS)
+		return ERR_OK;
+	return commit_new_segment(s, err);
 }
 
 static enum err_code make_blocks(struct batch *b, size_t *order, size_t *rows,
@@ -907,7 +913,10 @@ static enum err_code write_group(
 		goto out;
 	}
 	s->end = g->start + g->bytes.len;
-	s->groups += g->directory.items > 0;
+	if (g->directory.items) {
+		s->newest = g->start;
+		s->groups++;
+	}
 	note_edges(g);
 	crash_point("batch.indexed");
 out:

@@ -29,6 +29,7 @@ struct store {
 	struct packers *packers;
 	uint64_t segment_limit;
 	uint64_t end;	 /* where the groups of the newest segment end */
+	uint64_t newest; /* where the last of them begins, or one before */
 	bool torn;	 /* bytes of a broken group stand behind that */
 	bool broken;	 /* nobody knows what stands behind that */
 	bool batching;	 /* there is a batch */

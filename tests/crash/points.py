@@ -50,6 +50,7 @@ PLAN = {
     "erase.committed": [("erase", 1), ("erase", 3)],
     "erase.destroyed": [("erase", 1), ("erase", 3)],
     "erase.dropped": [("erase", 1), ("erase", 3)],
+    "erase.left": [("erase", 1), ("pack", 1)],
     "erase.forgotten": [("erase", 1), ("erase", 3)],
     "erase.told": [("erase", 1), ("erase", 3)],
     "erase.punched": [("erase", 1), ("erase", 3)],
