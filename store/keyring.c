@@ -441,13 +441,17 @@ out:
 
 /* What a crash within file_replace() left may hold keys that are meant to be
  * gone; and what it put in place has to be there for good before anything is
- * added to it. */
-static enum err_code sweep(const char *data, struct err *err)
+ * added to it.  So has what a killed writer appended: DATA/extent will count
+ * it. */
+static enum err_code sweep(
+	const struct keyring *k, const char *data, struct err *err)
 {
 	char *keys = file_join(data, "keys");
 	enum err_code rc = keys ? file_sweep(data, err) : err_nomem(err);
 
-	if (rc == ERR_OK && (rc = file_sweep(keys, err)) == ERR_OK &&
+	if (rc == ERR_OK &&
+		(rc = file_sync_data(k->fd, k->path, err)) == ERR_OK &&
+		(rc = file_sweep(keys, err)) == ERR_OK &&
 		(rc = file_sync_dir(keys, err)) == ERR_OK)
 		rc = file_sync_dir(data, err);
 	free(keys);
@@ -505,7 +509,7 @@ enum err_code keyring_open(const char *data, bool create, bool read_only,
 	if ((rc = load(k, err)))
 		goto out;
 	if (!read_only &&
-		((rc = sweep(data, err)) ||
+		((rc = sweep(k, data, err)) ||
 			(k->unfinished && (rc = settle(k, err)))))
 		goto out;
 	*out = k;
