@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&command_governance_sign,
 	&command_governance_to_sign,
 	&command_governance_check,
+	&command_governance_diff,
 	&command_governance_docs,
 	&command_governance_log,
 	&command_governance_adopt,

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/difference.h"
 
 #define ARMOR_LIMIT SSHSIG_TEXT_LIMIT
 
@@ -131,10 +132,45 @@ const struct command command_governance_init = {
 
 /* publish */
 
+/* What the open proposal changes: on `f` for people, else into *changes.
+ * *statement tells whose difference it is. */
+static enum err_code show_changes(struct cli *c, struct governance *g, FILE *f,
+	struct json **changes, struct digest *statement, struct err *err)
+{
+	struct version *head = NULL, *proposal = NULL;
+	enum err_code rc = difference_open(g, &head, &proposal, err);
+
+	if (rc == ERR_OK && statement)
+		*statement = *version_statement(proposal);
+	if (rc == ERR_OK && c->json)
+		rc = difference_json(head, proposal, changes, err);
+	else if (rc == ERR_OK) {
+		fprintf(f, "%s\n", _("What changes:"));
+		rc = difference_print(f, head, proposal, err);
+	}
+	version_free(head);
+	version_free(proposal);
+	return rc;
+}
+
+static enum err_code tell_proposed(
+	uint64_t serial, struct json *changes, struct err *err)
+{
+	struct json *v = json_new_object();
+
+	if (!json_set(v, "changes", changes) ||
+		!json_set(v, "serial", json_new_u64(serial))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
+}
+
 static enum err_code run_publish(
 	struct cli *c, const struct args *a, struct err *err)
 {
 	struct governance *g = NULL;
+	struct json *changes = NULL;
 	char quoted[QUOTED_SIZE];
 	struct statement s;
 	enum err_code rc;
@@ -143,11 +179,15 @@ static enum err_code run_publish(
 	if ((rc = governance_open(a->word[0], &g, err)))
 		return rc;
 	rc = governance_publish(g, &s, err);
-	governance_close(g);
 	if (rc == ERR_INVALID)
 		cli_next(c, "cundang governance check %s", quoted);
-	if (rc || c->json)
-		return rc ? rc : print_count(c, "serial", s.serial, err);
+	if (rc == ERR_OK)
+		rc = show_changes(c, g, stdout, &changes, NULL, err);
+	governance_close(g);
+	if (rc)
+		return rc;
+	if (c->json)
+		return tell_proposed(s.serial, changes, err);
 	printf(_("Head %" PRIu64 " is proposed. Officers sign it:\n"
 		 "  cundang governance sign %s --key KEY\n"),
 		s.serial, quoted);
@@ -187,14 +227,15 @@ static enum err_code has_open(struct governance *g, struct err *err)
 }
 
 static enum err_code tell_signed(struct cli *c, const char *path, unsigned have,
-	unsigned want, struct err *err)
+	unsigned want, struct json *changes, struct err *err)
 {
 	char quoted[QUOTED_SIZE];
 	struct json *v;
 
 	if (c->json) {
 		v = json_new_object();
-		if (!json_set(v, "have", json_new_u64(have)) ||
+		if (!json_set(v, "changes", changes) ||
+			!json_set(v, "have", json_new_u64(have)) ||
 			!json_set(v, "want", json_new_u64(want))) {
 			json_free(v);
 			v = NULL;
@@ -213,13 +254,36 @@ static enum err_code tell_signed(struct cli *c, const char *path, unsigned have,
 	return ERR_OK;
 }
 
+/* A signature over exactly what was shown: the proposal may be another by
+ * now. */
+static enum err_code make_armor(struct governance *g, const char *key,
+	const struct digest *shown, struct buf *armor, struct err *err)
+{
+	struct buf text = BUF_EMPTY;
+	struct digest d;
+	enum err_code rc = governance_to_sign(g, &text, err);
+
+	if (rc == ERR_OK) {
+		d = digest_of(text.data, text.len);
+		rc = digest_equal(&d, shown)
+			? sshsig_make(key, GOVERNANCE_NAMESPACE, text.data,
+				  text.len, armor, err)
+			: err_set(err, ERR_BUSY,
+				  "another head was proposed just now");
+	}
+	buf_free(&text);
+	return rc;
+}
+
 static enum err_code run_sign(
 	struct cli *c, const struct args *a, struct err *err)
 {
 	const char *key = args_get(a, "key"), *file = args_get(a, "signature");
 	struct governance *g = NULL;
+	struct json *changes = NULL;
 	struct buf armor = BUF_EMPTY;
 	unsigned have = 0, want = 0;
+	struct digest shown;
 	enum err_code rc;
 
 	if (!key == !file)
@@ -228,11 +292,15 @@ static enum err_code run_sign(
 	if ((file && (rc = file_read(file, ARMOR_LIMIT, &armor, err))) ||
 		(rc = governance_open(a->word[0], &g, err)) ||
 		(rc = has_open(g, err)) ||
+		(rc = show_changes(c, g, stdout, &changes, &shown, err)) ||
+		(key && (rc = make_armor(g, key, &shown, &armor, err))) ||
 		(rc = governance_sign(
-			 g, key, armor.data, armor.len, &have, &want, err)))
+			 g, NULL, armor.data, armor.len, &have, &want, err)))
 		goto out;
-	rc = tell_signed(c, a->word[0], have, want, err);
+	rc = tell_signed(c, a->word[0], have, want, changes, err);
+	changes = NULL;
 out:
+	json_free(changes);
 	governance_close(g);
 	buf_free(&armor);
 	return cli_input(rc, err);
@@ -267,9 +335,10 @@ static enum err_code run_to_sign(
 	struct buf text = BUF_EMPTY;
 	enum err_code rc;
 
-	(void)c;
 	if ((rc = governance_open(a->word[0], &g, err)) ||
 		(rc = has_open(g, err)) ||
+		(!c->json &&
+			(rc = show_changes(c, g, stderr, NULL, NULL, err))) ||
 		(rc = governance_to_sign(g, &text, err)))
 		goto out;
 	fwrite(text.data, 1, text.len, stdout);

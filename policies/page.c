@@ -1,45 +1,12 @@
 /* page.c - a series as a page of Markdown, in English or in Chinese.
  *
- * The words stand here and not in the message catalogue: both languages are
- * written in one run.
+ * Both languages are written in one run: words.h says why their texts are no
+ * messages.
  */
-#include "policies/schema.h"
+#include "policies/words.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Texts stand in both languages, by enum page_language. */
-static const char *const label_words[LABEL_COUNT][PAGE_LANGUAGES] = {
-	[LABEL_PUBLIC] = {"public", "公开"},
-	[LABEL_INTERNAL] = {"internal", "内部"},
-	[LABEL_PERSONAL] = {"personal", "个人信息"},
-	[LABEL_SENSITIVE] = {"sensitive", "敏感个人信息"},
-};
-static const char *const rank_words[RANK_COUNT][PAGE_LANGUAGES] = {
-	[RANK_VILLAGE] = {"village", "村（社区）"},
-	[RANK_TOWNSHIP] = {"township", "乡镇（街道）"},
-	[RANK_COUNTY] = {"county", "县（市、区）"},
-};
-static const char *const type_words[][PAGE_LANGUAGES] = {
-	[TYPE_STRING] = {"a line of text", "单行文本"},
-	[TYPE_TEXT] = {"text", "多行文本"},
-	[TYPE_INTEGER] = {"whole number", "整数"},
-	[TYPE_NUMBER] = {"number", "数值"},
-	[TYPE_BOOLEAN] = {"yes or no", "是或否"},
-	[TYPE_DATE] = {"date", "日期"},
-	[TYPE_TIME] = {"time at +08:00", "时间（+08:00）"},
-	[TYPE_NAME] = {"person's name", "姓名"},
-	[TYPE_ID_NO] = {"identity number (GB 11643)",
-		"公民身份号码（GB 11643）"},
-	[TYPE_PHONE] = {"telephone number", "电话号码"},
-	[TYPE_ADDRESS] = {"address", "住址"},
-	[TYPE_DIVISION] = {"12-digit division code", "12位区划代码"},
-	[TYPE_CHOICE] = {"one of", "选项"},
-	[TYPE_MONEY] = {"money, in 分", "金额（分）"},
-	[TYPE_USCC] = {"unified social credit code (GB 32100)",
-		"统一社会信用代码（GB 32100）"},
-	[TYPE_BANK_CARD] = {"bank card number", "银行卡号"},
-};
 
 struct page {
 	struct buf *out;
@@ -98,7 +65,7 @@ static void put_direction(const struct page *p)
 			continue;
 		if (!first)
 			put(p, comma);
-		put(p, rank_words[r]);
+		buf_str(p->out, word_rank((enum rank)r, p->in));
 		first = false;
 	}
 	put(p, stop);
@@ -127,7 +94,7 @@ static void put_head(const struct page *p)
 		put(p, urgent);
 	put(p, files);
 	if (p->s->attachments)
-		put(p, label_words[p->s->attachments_label]);
+		buf_str(p->out, word_label(p->s->attachments_label, p->in));
 	else
 		put(p, no_files);
 	buf_str(p->out, "\n");
@@ -154,14 +121,15 @@ static void put_clearance(const struct page *p)
 	put(p, first);
 	for (unsigned l = 0; l < LABEL_COUNT; l++) {
 		if (p->s->labels & LABEL_BIT(l))
-			buf_printf(p->out, "| %s ", label_words[l][p->in]);
+			buf_printf(p->out, "| %s ",
+				word_label((enum label)l, p->in));
 	}
 	buf_str(p->out, "|\n|---");
 	for (unsigned l = 0; l < LABEL_COUNT; l++)
 		buf_str(p->out, p->s->labels & LABEL_BIT(l) ? "|---" : "");
 	buf_str(p->out, "|\n");
 	for (unsigned r = 0; r < RANK_COUNT; r++) {
-		buf_printf(p->out, "| %s ", rank_words[r][p->in]);
+		buf_printf(p->out, "| %s ", word_rank((enum rank)r, p->in));
 		for (unsigned l = 0; l < LABEL_COUNT; l++) {
 			bool may = p->s->clearance[r] & LABEL_BIT(l);
 
@@ -177,24 +145,6 @@ static void put_clearance(const struct page *p)
 		about_minors |= p->s->fields[i].minors;
 	if (about_minors)
 		put(p, minors);
-}
-
-static void put_period(const struct page *p, const char *text)
-{
-	static const char *const forever[PAGE_LANGUAGES] = {"for ever", "永久"};
-	static const char *const one[][PAGE_LANGUAGES] = {
-		[PERIOD_YEARS] = {"year", "年"}, [PERIOD_DAYS] = {"day", "日"}};
-	struct period period = {.unit = PERIOD_FOREVER};
-
-	(void)period_parse(text, &period); /* checked when it was loaded */
-	if (period.unit == PERIOD_FOREVER) {
-		put(p, forever);
-		return;
-	}
-	buf_printf(p->out, p->in == PAGE_ENGLISH ? "%u %s" : "%u%s",
-		period.count, one[period.unit][p->in]);
-	if (p->in == PAGE_ENGLISH && period.count != 1)
-		buf_u8(p->out, 's');
 }
 
 static void put_retention(const struct page *p)
@@ -219,8 +169,8 @@ static void put_retention(const struct page *p)
 
 		if (!period)
 			continue;
-		buf_printf(p->out, "| %s | ", label_words[l][p->in]);
-		put_period(p, period);
+		buf_printf(p->out, "| %s | ", word_label((enum label)l, p->in));
+		word_period(period, p->in, p->out);
 		buf_str(p->out, " | ");
 		if (p->s->anchor[l])
 			buf_printf(p->out, "`%s`", p->s->anchor[l]);
@@ -244,7 +194,7 @@ static void put_type(const struct page *p, const struct field *f)
 
 	if (len > 2 && strcmp(f->path + len - 2, "[]") == 0)
 		put(p, many);
-	put(p, type_words[f->type]);
+	buf_str(p->out, word_type(f->type, p->in));
 	for (char **c = f->choices; c && *c; c++) {
 		put(p, c == f->choices ? colon : or);
 		cell(p, *c);
@@ -264,10 +214,10 @@ static void put_field(const struct page *p, const struct field *f)
 	buf_str(p->out, " | ");
 	put_type(p, f);
 	buf_printf(p->out, " | %s | %s | ", f->required ? yes[p->in] : "",
-		label_words[f->label][p->in]);
+		word_label(f->label, p->in));
 	if (f->derive == DERIVE_MASK)
 		buf_printf(p->out, "%s%s", masked[p->in],
-			label_words[f->derive_label][p->in]);
+			word_label(f->derive_label, p->in));
 	if (f->derive == DERIVE_MASK && f->minors)
 		buf_str(p->out, p->in == PAGE_ENGLISH ? "; " : "；");
 	if (f->minors)

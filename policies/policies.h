@@ -5,6 +5,7 @@
 #include "policies/archive.h"
 #include "policies/capture.h"
 #include "policies/check.h"
+#include "policies/difference.h"
 #include "policies/epoch.h"
 #include "policies/exchange.h"
 #include "policies/governance.h"

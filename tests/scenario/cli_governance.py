@@ -58,10 +58,11 @@ def check_quorum(domain, folder):
     fails(sign(domain, domain.officers[0]), 3, "no open proposal")
     domain.edit(consumer)
     assert run("governance", "check", domain.gov).returncode == 0
-    run("governance", "publish", domain.gov)
+    assert "consumer platform comes in and is granted public" in run("governance", "publish", domain.gov).stdout
     fails(run("governance", "publish", domain.gov, check=False), 9)
     fails(sign(domain, new_key(folder, "stranger")), 4, "no officer")
-    assert "1 of 2" in sign(domain, domain.officers[0], check=True).stdout
+    said = sign(domain, domain.officers[0], check=True).stdout
+    assert "consumer platform comes in" in said and "1 of 2" in said, said
     fails(sign(domain, domain.officers[0]), 9, "signed")
     assert [h["final"] for h in heads(domain)] == [True, False], heads(domain)
 
@@ -108,6 +109,29 @@ def check_mistakes(domain):
     p = domain.tools.run(*check, check=False, env={"LC_ALL": "zh_CN.UTF-8"})
     assert "type: clock: 不是这里可用的词" in p.stdout and "不得保存生物识别信息：请删去此字段" in p.stdout, p
     subprocess.run(["git", "-C", str(domain.gov), "update-ref", "refs/heads/main", "refs/heads/main~2"], check=True)
+
+
+def check_difference(domain):
+    """Who signs is told in words, in Chinese too, what a change is."""
+    run = domain.tools.run
+    diff = ("governance", "diff", domain.gov)
+    assert "Nothing changes." in run(*diff).stdout
+    assert domain.tools.json(*diff, "1", "1") == {"changes": []}
+
+    def less(folder):
+        path = folder / "series" / "complaint.yaml"
+        text = path.read_text()
+        path.write_text(text.replace("township: [public, internal, personal, sensitive]", "township: [public, internal, sensitive]"))
+        assert path.read_text() != text
+    domain.edit(less)
+    line, = domain.tools.json(*diff)["changes"]
+    assert line["file"] == "series/complaint.yaml" and "township no longer sees personal: " in line["en"], line
+    assert "乡镇（街道）不再看到个人信息：" in line["zh"], line
+    assert line["en"] in run(*diff).stdout
+    assert line["zh"] in run(*diff, env={"LC_ALL": "zh_CN.UTF-8"}).stdout
+    fails(run(*diff, "7", check=False), 3)
+    fails(run(*diff, "what", check=False), 2, "main or proposal")
+    subprocess.run(["git", "-C", str(domain.gov), "update-ref", "refs/heads/main", "refs/heads/main~1"], check=True)
 
 
 def check_pages(domain, node, folder):
@@ -178,6 +202,7 @@ def main():
         check_stock_signature(d, folder)
         check_old_serial(d, node, old)
         check_mistakes(d)
+        check_difference(d)
         check_pages(d, node, folder)
         check_broken_rules(d)
         check_foreign(d, node, folder)
