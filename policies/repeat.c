@@ -1,41 +1,73 @@
 /* repeat.c - the same record in two logs of one node. */
 #include "policies/repeat.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "policies/logs.h"
 
 #define EARLIER_LIMIT 16 /* more epochs than one record was ever in */
 
-struct others {
-	const struct log_info *log;
-	char code[CODE_SIZE];
-	bool any;
-};
-
-static enum err_code look_other(
+static enum err_code add_family(
 	void *arg, const struct log_info *log, struct err *err)
 {
-	struct others *o = arg;
-	char code[CODE_SIZE];
+	struct log_families *f = arg;
+	struct log_family row = {.log = log->id};
 
-	(void)err;
-	o->any |= log->id != o->log->id && log_code(log->origin, code) &&
-		!strcmp(code, o->code);
+	if (!log_code(log->origin, row.code))
+		return ERR_OK;
+	if (f->count == f->cap) {
+		size_t cap = f->cap ? f->cap * 2 : 64;
+		struct log_family *grown =
+			realloc(f->row, cap * sizeof(*grown));
+
+		if (!grown)
+			return err_nomem(err);
+		f->row = grown;
+		f->cap = cap;
+	}
+	f->row[f->count++] = row;
 	return ERR_OK;
 }
 
-enum err_code log_has_others(
-	struct node *n, const struct log_info *log, bool *out, struct err *err)
+static int compare_codes(const void *a, const void *b)
 {
-	struct others o = {.log = log};
-	enum err_code rc = ERR_OK;
+	const struct log_family *x = a;
+	const struct log_family *y = b;
 
-	if (log_code(log->origin, o.code))
-		rc = store_log_each(n->store, look_other, &o, err);
-	if (rc == ERR_OK)
-		*out = o.any;
+	return strcmp(x->code, y->code);
+}
+
+enum err_code log_families_read(
+	struct node *n, struct log_families *out, struct err *err)
+{
+	enum err_code rc = store_log_each(n->store, add_family, out, err);
+
+	if (out->count)
+		qsort(out->row, out->count, sizeof(*out->row), compare_codes);
 	return rc;
+}
+
+void log_families_free(struct log_families *f)
+{
+	free(f->row);
+	*f = LOG_FAMILIES_EMPTY;
+}
+
+bool log_has_others(const struct log_families *f, const struct log_info *log)
+{
+	struct log_family key = {.log = log->id};
+	const struct log_family *at;
+
+	if (!f->count || !log_code(log->origin, key.code))
+		return false;
+	at = bsearch(&key, f->row, f->count, sizeof(*f->row), compare_codes);
+	/* Its brothers stand beside it. */
+	return at &&
+		(at->log != log->id ||
+			(at > f->row && !compare_codes(at - 1, at)) ||
+			(at + 1 < f->row + f->count &&
+				!compare_codes(at, at + 1)));
 }
 
 /* ---- earlier ones ---- */

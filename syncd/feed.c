@@ -30,6 +30,7 @@ struct reading {
 	struct log_info log; /* of the records being read; id 0 for none */
 	bool has_log;
 	bool others; /* its node has other logs here */
+	struct log_families families;
 };
 
 /* ---- filter ---- */
@@ -300,12 +301,12 @@ static enum err_code read_stretch(struct reading *rd, const struct place *first,
 	struct run run = {0};
 	enum err_code rc;
 
-	if ((!rd->has_log || rd->log.id != first->log) &&
-		((rc = store_log_by_id(
-			  rd->node->store, first->log, &rd->log, err)) ||
-			(rc = log_has_others(
-				 rd->node, &rd->log, &rd->others, err))))
-		return rc;
+	if (!rd->has_log || rd->log.id != first->log) {
+		if ((rc = store_log_by_id(
+			     rd->node->store, first->log, &rd->log, err)))
+			return rc;
+		rd->others = log_has_others(&rd->families, &rd->log);
+	}
 	rd->has_log = true;
 	/* Singles of a sparse log, and those ahead of their turn. */
 	if (rd->log.kind == LOG_SPARSE || first->seq >= rd->log.size)
@@ -328,6 +329,8 @@ static enum err_code read_places(
 	size_t took;
 	enum err_code rc = ERR_OK;
 
+	if (p->count)
+		rc = log_families_read(rd->node, &rd->families, err);
 	for (size_t i = 0; rc == ERR_OK && i < p->count && !full(rd); i += took)
 		rc = read_stretch(rd, &p->place[i], stretch(p, i), &took, err);
 	return rc;
@@ -357,6 +360,7 @@ enum err_code feed_read(struct node *n, const struct rules *rules,
 	if ((rc = store_arrival_each(n->store, at->arrival, FEED_SCAN_LIMIT,
 		     add_place, &places, err)) == ERR_OK)
 		rc = read_places(&rd, &places, err);
+	log_families_free(&rd.families);
 	free(places.place);
 	*at = rd.at;
 	/* What was written before a fault is good. */

@@ -55,13 +55,16 @@ static size_t repeated(struct fixture *f, const char *origin)
 
 static bool others(struct fixture *f, const char *origin)
 {
+	struct log_families families = LOG_FAMILIES_EMPTY;
 	struct log_info log;
-	bool any;
 	struct err err;
+	bool any;
 
 	fixture_ok(store_log_find(f->node[TOWNSHIP]->store, origin, &log, &err),
 		&err);
-	fixture_ok(log_has_others(f->node[TOWNSHIP], &log, &any, &err), &err);
+	fixture_ok(log_families_read(f->node[TOWNSHIP], &families, &err), &err);
+	any = log_has_others(&families, &log);
+	log_families_free(&families);
 	return any;
 }
 
