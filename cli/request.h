@@ -13,6 +13,19 @@ void request_check(const struct buf *request, char out[CHECK_SIZE]);
  * output. */
 enum err_code request_save(struct node *n, const char *path,
 	char check[CHECK_SIZE], struct err *err);
-/* Reads a file.  ERR_INVALID when it is no request. */
-enum err_code request_load(const char *path, struct node_request *r,
-	char check[CHECK_SIZE], struct err *err);
+
+struct request_file {
+	struct node_request r;
+	char check[CHECK_SIZE];
+	char *path;
+};
+struct request_files {
+	struct request_file *file;
+	size_t count, cap;
+};
+/* Reads the files, and of folders the files *.request by name.  Every one has
+ * to be a request: ERR_INVALID names the first that is none.  ERR_NOT_FOUND
+ * when there is not one. */
+enum err_code request_files_load(const char *const *paths, size_t count,
+	struct request_files *out, struct err *err);
+void request_files_free(struct request_files *f);

@@ -148,15 +148,72 @@ enum err_code node_request_parse(
 	return ERR_OK;
 }
 
-/* ---- admission ---- */
+/* ---- edits of the rosters ---- */
 
-/* The tree of main with some files in other words. */
+/* The tree of main with some rosters in other words. */
 struct edit {
-	const struct fileset *old;
-	struct fileset changed; /* held files, unsorted */
+	struct governance *g;
+	char main[GIT_HEX_SIZE];
+	struct fileset old;
+	struct fileset changed; /* held files */
+	struct rules *rules;	/* of old */
 };
 
-static struct gov_file *edit_find(const struct edit *e, const char *path)
+static enum err_code edit_begin(
+	struct edit *e, struct governance *g, struct err *err)
+{
+	struct statement none = {.serial = 0};
+	enum err_code rc;
+
+	e->g = g;
+	if ((rc = repo_resolve(g->repo, MAIN_REF, e->main, err)) ||
+		(rc = repo_files(g->repo, e->main, &e->old, err)))
+		return rc;
+	return rules_load(
+		&e->old, &none, &none.digest, NULL, NULL, &e->rules, err);
+}
+
+static void edit_free(struct edit *e)
+{
+	rules_unref(e->rules);
+	fileset_free(&e->changed);
+	fileset_free(&e->old);
+}
+
+static enum err_code edit_read(const struct edit *e, const char *parent,
+	struct roster *out, struct err *err)
+{
+	char path[FILESET_PATH_SIZE];
+	struct buf text = BUF_EMPTY;
+	const struct gov_file *f;
+	enum err_code rc;
+
+	roster_path(parent, path, sizeof(path));
+	if (!(f = fileset_find(&e->old, path)))
+		return err_set(err, ERR_NOT_FOUND, "%s: missing", path);
+	if (!(rc = fileset_read(&e->old, f, &text, err)))
+		rc = roster_load(path, parent, text.data, text.len, out, err);
+	buf_free(&text);
+	return rc;
+}
+
+/* Each roster is written at most once. */
+static enum err_code edit_write(struct edit *e, const char *parent,
+	const struct roster *roster, struct err *err)
+{
+	char path[FILESET_PATH_SIZE];
+	struct buf text = BUF_EMPTY;
+	enum err_code rc;
+
+	roster_path(parent, path, sizeof(path));
+	if (!(rc = roster_write(roster, &text, err)))
+		rc = fileset_put(&e->changed, path, text.data, text.len, err);
+	buf_free(&text);
+	return rc;
+}
+
+static const struct gov_file *changed_find(
+	const struct edit *e, const char *path)
 {
 	for (size_t i = 0; i < e->changed.count; i++)
 		if (!strcmp(e->changed.file[i].path, path))
@@ -164,47 +221,16 @@ static struct gov_file *edit_find(const struct edit *e, const char *path)
 	return NULL;
 }
 
-static enum err_code edit_read(const struct edit *e, const char *path,
-	struct buf *out, struct err *err)
-{
-	const struct gov_file *f = edit_find(e, path);
-
-	if (f)
-		return fileset_read(&e->changed, f, out, err);
-	if (!(f = fileset_find(e->old, path)))
-		return err_set(err, ERR_NOT_FOUND, "%s: missing", path);
-	return fileset_read(e->old, f, out, err);
-}
-
-static enum err_code edit_write(struct edit *e, const char *path,
-	const struct buf *text, struct err *err)
-{
-	struct gov_file *f = edit_find(e, path);
-	uint8_t *held;
-
-	if (!f)
-		return fileset_put(
-			&e->changed, path, text->data, text->len, err);
-	if (!(held = malloc(text->len ? text->len : 1)))
-		return err_nomem(err);
-	memcpy(held, text->data, text->len);
-	free(f->held);
-	f->held = held;
-	f->len = text->len;
-	f->digest = digest_of(text->data, text->len);
-	return ERR_OK;
-}
-
 /* The whole tree as it would be. */
 static enum err_code edit_apply(
 	const struct edit *e, struct fileset *out, struct err *err)
 {
-	struct fileset fs = {.source = e->old->source, .arg = e->old->arg};
+	struct fileset fs = {.source = e->old.source, .arg = e->old.arg};
 	enum err_code rc = ERR_OK;
 
-	for (size_t i = 0; !rc && i < e->old->count; i++) {
-		const struct gov_file *f = &e->old->file[i];
-		const struct gov_file *new = edit_find(e, f->path);
+	for (size_t i = 0; !rc && i < e->old.count; i++) {
+		const struct gov_file *f = &e->old.file[i];
+		const struct gov_file *new = changed_find(e, f->path);
 
 		rc = new ? fileset_put(&fs, f->path, new->held, new->len, err)
 			 : fileset_add(&fs, f->path, &f->digest, f->len, f->id,
@@ -217,6 +243,42 @@ static enum err_code edit_apply(
 	*out = fs;
 	return ERR_OK;
 }
+
+/* Nothing is written unless the edited tree loads as a whole. */
+static enum err_code edit_commit(const struct edit *e, const char *message,
+	char commit[GIT_HEX_SIZE], struct err *err)
+{
+	struct statement none = {.serial = 0};
+	struct fileset files = {.file = NULL};
+	struct rules *rules = NULL;
+	enum err_code rc;
+
+	if ((rc = edit_apply(e, &files, err)) ||
+		(rc = rules_load(&files, &none, &none.digest, NULL, NULL,
+			 &rules, err)) ||
+		(rc = repo_commit(
+			 e->g->repo, &files, e->main, message, commit, err)))
+		goto out;
+	rc = repo_ref_set(e->g->repo, MAIN_REF, commit, e->main, err);
+out:
+	rules_unref(rules);
+	fileset_free(&files);
+	return rc;
+}
+
+static enum err_code edit_propose(const struct edit *e, const char *message,
+	struct statement *out, struct err *err)
+{
+	char commit[GIT_HEX_SIZE];
+	enum err_code rc;
+
+	memcpy(commit, e->main, sizeof(commit));
+	if (e->changed.count && (rc = edit_commit(e, message, commit, err)))
+		return rc;
+	return heads_propose(e->g, commit, out, err);
+}
+
+/* ---- admission ---- */
 
 static bool same_keys(
 	const struct roster_child *c, const struct node_request *r)
@@ -262,20 +324,28 @@ static enum err_code child_admit(struct roster_child *c,
 	memcpy(c->seal, r->seal, sizeof(c->seal));
 	if (r->address[0])
 		memcpy(c->info.address, r->address, sizeof(r->address));
-	*changed = !roster_child_equal(&before, c);
+	*changed |= !roster_child_equal(&before, c);
 	return ERR_OK;
 }
 
-/* Puts one request into the roster file of the node's parent. */
-static enum err_code admit_one(struct edit *e, const struct rules *rules,
-	const struct node_request *r, enum admit mode, struct err *err)
+/* A request and the node above the one that asks. */
+struct asked {
+	const struct node_request *r;
+	const char *parent;
+};
+
+static int by_parent(const void *a, const void *b)
+{
+	const struct asked *x = a, *y = b;
+	int c = strcmp(x->parent, y->parent);
+
+	return c ? c : strcmp(x->r->code, y->r->code);
+}
+
+static enum err_code asked_set(const struct rules *rules,
+	const struct node_request *r, struct asked *out, struct err *err)
 {
 	const struct node_info *n = rules_node(rules, r->code);
-	struct buf text = BUF_EMPTY, new = BUF_EMPTY;
-	struct roster roster = {NULL, 0};
-	char path[FILESET_PATH_SIZE];
-	bool changed = false;
-	enum err_code rc;
 
 	if (strcmp(r->domain, rules_domain(rules)))
 		return err_set(err, ERR_DENIED,
@@ -284,46 +354,46 @@ static enum err_code admit_one(struct edit *e, const struct rules *rules,
 	if (!n)
 		return err_set(err, ERR_NOT_FOUND, "%s is no division of %s",
 			r->code, rules_domain(rules));
-	roster_path(n->parent, path, sizeof(path));
-	if ((rc = edit_read(e, path, &text, err)) ||
-		(rc = roster_load(
-			 path, n->parent, text.data, text.len, &roster, err)))
-		goto out;
-	for (size_t i = 0; !rc && i < roster.count; i++)
-		if (!strcmp(roster.child[i].info.code, r->code))
-			rc = child_admit(
-				&roster.child[i], r, mode, &changed, err);
-	if (!rc && changed && !(rc = roster_write(&roster, &new, err)))
-		rc = edit_write(e, path, &new, err);
-out:
-	roster_free(&roster);
-	buf_free(&text);
-	buf_free(&new);
-	return rc;
+	*out = (struct asked){r, n->parent};
+	return ERR_OK;
 }
 
-/* Nothing is written unless the edited tree loads as a whole. */
-static enum err_code admit_commit(struct governance *g, const struct edit *e,
-	const char *main, size_t count, char commit[GIT_HEX_SIZE],
+static enum err_code asked_sort(const struct rules *rules,
+	const struct node_request *requests, size_t count, struct asked *out,
 	struct err *err)
 {
-	struct statement none = {.serial = 0};
-	struct fileset files = {.file = NULL};
-	struct rules *rules = NULL;
-	char message[64];
 	enum err_code rc;
 
-	snprintf(message, sizeof(message), "Admit %zu node%s", count,
-		count == 1 ? "" : "s");
-	if ((rc = edit_apply(e, &files, err)) ||
-		(rc = rules_load(&files, &none, &none.digest, NULL, NULL,
-			 &rules, err)) ||
-		(rc = repo_commit(
-			 g->repo, &files, main, message, commit, err)) ||
-		(rc = repo_ref_set(g->repo, MAIN_REF, commit, main, err)))
-		rc = err_while(err, rc, "admit nodes");
-	rules_unref(rules);
-	fileset_free(&files);
+	for (size_t i = 0; i < count; i++)
+		if ((rc = asked_set(rules, &requests[i], &out[i], err)))
+			return rc;
+	qsort(out, count, sizeof(*out), by_parent);
+	for (size_t i = 1; i < count; i++)
+		if (!by_parent(&out[i - 1], &out[i]))
+			return err_set(err, ERR_EXISTS,
+				"two requests ask for %s", out[i].r->code);
+	return ERR_OK;
+}
+
+/* Puts requests of one parent's children into its roster. */
+static enum err_code admit_below(struct edit *e, const struct asked *asked,
+	size_t count, enum admit mode, struct err *err)
+{
+	struct roster roster = {NULL, 0};
+	bool changed = false;
+	enum err_code rc;
+
+	if ((rc = edit_read(e, asked->parent, &roster, err)))
+		return rc;
+	for (size_t i = 0; !rc && i < count; i++)
+		for (size_t k = 0; !rc && k < roster.count; k++)
+			if (!strcmp(roster.child[k].info.code,
+				    asked[i].r->code))
+				rc = child_admit(&roster.child[k], asked[i].r,
+					mode, &changed, err);
+	if (!rc && changed)
+		rc = edit_write(e, asked->parent, &roster, err);
+	roster_free(&roster);
 	return rc;
 }
 
@@ -338,29 +408,30 @@ enum err_code governance_admit_as(struct governance *g,
 	const struct node_request *requests, size_t count, enum admit mode,
 	struct statement *out, struct err *err)
 {
-	char main[GIT_HEX_SIZE], commit[GIT_HEX_SIZE];
-	struct statement none = {.serial = 0};
-	struct fileset files = {.file = NULL};
-	struct edit e = {.old = &files};
-	struct rules *rules = NULL;
+	struct asked *asked = calloc(count + 1, sizeof(*asked));
+	struct edit e = {.g = NULL};
+	char message[64];
 	enum err_code rc;
 
-	if ((rc = repo_resolve(g->repo, MAIN_REF, main, err)) ||
-		(rc = repo_files(g->repo, main, &files, err)) ||
-		(rc = rules_load(
-			 &files, &none, &none.digest, NULL, NULL, &rules, err)))
+	if (!asked)
+		return err_nomem(err);
+	if ((rc = edit_begin(&e, g, err)) ||
+		(rc = asked_sort(e.rules, requests, count, asked, err)))
 		goto out;
-	for (size_t i = 0; i < count; i++)
-		if ((rc = admit_one(&e, rules, &requests[i], mode, err)))
-			goto out;
-	memcpy(commit, main, sizeof(commit));
-	if (e.changed.count &&
-		(rc = admit_commit(g, &e, main, count, commit, err)))
+	for (size_t i = 0, next; !rc && i < count; i = next) {
+		for (next = i + 1; next < count; next++)
+			if (strcmp(asked[next].parent, asked[i].parent))
+				break;
+		rc = admit_below(&e, asked + i, next - i, mode, err);
+	}
+	if (rc)
 		goto out;
-	rc = heads_propose(g, commit, out, err);
+	snprintf(message, sizeof(message), "Admit %zu node%s", count,
+		count == 1 ? "" : "s");
+	if ((rc = edit_propose(&e, message, out, err)))
+		rc = err_while(err, rc, "admit nodes");
 out:
-	rules_unref(rules);
-	fileset_free(&e.changed);
-	fileset_free(&files);
+	edit_free(&e);
+	free(asked);
 	return rc;
 }

@@ -156,8 +156,9 @@ enum err_code node_request_write(const struct node_request *r,
 enum err_code node_request_parse(const void *data, size_t len,
 	struct node_request *out, struct err *err);
 /* Commits the keys of the requests to the roster on main and proposes the next
- * head.  ERR_NOT_FOUND: a code that is no division of the domain; ERR_EXISTS:
- * a code that has other keys. */
+ * head, one for any number of them.  ERR_NOT_FOUND: a code that is no division
+ * of the domain; ERR_EXISTS: a code that has other keys, or that two of them
+ * ask for, or nothing changed. */
 enum err_code governance_admit(struct governance *g,
 	const struct node_request *requests, size_t count,
 	struct statement *out, struct err *err);

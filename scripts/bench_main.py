@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What scripts/bench runs: each figure beside another tool's on the same data in the same run.
 
-bench_main.py [store|sync ...] [--records N] [--long] [--markdown FILE]
+bench_main.py [store|sync|rules ...] [--records N] [--long] [--markdown FILE]
 """
 import argparse
 import os
@@ -14,6 +14,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/scenario"))
+import bench_rules  # noqa: E402
 import bench_store  # noqa: E402
 import net  # noqa: E402
 from bench_store import git_import  # noqa: E402
@@ -98,7 +99,7 @@ def complete(node):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", nargs="*", default=["store", "sync"], choices=["store", "sync"])
+    ap.add_argument("what", nargs="*", default=["store", "sync", "rules"], choices=["store", "sync", "rules"])
     ap.add_argument("--records", type=int, default=100000)
     ap.add_argument("--long", action="store_true", help="the store with %d records, too" % LONG)
     ap.add_argument("--markdown", metavar="FILE", help="also write the rows as a table")
@@ -112,6 +113,9 @@ def main():
             shutil.rmtree(folder / str(n))
         if "sync" in a.what:
             bench_sync(folder)
+        if "rules" in a.what:
+            (folder / "rules").mkdir()
+            bench_rules.bench(folder / "rules")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if a.markdown:

@@ -315,7 +315,7 @@ class Case:
         """A head with the nodes of the base, proposed in a copy of head 1."""
         judge.clone(self.base.fresh_gov, gov)
         requests = [self.base.d.folder / (c + ".request") for c in (TOWN, COUNTY)]
-        return ["node", "admit", gov, *requests]
+        return ["node", "admit", "--all", gov, *requests]
 
     def adopt_from(self, gov):
         """The county takes the head: what it says is whole."""

@@ -88,7 +88,7 @@ def check_files(folder, domain, village):
     """A wrong file of the user is no damage of ours."""
     wrong = folder / "wrong file"
     wrong.write_text("nothing of the kind\n")
-    expect(domain.tools.run("node", "admit", domain.gov, wrong, check=False), 1, "no request of a node")
+    expect(domain.tools.run("node", "admit", "--all", domain.gov, wrong, check=False), 1, "no request of a node")
     proposal = domain.tools.run("governance", "sign", domain.gov, "--key", wrong, check=False)
     assert proposal.returncode in (1, 3) and "7" != str(proposal.returncode), proposal
     empty = folder / "empty.proof"

@@ -184,8 +184,8 @@ def check_requests(domain, node, folder):
     damaged = folder / "damaged.request"
     raw = request.read_bytes()
     damaged.write_bytes(raw.replace(COUNTY.encode(), b"330106110000"))
-    assert domain.tools.run("node", "admit", domain.gov, damaged, check=False).returncode != 0
-    domain.tools.run("node", "admit", domain.gov, request)
+    assert domain.tools.run("node", "admit", "--all", domain.gov, damaged, check=False).returncode != 0
+    domain.tools.run("node", "admit", "--check", said["check"], domain.gov, request)
     domain.sign()
     assert json.loads(domain.tools.run("node", "pending", domain.gov, request, "--json").stdout)["state"] == "admitted already"
 

@@ -10,12 +10,12 @@ import pathlib
 import pty
 import select
 import shutil
-import subprocess
 import tempfile
 
 import net
 
 COUNTY, TOWN, VILLAGE = "330106000000", "330106110000", "330106110201"
+SECOND, THIRD = "330106110203", "330106110204"
 
 
 def divisions():
@@ -111,11 +111,59 @@ def check_choice(d, folder, kit):
     assert "code: \"%s\"" % listed[1]["code"] in (try_ / "node.yaml").read_text() and d.root in said, said
 
 
+def check_admission(d, folder, kit):
+    """Requests by the folder: only what was compared counts, or --all says that nothing is."""
+    names = divisions()
+    county = KitNode(d, COUNTY, None, kit, names[COUNTY])
+    town = KitNode(d, TOWN, county, kit, names[TOWN])
+    below = [KitNode(d, c, town, kit, names[c]) for c in (VILLAGE, SECOND, THIRD)]
+    box = folder / "requests"
+    box.mkdir()
+    for n in d.nodes.values():
+        n.init()
+        shutil.copy(n.made["request"], box)
+    pending = [json.loads(x) for x in d.tools.run("node", "pending", d.gov, box, "--json").stdout.splitlines()]
+    assert {x["code"]: x["check"] for x in pending} == {n.code: n.made["check"] for n in d.nodes.values()}, pending
+    p = d.tools.run("node", "admit", d.gov, box, check=False)
+    assert p.returncode == 2 and "--check" in p.stderr and "--all" in p.stderr and "node pending" in p.stderr, p.stderr
+    assert d.tools.run("node", "admit", "--check", "000000x", d.gov, box, check=False).returncode == 2
+    other = next(c for c in ("%06d" % i for i in range(9)) if c not in [x["check"] for x in pending])
+    p = d.tools.run("node", "admit", "--check", other, d.gov, box, check=False)
+    assert p.returncode == 3 and "no request has" in p.stderr, p
+    said = ",".join(n.made["check"] for n in (county, town, below[0]))
+    done = d.tools.json("node", "admit", "--check", said, d.gov, box)
+    assert done["nodes"] == 3 and len(done["left_out"]) == 2, done
+    d.sign()
+    states = {x["code"]: x["state"] for x in map(json.loads, d.tools.run("node", "pending", d.gov, box, "--json").stdout.splitlines())}
+    assert states[VILLAGE] == "admitted already" and states[SECOND] == "new", states
+    # A code that is taken: another machine asks for it.
+    thief = folder / "thief"
+    d.tools.run("-C", thief, "init", "--kit", kit, "--code", VILLAGE)
+    taken = next(thief.glob("*.request"))
+    p = d.tools.run("node", "admit", "--all", d.gov, taken, check=False)
+    assert p.returncode == 9 and "other keys" in p.stderr, p.stderr
+    shutil.copy(taken, box / "again.request")
+    p = d.tools.run("node", "admit", "--all", d.gov, box, check=False)
+    assert p.returncode == 9 and "two requests" in p.stderr, p.stderr
+    (box / "again.request").unlink()
+    done = d.tools.json("node", "admit", "--all", d.gov, box)
+    assert done["nodes"] == 5 and not done["left_out"], done
+    d.sign()
+    d.adopt()
+    d.start()
+    for n in below:
+        n.put(net.generate(n.code, 30, seed=int(n.code[-3:])))
+        n.control("POST", "/sync", "{}")
+    d.settled()
+    return county, town, below
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="cundang-") as name, net.Domain(pathlib.Path(name) / "d") as d:
         folder = pathlib.Path(name)
         kit = check_kit(d, folder)
         check_choice(d, folder, kit)
+        check_admission(d, folder, kit)
 
 
 if __name__ == "__main__":

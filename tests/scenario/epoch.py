@@ -258,9 +258,9 @@ def check_lost(folder, d, county, town, village, watch):
     assert len(put_offline(village, 6, 13, ids)) == 46
     request = folder / "again.request"
     village.run("node", "request", "-o", request)
-    p = d.tools.run("node", "admit", d.gov, request, check=False)
+    p = d.tools.run("node", "admit", "--all", d.gov, request, check=False)
     assert p.returncode and "other keys" in p.stderr and "--replace" in p.stderr, p.stderr
-    d.tools.run("node", "admit", "--replace", d.gov, request)
+    d.tools.run("node", "admit", "--all", "--replace", d.gov, request)
     d.sign()
     county.run("governance", "adopt", d.gov)
     village.start()

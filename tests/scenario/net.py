@@ -371,7 +371,7 @@ class Domain:
             path = self.folder / (n.code + ".request")
             n.run("node", "request", "-o", path)
             files.append(path)
-        self.tools.run("node", "admit", self.gov, *files)
+        self.tools.run("node", "admit", "--all", self.gov, *files)
         self.sign()
 
     def enrol(self):
