@@ -174,6 +174,19 @@ void time_format(int64_t t, char out[TIME_TEXT_SIZE])
 	put_digits(out + 17, clock % 60, 2);
 }
 
+int time_year(int64_t t)
+{
+	char text[TIME_TEXT_SIZE];
+
+	time_format(t, text);
+	return digits(text, 4);
+}
+
+int64_t year_start(int year)
+{
+	return days_from_date(year, 1, 1) * DAY_S - LEGAL_OFFSET_S;
+}
+
 static uint64_t clock_ms(clockid_t which)
 {
 	struct timespec now;

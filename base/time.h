@@ -13,6 +13,9 @@
  * years 1900 to 9999 only.  false = it is not one. */
 bool time_parse(const char *s, size_t len, int64_t *out);
 void time_format(int64_t t, char out[TIME_TEXT_SIZE]);
+/* The year of an instant, and the first instant of a year, at +08:00. */
+int time_year(int64_t t);
+int64_t year_start(int year);
 /* YYYY-MM-DD, a real date. */
 bool date_valid(const char *s, size_t len);
 int64_t time_now(void);

@@ -47,7 +47,7 @@ extern const struct command command_init, command_put, command_sync,
 	command_governance_adopt, command_governance_kit, command_node_request,
 	command_node_pending, command_node_admit, command_archive_create,
 	command_verify, command_fsck, command_repair, command_key_show,
-	command_store_dump;
+	command_store_dump, command_disposal_list;
 
 /* The whole command: parses, runs, tells errors; the exit code. */
 int cli_main(int argc, char **argv);
@@ -122,6 +122,17 @@ enum err_code point_find(struct store *s, const struct point *p,
 /* A log by its origin, or the newest of a code.  ERR_NOT_FOUND. */
 enum err_code point_log(struct store *s, const char *origin_or_code,
 	struct log_info *out, struct err *err);
+
+/* "public,internal" as LABEL_BITs.  ERR_USAGE. */
+enum err_code labels_parse(const char *s, uint8_t *labels, struct err *err);
+
+/* ---- cli/disposal_list.c ---- */
+
+/* What may be destroyed by now, by the options series, from and labels; the
+ * countersigned time.  ERR_DENIED while nobody confirms what day it is. */
+enum err_code disposal_find(struct cli *c, const struct args *a, struct node *n,
+	const struct rules *rules, struct due *out, int64_t *now,
+	struct err *err);
 
 /* ---- cli/open.c ---- */
 

@@ -29,6 +29,7 @@ static const struct command *const commands[] = {
 	&command_node_request,
 	&command_node_pending,
 	&command_node_admit,
+	&command_disposal_list,
 	&command_archive_create,
 	&command_verify,
 	&command_fsck,

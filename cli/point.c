@@ -210,3 +210,21 @@ enum err_code point_find(struct store *s, const struct point *p,
 			p->origin);
 	return rc;
 }
+
+enum err_code labels_parse(const char *s, uint8_t *labels, struct err *err)
+{
+	*labels = 0;
+	while (*s) {
+		size_t len = strcspn(s, ",");
+		enum label l;
+
+		if (!label_parse(s, len, &l))
+			return err_set(err, ERR_USAGE,
+				"\"%.*s\" is no label: public, internal, "
+				"personal, sensitive",
+				(int)(len < 40 ? len : 40), s);
+		*labels |= LABEL_BIT(l);
+		s += len + (s[len] == ',');
+	}
+	return ERR_OK;
+}

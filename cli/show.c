@@ -221,25 +221,6 @@ static enum err_code show_all(const struct show *s, const struct log_info *log,
 
 /* Proofs */
 
-static enum err_code parse_labels(
-	const char *s, uint8_t *labels, struct err *err)
-{
-	*labels = 0;
-	while (*s) {
-		size_t len = strcspn(s, ",");
-		enum label l;
-
-		if (!label_parse(s, len, &l))
-			return err_set(err, ERR_USAGE,
-				"\"%.*s\" is no label: public, internal, "
-				"personal, sensitive",
-				(int)(len < 40 ? len : 40), s);
-		*labels |= LABEL_BIT(l);
-		s += len + (s[len] == ',');
-	}
-	return ERR_OK;
-}
-
 /* What of the labels was destroyed is not in a proof. */
 static enum err_code tell_erased(const struct show *s,
 	const struct log_info *log, uint64_t seq, uint8_t labels,
@@ -275,7 +256,7 @@ static enum err_code show_proof(const struct show *s, const struct args *a,
 	char quoted[QUOTED_SIZE];
 	enum err_code rc;
 
-	if ((said && (rc = parse_labels(said, &labels, err))) ||
+	if ((said && (rc = labels_parse(said, &labels, err))) ||
 		(rc = proof_make(s->node, log, seq, labels, &proof, err)) ||
 		(rc = tell_erased(s, log, seq, labels, err)))
 		goto out;

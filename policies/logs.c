@@ -101,7 +101,7 @@ bool witness_key(
 
 /* Custody is what a node above says; a node's own witness, or one beside it,
  * says nothing of it. */
-static bool is_above(const char *witness, const char *origin)
+bool witness_above(const char *witness, const char *origin)
 {
 	const char *above =
 		strchr(witness, '/') + 1; /* witness_key() took it */
@@ -142,7 +142,7 @@ enum err_code note_clean(const struct rules *rules, const struct note *note,
 				"cosignature by %s does not verify",
 				line->name);
 		add_line(line, out);
-		count += is_above(line->name, log_key->name);
+		count += witness_above(line->name, log_key->name);
 	}
 	*cosignatures = count;
 	return buf_ok(out, err);

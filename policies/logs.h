@@ -40,6 +40,8 @@ enum err_code note_clean(const struct rules *rules, const struct note *note,
  * false = there is none. */
 bool witness_key(
 	const struct rules *rules, const char *name, struct note_key *out);
+/* Is that witness, which witness_key() took, a node above the log's? */
+bool witness_above(const char *witness, const char *origin);
 
 /* The labels that `holder` may hold of an entry of `code`'s log: those of its
  * series, cut by clearance; 0 where the series is not known. */

@@ -623,6 +623,13 @@ enum err_code block_made(const struct view *v, struct place at,
 	return rc;
 }
 
+bool block_series(const struct block *b, size_t i, const char **series,
+	size_t *series_len)
+{
+	return series_in(
+		b->stubs[i].tail, b->stubs[i].tail_len, series, series_len);
+}
+
 bool block_rev(const struct block *b, size_t i, uint64_t *rev)
 {
 	static const char member[] = ",\"rev\":";

@@ -214,6 +214,9 @@ enum err_code block_made(const struct view *v, struct place at,
 	struct place commit, struct block **out, struct err *err);
 /* The revision of an entry that need not be made. */
 bool block_rev(const struct block *b, size_t i, uint64_t *rev);
+/* Its series likewise, which borrows from the block. */
+bool block_series(const struct block *b, size_t i, const char **series,
+	size_t *series_len);
 /* The block of parts that is at this very place, past the cache: its digests
  * are made and its texts gone. */
 enum err_code block_digested(const struct view *v, struct place at,

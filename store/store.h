@@ -125,6 +125,33 @@ enum err_code store_read_past(struct store *s, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, size_t *skipped,
 	struct err *err);
 
+/* A record as whoever goes through all of them sees it: what its entry says,
+ * and the parts asked for.  No digest is computed, so it is many times faster
+ * than store_read(), and proves nothing.  Borrowed until the visit returns. */
+struct sketch {
+	uint64_t seq, rev;
+	int64_t at;
+	uint8_t uuid[UUID_SIZE];
+	const char *series; /* series_len bytes */
+	size_t series_len;
+	uint8_t here;	/* LABEL_BITs of parts that came here */
+	uint8_t erased; /* LABEL_BITs destroyed */
+	uint8_t have;	/* LABEL_BITs of part[] */
+	struct part part[LABEL_COUNT];
+};
+struct sketch_visitor {
+	/* LABEL_BITs of the parts that the visit needs; NULL: none. */
+	uint8_t (*wants)(void *arg, const struct sketch *r);
+	enum err_code (*visit)(
+		void *arg, const struct sketch *r, struct err *err);
+	void *arg;
+};
+/* The records of a log with sequences in [from, to), ascending, those of a
+ * sparse log and those ahead of their turn too.  What is damaged is left out.
+ * Any thread. */
+enum err_code store_sketch_each(struct store *s, uint32_t log, uint64_t from,
+	uint64_t to, const struct sketch_visitor *v, struct err *err);
+
 /* What is known of a record, also of one that is damaged. */
 struct record_known {
 	bool has_leaf;

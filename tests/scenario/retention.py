@@ -1,0 +1,86 @@
+"""Goal: each node knows by itself what may be destroyed by now, and by whose clock.
+
+    a county 330106000000 above a township 330106110000
+
+Before a node above has countersigned the township's log it lists nothing and
+says why.  Then both list the same, whatever the zone of the machine: not the
+open case, not what was made this year.
+"""
+import json
+import sys
+import tempfile
+
+import net
+
+COUNTY, TOWN = "330106000000", "330106110000"
+
+
+def listed(node, *args, **kw):
+    p = node.run("disposal", "list", "--json", *args, **kw)
+    return [json.loads(x) for x in p.stdout.splitlines()]
+
+
+def documents():
+    """A closed case and an open one of 2010, and one of this year."""
+    lines = net.generate(TOWN, 200, "old").splitlines()
+    cases = [d for d in map(json.loads, lines) if d["series"] == "service-case" and d["fields"].get("closed_at")]
+    old, still, new = cases[:3]
+    for d in (old, still):
+        d["created_at"] = "2010-03-01T09:00:00+08:00"
+    old["fields"]["closed_at"] = "2010-12-31T23:30:00+08:00"  # in 2011 further east, at noon in New York
+    del still["fields"]["closed_at"]
+    for d in (old, still, new):
+        d.pop("attachments", None)
+    return [json.dumps(d, ensure_ascii=False).encode() + b"\n" for d in (old, still, new)]
+
+
+def check_never_connected(town):
+    p = town.run("disposal", "list", "--json", check=False)
+    assert p.returncode == 4 and not p.stdout, p
+    assert "no node above has countersigned" in p.stderr, p
+    p = town.run("disposal", "list", check=False, env={"LC_ALL": "zh_CN.UTF-8"})
+    assert "还没有上级节点签收过" in p.stderr and "不会销毁" in p.stderr, p
+
+
+def check_list(node, receipt):
+    groups = listed(node)
+    assert [g["label"] for g in groups] == ["public", "internal", "personal", "sensitive"], groups
+    for g in groups:
+        assert g["origin"] == receipt["origin"] and g["series"] == "service-case", g
+        assert (g["since"], g["period"], g["count"]) == ("2021-01-01", "D10", 1), g
+        assert g["seqs"] == [[receipt["seq"], receipt["seq"] + 1]], g
+        assert (g["first_year"], g["last_year"]) == (2010, 2010), g
+    for zone in ("America/New_York", "Asia/Shanghai", "Pacific/Kiritimati"):
+        assert listed(node, env={"TZ": zone}) == groups, zone
+    assert listed(node, "--labels", "sensitive") == groups[3:]
+    assert listed(node, "--from", COUNTY) == groups
+    assert listed(node, "--series", "alert") == []
+    said = node.run("disposal", "list")
+    assert "2021-01-01  D10" in said.stdout and "service-case" in said.stdout, said
+    assert "4 parts may be destroyed" in said.stderr and "1 record is still open" in said.stderr, said
+
+
+def check_mistakes(node):
+    for args, code in ((("--series", "nothing"), 3), (("--from", "12"), 2), (("--labels", "secret"), 2)):
+        assert node.run("disposal", "list", *args, check=False).returncode == code, args
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="cundang-retention-") as folder, net.Domain(folder) as d:
+        county = d.node(COUNTY)
+        town = d.node(TOWN, county)
+        lines = documents()
+        receipt = town.put(lines[0])[0]
+        check_never_connected(town)
+        d.enrol()
+        d.start()
+        town.put(b"".join(lines[1:]))
+        d.settled()
+        check_list(town, receipt)
+        check_list(county, receipt)
+        check_mistakes(county)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
