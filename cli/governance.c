@@ -178,7 +178,8 @@ static enum err_code run_publish(
 	out_quoted(a->word[0], quoted);
 	if ((rc = governance_open(a->word[0], &g, err)))
 		return rc;
-	rc = governance_publish(g, &s, err);
+	rc = args_has(a, "renew") ? governance_renew(g, &s, err)
+				  : governance_publish(g, &s, err);
 	if (rc == ERR_INVALID)
 		cli_next(c, "cundang governance check %s", quoted);
 	if (rc == ERR_OK)
@@ -194,12 +195,20 @@ static enum err_code run_publish(
 	return ERR_OK;
 }
 
+static const struct option_spec publish_options[] = {
+	{"renew", 0, NULL, N_("propose the newest rules once more, unchanged")},
+	{NULL, 0, NULL, NULL},
+};
 const struct command command_governance_publish = {
 	.name = "governance publish",
 	.words = "GOV",
 	.summary = N_("propose the branch main as the next rules"),
+	.detail = N_("Rules that are more than 30 days old alarm at every "
+		     "node: --renew shows the nodes that nothing newer is "
+		     "held back from them."),
 	.least = 1,
 	.most = 1,
+	.options = publish_options,
 	.run = run_publish,
 };
 
@@ -533,6 +542,7 @@ static enum err_code fetch(struct node *n, const char *path, struct err *err)
 
 	if ((rc = governance_open(path, &g, err)) ||
 		(rc = check_root(n, g, path, err)) ||
+		(rc = governance_agree(n->governance, g, err)) ||
 		(rc = governance_head(g, &theirs, err)) ||
 		(rc = governance_head(n->governance, &ours, err)))
 		goto out;
@@ -601,6 +611,12 @@ static enum err_code run_adopt(
 	node_close(n);
 	control_close(control);
 	free(path);
+	if (rc == ERR_FORK) {
+		cli_safe(c, "%s",
+			_("the rules in force here stay, and records "
+			  "are taken as ever"));
+		cli_next(c, "%s", _("docs/rules.md, Trouble with heads"));
+	}
 	if (rc || c->json)
 		return rc ? rc : print_count(c, "serial", serial, err);
 	printf(_("The rules in force are those of head %" PRIu64 ".\n"),

@@ -48,7 +48,8 @@ static bool add_rules(struct json *v, struct node *n)
 
 	time_format(rules_at(rules), at);
 	good = json_set(g, "serial", json_new_u64(rules_serial(rules))) &&
-		json_set(g, "at", out_text(at));
+		json_set(g, "at", out_text(at)) &&
+		json_set(g, "old", json_new_bool(rules_old(rules, time_now())));
 	good = json_set(v, "governance", g) && good;
 	good = good &&
 		json_set(v, "enrolled", json_new_bool(me && me->enrolled));

@@ -27,6 +27,13 @@ static void print_own(const struct json *v)
 	out_column(_("rules"), 10);
 	printf(_("number %" PRIu64 " of %.10s\n"),
 		json_count_of(rules, "serial"), at ? at : "");
+	if (json_bool(json_get(rules, "old"))) {
+		out_column("", 10);
+		printf(_("ALARM: they are more than %d days old. Newer ones "
+			 "may be held back from here: ask an officer which "
+			 "number is the newest.\n"),
+			RULES_OLD_DAYS);
+	}
 	out_column(_("daemon"), 10);
 	puts(json_bool(json_get(v, "running"))
 			? _("running")

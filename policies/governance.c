@@ -88,7 +88,18 @@ enum err_code governance_publish(
 
 	if ((rc = repo_resolve(g->repo, MAIN_REF, commit, err)))
 		return rc;
-	return heads_propose(g, commit, out, err);
+	return heads_propose(g, commit, PROPOSE_CHANGE, out, err);
+}
+
+enum err_code governance_renew(
+	struct governance *g, struct statement *out, struct err *err)
+{
+	struct statement newest;
+	enum err_code rc;
+
+	if ((rc = governance_head(g, &newest, err)))
+		return rc;
+	return heads_propose(g, newest.commit, PROPOSE_SAME, out, err);
 }
 
 /* ---- signing ---- */

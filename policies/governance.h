@@ -70,6 +70,10 @@ enum err_code governance_check(struct governance *g, const char *rev,
  * nothing changed. */
 enum err_code governance_publish(
 	struct governance *g, struct statement *out, struct err *err);
+/* Proposes the newest head's files once more, so that nodes see that nothing
+ * newer is held back from them. */
+enum err_code governance_renew(
+	struct governance *g, struct statement *out, struct err *err);
 /* Adds a signature to the open proposal: made with an officer's key file, or
  * given as armor.  *have and *want tell how far it is; when it is complete it
  * becomes a head.  ERR_DENIED when the key is no officer's whose role and
@@ -120,6 +124,9 @@ enum err_code governance_export(
 enum err_code governance_import(struct governance *g, const void *data,
 	size_t len, const struct digest *root, uint64_t *newest,
 	struct err *err);
+/* ERR_FORK names the first head that is in both and not the same. */
+enum err_code governance_agree(
+	struct governance *g, struct governance *other, struct err *err);
 /* The pure scan alone, for the fuzzer. */
 enum err_code governance_scan(const void *data, size_t len, struct err *err);
 

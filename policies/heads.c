@@ -134,7 +134,7 @@ out:
 }
 
 enum err_code heads_propose(struct governance *g, const char *commit,
-	struct statement *out, struct err *err)
+	enum propose what, struct statement *out, struct err *err)
 {
 	struct fileset files = {.file = NULL};
 	struct council council = {.officer = NULL};
@@ -153,7 +153,8 @@ enum err_code heads_propose(struct governance *g, const char *commit,
 	s.has_previous = c.last.serial > 0;
 	s.previous = c.last.digest;
 	memcpy(s.commit, commit, sizeof(s.commit));
-	if (s.has_previous && digest_equal(&s.tree, &c.last.tree)) {
+	if (what == PROPOSE_CHANGE && s.has_previous &&
+		digest_equal(&s.tree, &c.last.tree)) {
 		rc = err_set(err, ERR_EXISTS,
 			"nothing changed since head %" PRIu64, c.last.serial);
 		goto out;

@@ -31,6 +31,8 @@ enum err_code heads_follow(struct governance *g, struct chain *c,
  * forward; where it is not, main is somebody's work and stays. */
 enum err_code heads_advance_main(
 	struct governance *g, const char *commit, struct err *err);
-/* Proposes `commit` as the next head. */
+/* Proposes `commit` as the next head.  PROPOSE_CHANGE: ERR_EXISTS where its
+ * files are those of the newest one. */
+enum propose { PROPOSE_CHANGE, PROPOSE_SAME };
 enum err_code heads_propose(struct governance *g, const char *commit,
-	struct statement *out, struct err *err);
+	enum propose what, struct statement *out, struct err *err);

@@ -315,6 +315,19 @@ static enum err_code write_objects(
 	return rc;
 }
 
+static enum err_code rivals(const struct statement *ours, uint64_t serial,
+	const struct digest *theirs, struct err *err)
+{
+	char here[DIGEST_HEX_SIZE], there[DIGEST_HEX_SIZE];
+
+	digest_hex(&ours->digest, here);
+	digest_hex(theirs, there);
+	return err_set(err, ERR_FORK,
+		"rival heads of the rules: number %" PRIu64
+		" is %.16s here and %.16s there",
+		serial, here, there);
+}
+
 /* A head that is here: the same one, or the domain was split. */
 static enum err_code compare_head(
 	struct governance *g, const struct bundle_item *item, struct err *err)
@@ -329,10 +342,7 @@ static enum err_code compare_head(
 	if ((rc = head_get(g, ref, &ours, NULL, NULL, err)))
 		return rc;
 	if (!digest_equal(&theirs.digest, &ours.digest))
-		return err_set(err, ERR_FORK,
-			"another governance head of serial %" PRIu64
-			" than the one here",
-			theirs.serial);
+		return rivals(&ours, theirs.serial, &theirs.digest, err);
 	return ERR_OK;
 }
 
@@ -390,6 +400,10 @@ static enum err_code judge_bundle(struct governance *g, struct repo *quarantine,
 				"governance exchange from serial %" PRIu64
 				" on, but %" PRIu64 " is the newest here",
 				s.serial, c->last.serial);
+		if (c->last.serial &&
+			!digest_equal(&s.previous, &c->last.digest))
+			return rivals(
+				&c->last, c->last.serial, &s.previous, err);
 		if ((rc = take_head_text(b, &at, &heads[(*count)++], err)) ||
 			(rc = judge_head(
 				 quarantine, c, root, &heads[*count - 1], err)))
@@ -419,6 +433,23 @@ static enum err_code adopt_heads(struct governance *g, const struct bundle *b,
 		crash_point("governance.head");
 	}
 	return heads_advance_main(g, newest->commit, err);
+}
+
+enum err_code governance_agree(
+	struct governance *g, struct governance *other, struct err *err)
+{
+	struct statement ours, theirs;
+	char ref[HEAD_REF_SIZE];
+	enum err_code rc;
+
+	for (uint64_t serial = 1;; serial++) {
+		head_ref(serial, ref);
+		if ((rc = head_get(g, ref, &ours, NULL, NULL, err)) ||
+			(rc = head_get(other, ref, &theirs, NULL, NULL, err)))
+			return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+		if (!digest_equal(&ours.digest, &theirs.digest))
+			return rivals(&ours, serial, &theirs.digest, err);
+	}
 }
 
 enum err_code governance_import(struct governance *g, const void *data,

@@ -54,6 +54,11 @@ int64_t rules_at(const struct rules *r)
 	return r->head.at;
 }
 
+bool rules_old(const struct rules *r, int64_t now)
+{
+	return now - r->head.at > (int64_t)RULES_OLD_DAYS * 24 * 3600;
+}
+
 static int by_code(const void *key, const void *node)
 {
 	return strcmp(key, ((const struct node_info *)node)->code);

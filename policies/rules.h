@@ -53,6 +53,9 @@ const char *rules_domain(const struct rules *r);
 const struct digest *rules_statement(const struct rules *r);
 const struct digest *rules_root_fingerprint(const struct rules *r);
 int64_t rules_at(const struct rules *r); /* when the statement was made */
+/* Older than RULES_OLD_DAYS at `now`: newer ones may be held back. */
+#define RULES_OLD_DAYS 30
+bool rules_old(const struct rules *r, int64_t now);
 
 /* Divisions of the domain, enrolled or not.  NULL when there is none. */
 const struct node_info *rules_node(const struct rules *r, const char *code);

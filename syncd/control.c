@@ -341,7 +341,8 @@ static enum err_code run_adopt(struct job *j, struct err *err)
 
 	if ((rc = governance_open(j->path, &g, err)))
 		return rc;
-	rc = adopt_from(j, g, err);
+	if ((rc = replica_agree(j->control->d->node, g, err)) == ERR_OK)
+		rc = adopt_from(j, g, err);
 	governance_close(g);
 	if (rc)
 		return rc;

@@ -194,6 +194,18 @@ static enum err_code open_governance(
 	return rc;
 }
 
+enum err_code replica_agree(
+	struct node *n, struct governance *other, struct err *err)
+{
+	struct governance *g = NULL;
+	enum err_code rc = open_governance(n, &g, err);
+
+	if (rc == ERR_OK)
+		rc = governance_agree(g, other, err);
+	governance_close(g);
+	return rc;
+}
+
 static enum err_code export_rules(
 	struct ask *a, struct replica *r, struct err *err)
 {

@@ -23,3 +23,6 @@ const char *ask_news(const struct ask *a);
  * whoever holds it.  Everybody in the daemon adopts by this. */
 enum err_code replica_adopt(
 	struct node *n, struct writer *w, uint64_t *adopted, struct err *err);
+/* governance_agree() of the node's own heads with others. */
+enum err_code replica_agree(
+	struct node *n, struct governance *other, struct err *err);

@@ -31,7 +31,8 @@ static enum err_code compare_rules(struct session *s, struct err *err)
 		digest_hex(&s->ours.statement, ours);
 		digest_hex(&s->theirs.statement, theirs);
 		return err_set(err, ERR_FORK,
-			"rules %" PRIu64 " are %s here and %s at the peer",
+			"rival heads of the rules: number %" PRIu64
+			" is %.16s here and %.16s there",
 			s->ours.governance, ours, theirs);
 	}
 	return ERR_OK;

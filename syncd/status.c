@@ -39,7 +39,9 @@ static bool add_rules(
 	struct json *g = json_new_object();
 
 	if (!g || !set_number(g, "serial", rules_serial(rules)) ||
-		!set_time(g, "at", rules_at(rules))) {
+		!set_time(g, "at", rules_at(rules)) ||
+		!json_set(g, "old",
+			json_new_bool(rules_old(rules, time_now())))) {
 		json_free(g);
 		return false;
 	}

@@ -181,6 +181,110 @@ static void an_older_repository_takes_nothing_back(void **state)
 	governance_close(g);
 }
 
+/* The officers signed two heads 2: whoever has one refuses what follows the
+ * other, and says which they are. */
+static void rival_heads_are_refused_by_name_whatever_follows(void **state)
+{
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin), *rival, *node;
+	struct statement s;
+	struct err err;
+
+	shell(state, "cp -r gov.git rival.git");
+	change_rules(state, g, 1);
+	node = other(state, "node.git");
+	ok(carry(g, 0, node, &pin, &err), &err);
+	ok(governance_agree(node, g, &err), &err);
+	governance_close(g);
+	shell(state, "mv gov.git first.git && mv rival.git gov.git");
+	rival = gov_open(state, "gov.git");
+	change_rules(state, rival, 2);
+	assert_int_equal(governance_agree(node, rival, &err), ERR_FORK);
+	assert_non_null(strstr(err.text, "number 2 is "));
+	assert_int_equal(carry(rival, 1, node, &pin, &err), ERR_FORK);
+	change_rules(state, rival, 3);
+	/* As a session gives it: what is after the number that the node has. */
+	assert_int_equal(carry(rival, 2, node, &pin, &err), ERR_FORK);
+	assert_non_null(strstr(err.text, "number 2 is "));
+	ok(governance_head(node, &s, &err), &err);
+	assert_int_equal(s.serial, 2);
+	governance_close(rival);
+	governance_close(node);
+}
+
+static void rules_that_did_not_change_are_renewed(void **state)
+{
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin), *node;
+	unsigned have = 0, want = 0;
+	struct rules *rules = NULL;
+	struct statement s;
+	struct err err;
+
+	node = other(state, "node.git");
+	ok(carry(g, 0, node, &pin, &err), &err);
+	assert_int_equal(governance_publish(g, &s, &err), ERR_EXISTS);
+	ok(governance_renew(g, &s, &err), &err);
+	assert_int_equal(sign_by(state, g, 1, &have, &want), ERR_OK);
+	assert_int_equal(want, 2);
+	assert_int_equal(sign_by(state, g, 2, &have, &want), ERR_OK);
+	ok(carry(g, 1, node, &pin, &err), &err);
+	ok(governance_rules(node, 2, &pin, &rules, &err), &err);
+	assert_false(rules_old(rules, time_now()));
+	assert_false(rules_old(rules, rules_at(rules) + 30 * 24 * 3600));
+	assert_true(rules_old(rules, rules_at(rules) + 30 * 24 * 3600 + 1));
+	assert_false(rules_old(rules, rules_at(rules) - 1));
+	rules_unref(rules);
+	governance_close(node);
+	governance_close(g);
+}
+
+/* In each head one more officer goes and a new one comes: after four nobody is
+ * left whom a node of before the first would know. */
+static void a_node_that_slept_finds_officers_it_never_saw(void **state)
+{
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin), *node;
+	unsigned have = 0, want = 0;
+	struct err err;
+
+	node = other(state, "node.git");
+	ok(carry(g, 0, node, &pin, &err), &err);
+	for (int i = 1; i <= 3; i++) {
+		char edit[512];
+
+		shell(state, "ssh-keygen -q -t ed25519 -N '' -C '' -f n%d", i);
+		snprintf(edit, sizeof(edit),
+			"k=$(cut -d' ' -f2 ../n%d.pub) && sed -i "
+			"\"/name: .officer%d\\\"/,/key:/ "
+			"s#AAAA[^\\\"]*#$k#\" officers.yaml",
+			i, i);
+		officer_edits(state, edit);
+		publish(g);
+		/* The old keys of those who are still to go, the new ones of
+		 * those who came. */
+		for (int k = 1; k <= 2; k++) {
+			char name[8];
+
+			snprintf(name, sizeof(name), "%s%d", k < i ? "n" : "k",
+				k);
+			ok(governance_sign(g, scratch_path(state, name), NULL,
+				   0, &have, &want, &err),
+				&err);
+		}
+		assert_int_equal(have, want);
+	}
+	assert_int_equal(newest(g), 4);
+	ok(carry(g, 1, node, &pin, &err), &err);
+	assert_int_equal(newest(node), 4);
+	check_chain(node, &pin);
+	officer_edits(state, "echo '# x' >> calendar.yaml");
+	publish(g);
+	assert_int_equal(sign_by(state, g, 1, &have, &want), ERR_DENIED);
+	governance_close(node);
+	governance_close(g);
+}
+
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, scratch_make, scratch_remove)
 
@@ -192,6 +296,9 @@ int main(void)
 		cmocka_unit_test(a_key_counts_to_the_end_of_its_last_day),
 		T(a_head_is_not_older_than_the_one_before),
 		T(an_older_repository_takes_nothing_back),
+		T(rival_heads_are_refused_by_name_whatever_follows),
+		T(rules_that_did_not_change_are_renewed),
+		T(a_node_that_slept_finds_officers_it_never_saw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
