@@ -45,9 +45,9 @@ static __attribute__((noinline)) bool grow(struct buf *b, size_t more)
 	b->failed = true;
 	if (ckd_add(&need, b->len, more) || need > SIZE_MAX / 2)
 		return false;
-	cap = b->cap ? b->cap : FIRST_CAP;
-	while (cap < need)
-		cap *= 2;
+	cap = b->cap ? b->cap * 2 : FIRST_CAP;
+	if (cap < need)
+		cap = need;
 	data = realloc(b->data, cap);
 	if (!data)
 		return false;

@@ -58,8 +58,8 @@ static enum err_code unpack(struct store *s, const struct item *it,
 	case SUITE_ZSTD:
 		break;
 	}
-	rc = frame_decompress(
-		from->data, from->len, ITEM_PLAIN_LIMIT, plain, err);
+	rc = block_decompress(s->packers, from->data, from->len,
+		ITEM_PLAIN_LIMIT, plain, err);
 	if (!rc && plain->len != it->plain_len)
 		rc = err_set(err, ERR_CORRUPT,
 			"block of %zu bytes says it has %" PRIu32, plain->len,
@@ -387,7 +387,7 @@ struct rebuild {
 	const struct view *v;
 	struct block *b;
 	const struct block *directory;
-	struct buf texts;
+	struct made *made;
 	/* Blocks of parts in use, each at the slot of its place: rows of a
 	 * block of entries lie in some dozens, by turns. */
 	struct block *parts[PARTS_SLOTS];
@@ -475,12 +475,12 @@ static void set_damage(
 }
 
 /* An entry whose parts cannot be read does not take the others with it. */
-static enum err_code rebuild_one(struct rebuild *r, size_t i, struct err *err)
+static enum err_code rebuild_one(
+	struct rebuild *r, size_t i, struct block_entry *e, struct err *err)
 {
 	const struct entry_stub *stub = &r->b->stubs[i];
-	struct block_entry *e = &r->b->entries[i];
 	uint64_t seq = r->b->head.first + i;
-	size_t start = r->texts.len;
+	size_t start = r->made->texts.len;
 	enum err_code rc = ERR_OK;
 
 	e->computed = stub->computed;
@@ -495,10 +495,10 @@ static enum err_code rebuild_one(struct rebuild *r, size_t i, struct err *err)
 		else if (rc)
 			return rc;
 	}
-	rc = entry_rebuild(stub, e->digest, &r->texts, &e->leaf, err);
+	rc = entry_rebuild(stub, e->digest, &r->made->texts, &e->leaf, err);
 	if (rc == ERR_CORRUPT && !e->damaged)
 		set_damage(r, e, -1, seq);
-	e->len = r->texts.len - start;
+	e->len = r->made->texts.len - start;
 	return e->damaged && rc == ERR_CORRUPT ? ERR_OK : rc;
 }
 
@@ -506,70 +506,81 @@ static enum err_code rebuild_one(struct rebuild *r, size_t i, struct err *err)
 static bool damage_closed(const struct view *v, const struct block *b)
 {
 	for (size_t i = 0; i < b->count; i++)
-		if (b->entries[i].damaged &&
-			!place_closed(v, b->entries[i].damage))
+		if (b->entries[i] && b->entries[i]->damaged &&
+			!place_closed(v, b->entries[i]->damage))
 			return false;
 	return true;
 }
 
-/* The block keeps the texts, which moved while they grew. */
-static enum err_code keep_texts(
-	struct rebuild *r, size_t from, size_t count, struct err *err)
+/* The block keeps what was made; the texts moved while they grew. */
+static void keep_made(struct rebuild *r, size_t from, size_t count)
 {
-	struct texts *t = calloc(1, sizeof(*t));
+	struct made *made = r->made;
 	struct block *b = r->b;
-	const char *at = (const char *)r->texts.data;
+	const char *at = (const char *)made->texts.data;
+	struct block_entry *e = made->entries;
 	bool damaged = false;
 
-	if (!t)
-		return err_nomem(err);
-	*t = (struct texts){b->texts, r->texts};
-	r->texts = BUF_EMPTY;
-	b->texts = t;
 	for (size_t i = from; i < from + count; i++) {
-		struct block_entry *e = &b->entries[i];
 		const struct entry_stub *stub = &b->stubs[i];
 
-		if (e->made)
+		if (b->entries[i])
 			continue;
 		e->text = at;
 		at += e->len;
 		e->series = at - stub->tail_len + (e->series - stub->tail);
-		e->made = true;
 		b->damaged += e->damaged;
 		damaged |= e->damaged;
+		b->entries[i] = e++;
 	}
+	made->below = b->made;
+	b->made = made;
+	r->made = NULL;
 	/* What looks damaged may be what an erasure beside us moved. */
 	if (damaged && !damage_closed(r->v, b))
 		cache_drop(r->v->s->cache, b);
-	return ERR_OK;
+}
+
+static size_t count_unmade(const struct block *b, size_t from, size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = from; i < from + count; i++)
+		n += !b->entries[i];
+	return n;
 }
 
 static enum err_code make_entries(
 	struct rebuild *r, size_t from, size_t count, struct err *err)
 {
 	struct block *b = r->b;
+	size_t unmade = count_unmade(b, from, count);
+	size_t bytes = sizeof(struct made) +
+		unmade * (sizeof(struct block_entry) + TEXT_SIZE);
 	struct block *directory;
-	size_t i = from;
+	struct block_entry *e;
 	enum err_code rc;
 
 	if ((rc = block_directory(r->v, b->commit, &directory, err)))
 		return rc;
 	r->directory = directory;
-	for (; i < from + count && !rc; i++)
-		if (!b->entries[i].made && (rc = rebuild_one(r, i, err)))
+	r->made = made_new(unmade);
+	if (!r->made || !buf_reserve(&r->made->texts, unmade * TEXT_SIZE))
+		rc = err_nomem(err);
+	e = r->made ? r->made->entries : NULL;
+	for (size_t i = from; i < from + count && !rc; i++)
+		if (!b->entries[i] && (rc = rebuild_one(r, i, e++, err)))
 			rc = err_while(err, rc,
 				"log %" PRIu32 " entry %" PRIu64, b->head.log,
 				b->head.first + i);
-	if (!rc)
-		rc = keep_texts(r, from, count, err);
-	while (rc && i-- > from)
-		if (!b->entries[i].made)
-			b->entries[i] = (struct block_entry){.made = false};
-	for (i = 0; i < PARTS_SLOTS; i++)
+	if (!rc) {
+		keep_made(r, from, count);
+		cache_grew(r->v->s->cache, b, bytes);
+	}
+	for (size_t i = 0; i < PARTS_SLOTS; i++)
 		block_unpin(r->parts[i]);
 	block_unpin(directory);
-	buf_free(&r->texts);
+	made_free(r->made);
 	return rc;
 }
 
@@ -582,7 +593,7 @@ enum err_code block_make(const struct view *v, struct block *b, size_t from,
 	if (from >= b->count || count > b->count - from)
 		return row_corrupt(err, "entries");
 	pthread_mutex_lock(&b->lock);
-	for (; count && b->entries[from].made; count--)
+	for (; count && b->entries[from]; count--)
 		from++;
 	if (count)
 		rc = make_entries(&r, from, count, err);
@@ -606,7 +617,7 @@ enum err_code block_entry(const struct view *v, const struct entry_place *at,
 		return rc;
 	}
 	*block = b;
-	*out = &b->entries[i];
+	*out = b->entries[i];
 	return ERR_OK;
 }
 
@@ -658,8 +669,7 @@ static enum err_code read_stubs(
 	b->entries = calloc(room + 1, sizeof(*b->entries));
 	if (!b->stubs || !b->entries)
 		return err_nomem(err);
-	b->bytes +=
-		room * (sizeof(*b->stubs) + sizeof(*b->entries) + TEXT_SIZE);
+	b->bytes += room * (sizeof(*b->stubs) + sizeof(*b->entries));
 	rc = entries_block_read(plain, len, b->stubs, room, &b->count, err);
 	if (!rc &&
 		(b->count != room || b->head.last - b->head.first + 1 != room))

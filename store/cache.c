@@ -1,21 +1,35 @@
-/* cache.c - decoded blocks, the last used ones. */
+/* cache.c - decompressed blocks, the last used ones. */
 #include "store/cache.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-struct slot {
-	struct place at; /* of the block: to look for it touches no block */
-	uint64_t used;
-	struct block *block;
-};
+#define SLOT_BITS 12
 
+/* Blocks stand in the slot of their place, and in the order of their use. */
 struct cache {
 	pthread_mutex_t lock;
 	uint64_t clock;
+	uint64_t tidied; /* the clock, then */
 	size_t bytes;
-	struct slot slots[CACHE_BLOCKS];
+	struct block *newest, *oldest;
+	struct block *slots[1 << SLOT_BITS];
 };
+
+struct made *made_new(size_t count)
+{
+	struct made *m = NULL;
+
+	return calloc(1, sizeof(*m) + count * sizeof(m->entries[0]));
+}
+
+void made_free(struct made *m)
+{
+	if (!m)
+		return;
+	buf_free(&m->texts);
+	free(m);
+}
 
 struct block *block_new(enum block_kind kind, struct place at)
 {
@@ -36,12 +50,11 @@ void block_unpin(struct block *b)
 		return;
 	/* Parts are personal. */
 	buf_wipe(&b->plain);
-	while (b->texts) {
-		struct texts *below = b->texts->below;
+	while (b->made) {
+		struct made *below = b->made->below;
 
-		buf_free(&b->texts->buf);
-		free(b->texts);
-		b->texts = below;
+		made_free(b->made);
+		b->made = below;
 	}
 	pthread_mutex_destroy(&b->lock);
 	free(b->stubs);
@@ -77,79 +90,121 @@ void cache_free(struct cache *c)
 	free(c);
 }
 
+static struct block **slot_of(struct cache *c, struct place at)
+{
+	uint64_t v = (uint64_t)at.segment << 40 ^ at.offset;
+
+	return &c->slots[(v * UINT64_C(0x9e3779b97f4a7c15)) >>
+		(64 - SLOT_BITS)];
+}
+
+/* Where the block is linked from, or would be. */
+static struct block **find(struct cache *c, struct place at)
+{
+	struct block **b = slot_of(c, at);
+
+	while (*b && !place_equal((*b)->at, at))
+		b = &(*b)->next;
+	return b;
+}
+
+static void link_newest(struct cache *c, struct block *b)
+{
+	b->used = ++c->clock;
+	b->newer = NULL;
+	b->older = c->newest;
+	if (c->newest)
+		c->newest->newer = b;
+	else
+		c->oldest = b;
+	c->newest = b;
+}
+
+static void unlink_used(struct cache *c, struct block *b)
+{
+	*(b->newer ? &b->newer->older : &c->newest) = b->older;
+	*(b->older ? &b->older->newer : &c->oldest) = b->newer;
+}
+
+static void evict(struct cache *c, struct block *b)
+{
+	*find(c, b->at) = b->next;
+	unlink_used(c, b);
+	c->bytes -= b->bytes;
+	b->cached = false;
+	block_unpin(b);
+}
+
+static void evict_beyond(struct cache *c, size_t limit)
+{
+	while (c->bytes > limit)
+		evict(c, c->oldest);
+}
+
 struct block *cache_get(struct cache *c, struct place at)
 {
-	struct block *found = NULL;
+	struct block *b;
 
 	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < CACHE_BLOCKS && !found; i++) {
-		struct slot *s = &c->slots[i];
-
-		if (s->block && place_equal(s->at, at)) {
-			found = block_pin(s->block);
-			s->used = ++c->clock;
-		}
+	if ((b = *find(c, at))) {
+		unlink_used(c, b);
+		link_newest(c, block_pin(b));
 	}
 	pthread_mutex_unlock(&c->lock);
-	return found;
-}
-
-static void evict(struct cache *c, struct slot *s)
-{
-	c->bytes -= s->block->bytes;
-	block_unpin(s->block);
-	s->block = NULL;
-	s->used = 0;
-}
-
-/* Free slots count as never used. */
-static struct slot *oldest(struct cache *c, bool taken)
-{
-	struct slot *best = NULL;
-
-	for (size_t i = 0; i < CACHE_BLOCKS; i++) {
-		struct slot *s = &c->slots[i];
-
-		if ((s->block || !taken) && (!best || s->used < best->used))
-			best = s;
-	}
-	return best;
+	return b;
 }
 
 void cache_put(struct cache *c, struct block *b)
 {
-	struct slot *s;
+	struct block **at;
 
-	if (b->bytes > CACHE_BYTES / 4)
-		return;
 	pthread_mutex_lock(&c->lock);
-	while (c->bytes + b->bytes > CACHE_BYTES &&
-		(s = oldest(c, true)) != NULL)
-		evict(c, s);
-	s = oldest(c, false);
-	if (s->block)
-		evict(c, s);
-	s->block = block_pin(b);
-	s->at = b->at;
-	s->used = ++c->clock;
-	c->bytes += b->bytes;
+	if (b->bytes <= CACHE_BYTES / 4) {
+		/* Another thread may have read the same. */
+		if (*(at = find(c, b->at)))
+			evict(c, *at);
+		evict_beyond(c, CACHE_BYTES - b->bytes);
+		at = slot_of(c, b->at);
+		b->next = *at;
+		*at = block_pin(b);
+		link_newest(c, b);
+		c->bytes += b->bytes;
+		b->cached = true;
+	}
 	pthread_mutex_unlock(&c->lock);
 }
 
-void cache_drop(struct cache *c, const struct block *b)
+void cache_grew(struct cache *c, struct block *b, size_t bytes)
 {
 	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < CACHE_BLOCKS; i++)
-		if (c->slots[i].block == b)
-			evict(c, &c->slots[i]);
+	b->bytes += bytes;
+	if (b->cached) {
+		c->bytes += bytes;
+		evict_beyond(c, CACHE_BYTES);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void cache_drop(struct cache *c, struct block *b)
+{
+	pthread_mutex_lock(&c->lock);
+	if (b->cached)
+		evict(c, b);
 	pthread_mutex_unlock(&c->lock);
 }
 
 void cache_clear(struct cache *c)
 {
 	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < CACHE_BLOCKS; i++)
-		if (c->slots[i].block)
-			evict(c, &c->slots[i]);
+	evict_beyond(c, 0);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void cache_tidy(struct cache *c)
+{
+	pthread_mutex_lock(&c->lock);
+	while (c->oldest && c->oldest->used <= c->tidied)
+		evict(c, c->oldest);
+	c->tidied = c->clock;
 	pthread_mutex_unlock(&c->lock);
 }

@@ -1,4 +1,4 @@
-/* cache.h - decoded blocks, the last used ones.  Internal to store/. */
+/* cache.h - decompressed blocks, the last used ones.  Internal to store/. */
 #pragma once
 
 #include <pthread.h>
@@ -6,8 +6,8 @@
 #include "store/frame.h"
 #include "store/item.h"
 
-#define CACHE_BYTES ((size_t)8 << 20)
-#define CACHE_BLOCKS 512
+/* Ten thousand records of some 800 bytes. */
+#define CACHE_BYTES ((size_t)24 << 20)
 
 enum block_kind {
 	BLOCK_ENTRIES, /* also one proved entry */
@@ -16,9 +16,8 @@ enum block_kind {
 	BLOCK_REFS,
 };
 
-/* An entry once it is made: its parts tell its digests.  All zero before. */
+/* An entry that was made: its parts tell its digests. */
 struct block_entry {
-	bool made;
 	const char *text;
 	size_t len;
 	struct digest leaf;
@@ -32,11 +31,14 @@ struct block_entry {
 	struct place damage;
 };
 
-/* Texts of entries that were made together. */
-struct texts {
-	struct texts *below;
-	struct buf buf;
+/* Entries that were made together, and their texts. */
+struct made {
+	struct made *below;
+	struct buf texts;
+	struct block_entry entries[];
 };
+struct made *made_new(size_t count);
+void made_free(struct made *m); /* NULL does nothing */
 
 /* Several threads may hold it.  Nothing in it changes but that entries are
  * made, under the lock, by block_make(): who called it may read them. */
@@ -51,14 +53,18 @@ struct block {
 	struct place commit; /* of the group, of a block of entries */
 	struct entry_stub *stubs;
 	pthread_mutex_t lock;
-	struct block_entry *entries;
-	struct texts *texts;
+	struct block_entry **entries; /* NULL where not made */
+	struct made *made;
 	size_t damaged; /* so many of the entries that were made */
 	struct part_row *parts;
 	bool digested; /* all parts have their digest, and no text */
 	struct directory directory;
 	const uint8_t *proof; /* of a proved entry */
 	size_t proof_len;
+	/* The cache's. */
+	bool cached;
+	uint64_t used;
+	struct block *newer, *older, *next;
 };
 struct block *block_new(enum block_kind kind, struct place at); /* pinned */
 struct block *block_pin(struct block *b);
@@ -71,6 +77,10 @@ void cache_free(struct cache *c);
 struct block *cache_get(struct cache *c, struct place at);
 /* The caller keeps its pin. */
 void cache_put(struct cache *c, struct block *b);
+/* It takes so many bytes more. */
+void cache_grew(struct cache *c, struct block *b, size_t bytes);
 /* It is not given any more. */
-void cache_drop(struct cache *c, const struct block *b);
+void cache_drop(struct cache *c, struct block *b);
 void cache_clear(struct cache *c);
+/* Forgets what was not used since this was called last. */
+void cache_tidy(struct cache *c);

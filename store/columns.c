@@ -95,9 +95,8 @@ void stubs_write_random(
 	for (size_t i = 0; i < count; i++) {
 		buf_add(out, stubs[i].leaf_check, LEAF_CHECK);
 		buf_add(out, stubs[i].uuid + ID_HEAD, ID_TAIL);
-		for (size_t d = 0; d < stubs[i].explicit_count; d++)
-			buf_add(out, stubs[i].explicit_digest[d].b,
-				DIGEST_SIZE);
+		buf_add(out, stubs[i].explicit_digest,
+			stubs[i].explicit_count * DIGEST_SIZE);
 	}
 }
 
@@ -165,8 +164,8 @@ static void random_read(struct cursor *random, struct entry_stub *stub)
 {
 	cursor_copy(random, stub->leaf_check, LEAF_CHECK);
 	cursor_copy(random, stub->uuid + ID_HEAD, ID_TAIL);
-	for (size_t d = 0; d < stub->explicit_count; d++)
-		cursor_copy(random, stub->explicit_digest[d].b, DIGEST_SIZE);
+	stub->explicit_digest = (const struct digest *)cursor_bytes(
+		random, stub->explicit_count * DIGEST_SIZE);
 }
 
 void stubs_read(struct cursor *random, struct cursor *c,

@@ -17,6 +17,8 @@ struct packers {
 	pthread_mutex_t lock;
 	ZSTD_CCtx *idle[PACKERS_KEPT];
 	size_t count;
+	ZSTD_DCtx *openers[PACKERS_KEPT];
+	size_t opener_count;
 };
 
 enum err_code packers_new(struct packers **out, struct err *err)
@@ -36,6 +38,8 @@ void packers_free(struct packers *p)
 		return;
 	while (p->count)
 		ZSTD_freeCCtx(p->idle[--p->count]);
+	while (p->opener_count)
+		ZSTD_freeDCtx(p->openers[--p->opener_count]);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -64,6 +68,32 @@ static void packer_give(struct packers *p, ZSTD_CCtx *z)
 		pthread_mutex_unlock(&p->lock);
 	}
 	ZSTD_freeCCtx(z);
+}
+
+static ZSTD_DCtx *opener_take(struct packers *p)
+{
+	ZSTD_DCtx *z = NULL;
+
+	if (p) {
+		pthread_mutex_lock(&p->lock);
+		if (p->opener_count)
+			z = p->openers[--p->opener_count];
+		pthread_mutex_unlock(&p->lock);
+	}
+	return z ? z : ZSTD_createDCtx();
+}
+
+static void opener_give(struct packers *p, ZSTD_DCtx *z)
+{
+	if (p) {
+		pthread_mutex_lock(&p->lock);
+		if (p->opener_count < PACKERS_KEPT) {
+			p->openers[p->opener_count++] = z;
+			z = NULL;
+		}
+		pthread_mutex_unlock(&p->lock);
+	}
+	ZSTD_freeDCtx(z);
 }
 
 static enum err_code compress_step(ZSTD_CCtx *z, const uint8_t *data,
@@ -156,7 +186,14 @@ static bool one_frame(const void *data, size_t len)
 enum err_code frame_decompress(const void *data, size_t len, size_t limit,
 	struct buf *out, struct err *err)
 {
+	return block_decompress(NULL, data, len, limit, out, err);
+}
+
+enum err_code block_decompress(struct packers *p, const void *data, size_t len,
+	size_t limit, struct buf *out, struct err *err)
+{
 	unsigned long long size;
+	ZSTD_DCtx *z;
 	uint8_t *room;
 	size_t got;
 
@@ -171,9 +208,11 @@ enum err_code frame_decompress(const void *data, size_t len, size_t limit,
 		return err_set(err, ERR_LIMIT,
 			"zstd frame of %llu bytes, limit %zu", size, limit);
 	/* One byte more: a frame of nothing still needs a place to go. */
-	if (!(room = buf_reserve(out, (size_t)size + 1)))
+	if (!(room = buf_reserve(out, (size_t)size + 1)) ||
+		!(z = opener_take(p)))
 		return err_nomem(err);
-	got = ZSTD_decompress(room, (size_t)size, data, len);
+	got = ZSTD_decompressDCtx(z, room, (size_t)size, data, len);
+	opener_give(p, z);
 	if (ZSTD_isError(got) || got != size)
 		return err_set(err, ERR_CORRUPT, "zstd: %s",
 			ZSTD_isError(got) ? ZSTD_getErrorName(got)
@@ -186,7 +225,8 @@ enum err_code frame_decompress(const void *data, size_t len, size_t limit,
 
 /* The digests in the entry that no part at hand computes to. */
 static enum err_code explicit_digests(const struct entry *e,
-	const struct entry_row *row, struct entry_stub *out, struct err *err)
+	const struct entry_row *row, struct digest digests[LABEL_COUNT],
+	size_t *count, struct err *err)
 {
 	bool used[LABEL_COUNT] = {false};
 
@@ -206,20 +246,25 @@ static enum err_code explicit_digests(const struct entry *e,
 	}
 	for (size_t i = 0; i < e->sd_count; i++)
 		if (!used[i])
-			out->explicit_digest[out->explicit_count++] = e->sd[i];
+			digests[(*count)++] = e->sd[i];
 	return ERR_OK;
 }
 
-enum err_code entry_stub_make(
-	const struct entry_row *row, struct entry_stub *out, struct err *err)
+enum err_code entry_stub_make(const struct entry_row *row,
+	struct digest digests[LABEL_COUNT], struct entry_stub *out,
+	struct err *err)
 {
-	struct entry_stub stub = {.computed = row->computed & LABEL_ALL};
+	struct entry_stub stub = {
+		.computed = row->computed & LABEL_ALL,
+		.explicit_digest = digests,
+	};
 	size_t before;
 	struct entry e;
 	enum err_code rc;
 
 	if ((rc = entry_parse(row->entry, row->entry_len, &e, err)) ||
-		(rc = explicit_digests(&e, row, &stub, err)))
+		(rc = explicit_digests(
+			 &e, row, digests, &stub.explicit_count, err)))
 		return rc;
 	/* `{"_sd":[` and, for each digest, two quotes and a comma or `]`. */
 	before = 8 + e.sd_count * (DIGEST_TEXT_SIZE - 1 + 3) +
@@ -238,6 +283,7 @@ enum err_code entries_block(const struct entry_row *rows, size_t count,
 	struct buf *out, struct err *err)
 {
 	struct entry_stub *stubs = NULL;
+	struct digest(*digests)[LABEL_COUNT] = NULL;
 	struct columns_head h = {.rows = count};
 	enum err_code rc = ERR_OK;
 
@@ -245,10 +291,15 @@ enum err_code entries_block(const struct entry_row *rows, size_t count,
 		return err_set(err, ERR_LIMIT,
 			"block of %zu entries, limit %zu", count,
 			BLOCK_ROWS_LIMIT);
-	if (!(stubs = calloc(count + 1, sizeof(*stubs))))
-		return err_nomem(err);
+	stubs = calloc(count + 1, sizeof(*stubs));
+	digests = calloc(count + 1, sizeof(*digests));
+	if (!stubs || !digests) {
+		rc = err_nomem(err);
+		goto out;
+	}
 	for (size_t i = 0; i < count; i++) {
-		if ((rc = entry_stub_make(&rows[i], &stubs[i], err))) {
+		if ((rc = entry_stub_make(
+			     &rows[i], digests[i], &stubs[i], err))) {
 			rc = err_while(err, rc, "entry %zu of the block", i);
 			goto out;
 		}
@@ -261,6 +312,7 @@ enum err_code entries_block(const struct entry_row *rows, size_t count,
 	rc = buf_ok(out, err);
 out:
 	free(stubs);
+	free(digests);
 	return rc;
 }
 
@@ -295,7 +347,8 @@ enum err_code entry_rebuild(const struct entry_stub *stub,
 	char at[TIME_TEXT_SIZE], id[UUID_TEXT_SIZE];
 	enum err_code rc;
 
-	memcpy(sd, stub->explicit_digest, count * sizeof(*sd));
+	if (count)
+		memcpy(sd, stub->explicit_digest, count * sizeof(*sd));
 	for (int l = 0; l < LABEL_COUNT; l++)
 		if (stub->computed & LABEL_BIT(l) && count < LABEL_COUNT)
 			sd[count++] = digest[l];

@@ -17,7 +17,8 @@ enum err_code frame_decompress(const void *data, size_t len, size_t limit,
 
 /* zstd's working memory, kept from block to block: to make it takes longer than
  * to compress one record.  It is as small as blocks of 256 parts allow.  Any
- * thread; there is one for each that compressed at the same time. */
+ * thread; there is one for each that compressed, or decompressed, at the same
+ * time. */
 struct packers;
 enum err_code packers_new(struct packers **out, struct err *err);
 void packers_free(struct packers *p);
@@ -27,6 +28,10 @@ void packers_free(struct packers *p);
  * NULL. */
 enum err_code block_compress(struct packers *p, const void *plain, size_t len,
 	int level, struct buf *out, struct err *err);
+
+/* As frame_decompress.  `p` may be NULL. */
+enum err_code block_decompress(struct packers *p, const void *data, size_t len,
+	size_t limit, struct buf *out, struct err *err);
 
 /* The plain bytes of an entries block: entries [start, start+count) with, for
  * each, the labels whose digest is to be computed from a part (`computed`),
@@ -48,13 +53,14 @@ struct entry_stub {
 	size_t tail_len;
 	uint8_t computed;
 	size_t explicit_count;
-	struct digest explicit_digest[LABEL_COUNT];
+	const struct digest *explicit_digest;
 	uint8_t leaf_check[4];
 };
-/* Takes an entry apart; the stub borrows from it.  ERR_INVALID when it does not
- * parse or lacks a computed digest. */
-enum err_code entry_stub_make(
-	const struct entry_row *row, struct entry_stub *out, struct err *err);
+/* Takes an entry apart; the stub borrows from it, and its explicit digests from
+ * `digests`.  ERR_INVALID when it does not parse or lacks a computed digest. */
+enum err_code entry_stub_make(const struct entry_row *row,
+	struct digest digests[LABEL_COUNT], struct entry_stub *out,
+	struct err *err);
 /* Stubs borrow from `plain`.  ERR_CORRUPT. */
 enum err_code entries_block_read(const void *plain, size_t len,
 	struct entry_stub *stubs, size_t cap, size_t *count, struct err *err);

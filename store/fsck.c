@@ -202,7 +202,7 @@ static enum err_code arrived_rows(struct task *t, const struct view *v,
 		const struct arrival_run *run = &commit->directory.runs[i];
 
 		for (size_t k = 0; k < b->count && !rc; k++) {
-			const struct block_entry *row = &b->entries[k];
+			const struct block_entry *row = b->entries[k];
 			uint64_t seq = t->item.first + k;
 			struct entry e;
 
@@ -279,11 +279,11 @@ static void tell_damaged(
 	for (size_t i = 0; i < b->count; i++) {
 		struct digest leaf;
 
-		if (!b->entries[i].damaged ||
+		if (!b->entries[i]->damaged ||
 			!leaf_elsewhere(t, v, t->item.first + i, &leaf))
 			continue;
 		if (!count++) {
-			first = &b->entries[i];
+			first = b->entries[i];
 			from = t->item.first + i;
 		}
 	}
@@ -339,7 +339,7 @@ static void check_entries(struct task *t, const struct view *v)
 			struct leaf *l = &t->leaves[i];
 
 			*l = (struct leaf){
-				b->entries[i].leaf, !b->entries[i].damaged};
+				b->entries[i]->leaf, !b->entries[i]->damaged};
 			l->known = l->known ||
 				!leaf_elsewhere(
 					t, v, t->item.first + i, &l->hash);

@@ -23,10 +23,10 @@ struct store {
 	struct segments *segments;
 	struct index *index;
 	struct cache *cache;
+	struct packers *packers;
 	/* Of a writer. */
 	int lock;
 	struct pool *pool;
-	struct packers *packers;
 	uint64_t segment_limit;
 	uint64_t end;	 /* where the groups of the newest segment end */
 	uint64_t newest; /* where the last of them begins, or one before */

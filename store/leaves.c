@@ -135,7 +135,7 @@ static enum err_code leaves_of_block(const struct view *v, uint32_t log,
 		count = b->count - skip;
 	rc = block_make(v, b, skip, count, err);
 	for (*got = 0; !rc && *got < count; ++*got) {
-		const struct block_entry *e = &b->entries[skip + *got];
+		const struct block_entry *e = b->entries[skip + *got];
 
 		if (e->damaged) {
 			rc = entry_damaged(log, seq + *got, e, err);

@@ -317,9 +317,9 @@ static enum err_code look_at_row(
 
 		if (n >= b->count)
 			rc = add_damaged(l, i, 1, at.block, true, err);
-		else if (b->entries[n].damaged)
+		else if (b->entries[n]->damaged)
 			rc = add_damaged(
-				l, i, 1, b->entries[n].damage, false, err);
+				l, i, 1, b->entries[n]->damage, false, err);
 	}
 	*seq = end;
 out:
@@ -358,9 +358,9 @@ static enum err_code look_at_proved(struct looking *l, struct err *err)
 		rc = block_made(&v, at.block, at.commit, &b, err);
 		if (is_damage(rc))
 			rc = add_damaged(l, seq, 1, at.block, false, err);
-		else if (!rc && b->entries[0].damaged)
+		else if (!rc && b->entries[0]->damaged)
 			rc = add_damaged(
-				l, seq, 1, b->entries[0].damage, false, err);
+				l, seq, 1, b->entries[0]->damage, false, err);
 		block_unpin(b);
 	}
 	view_close(&v);

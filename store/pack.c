@@ -249,7 +249,7 @@ static enum err_code take_entries(
 	if ((rc = block_made(&p->view, at, commit, &b, err)))
 		return rc;
 	for (size_t i = 0; i < b->count && !rc; i++) {
-		const struct block_entry *from = &b->entries[i];
+		const struct block_entry *from = b->entries[i];
 		struct pack_entry *e;
 
 		if (from->damaged) {

@@ -229,7 +229,7 @@ static enum err_code read_entry(
 	struct reading *r, uint64_t seq, struct record *out, struct err *err)
 {
 	const struct block_entry *e =
-		&r->entries->entries[seq - r->entries->head.first];
+		r->entries->entries[seq - r->entries->head.first];
 	enum err_code rc = ERR_OK;
 
 	if (e->damaged)

@@ -218,9 +218,9 @@ static enum err_code replay_leaves(struct replay *r, const struct item *it,
 
 	for (size_t i = 0; i < b->count && !rc; i++) {
 		struct key k = key_of_seq(row->id, it->first + i);
-		struct digest leaf = b->entries[i].leaf;
+		struct digest leaf = b->entries[i]->leaf;
 
-		if (b->entries[i].damaged) {
+		if (b->entries[i]->damaged) {
 			rc = leaves_lose(t, row, 1, err);
 			continue;
 		}
@@ -239,13 +239,13 @@ static void tell_entries(
 	struct err told;
 
 	for (size_t i = 0; i < b->count; i++) {
-		if (!b->entries[i].damaged)
+		if (!b->entries[i]->damaged)
 			continue;
 		(void)err_set(&told, ERR_CORRUPT,
 			"log %s: %zu entries from %" PRIu64 " on need this "
 			"block, which is damaged",
 			row->origin, b->damaged, b->head.first + i);
-		damage_tell_at(r->s, b->entries[i].damage, told.text);
+		damage_tell_at(r->s, b->entries[i]->damage, told.text);
 		return;
 	}
 }
@@ -375,7 +375,7 @@ static enum err_code mended_find(struct replay *r, const struct block *b,
 	enum err_code rc = ERR_OK;
 
 	for (size_t i = 0; i < b->count && !rc; i++) {
-		const struct block_entry *be = &b->entries[i];
+		const struct block_entry *be = b->entries[i];
 		struct entry e;
 
 		if (arrivals[i] &&
@@ -409,7 +409,7 @@ static enum err_code replay_mended(struct replay *r, const struct item *it,
 		goto out;
 	}
 	for (size_t i = 0; i < b->count; i++)
-		leaves[i] = b->entries[i].leaf;
+		leaves[i] = b->entries[i]->leaf;
 	if ((rc = mend_places(&r->view, &row, it, at, leaves, err)) ||
 		(rc = log_put(r->view.txn, &row, err)) ||
 		(rc = arrival_find(r->view.txn, it->log, it->first, b->count,

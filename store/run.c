@@ -66,7 +66,8 @@ static void order_by_series(
 /* ---- writing ---- */
 
 static enum err_code stub_of(const struct record *r, uint8_t labels,
-	struct entry_stub *out, struct err *err)
+	struct digest digests[LABEL_COUNT], struct entry_stub *out,
+	struct err *err)
 {
 	struct entry_row row = {
 		.entry = r->entry,
@@ -91,7 +92,7 @@ static enum err_code stub_of(const struct record *r, uint8_t labels,
 			     &row.digest[l], err)))
 			return rc;
 	}
-	return entry_stub_make(&row, out, err);
+	return entry_stub_make(&row, digests, out, err);
 }
 
 static void write_parts(const struct run *r, const struct entry_stub *stubs,
@@ -137,6 +138,7 @@ enum err_code run_encode(const struct run *r, uint8_t labels, int level,
 	struct buf *out, struct err *err)
 {
 	struct entry_stub *stubs = NULL;
+	struct digest(*digests)[LABEL_COUNT] = NULL;
 	struct buf plain = BUF_EMPTY;
 	size_t start = out->len;
 	enum err_code rc = ERR_OK;
@@ -145,10 +147,15 @@ enum err_code run_encode(const struct run *r, uint8_t labels, int level,
 		return err_set(err, ERR_LIMIT,
 			"run of %zu records, limits 1 and %d", r->count,
 			RUN_LIMIT);
-	if (!(stubs = calloc(r->count, sizeof(*stubs))))
-		return err_nomem(err);
+	stubs = calloc(r->count, sizeof(*stubs));
+	digests = calloc(r->count, sizeof(*digests));
+	if (!stubs || !digests) {
+		rc = err_nomem(err);
+		goto out;
+	}
 	for (size_t i = 0; i < r->count; i++)
-		if ((rc = stub_of(&r->record[i], labels, &stubs[i], err))) {
+		if ((rc = stub_of(&r->record[i], labels, digests[i], &stubs[i],
+			     err))) {
 			rc = err_while(err, rc, "record %llu",
 				(unsigned long long)(r->start + i));
 			goto out;
@@ -168,6 +175,7 @@ out:
 		out->len = start;
 	buf_free(&plain);
 	free(stubs);
+	free(digests);
 	return rc;
 }
 

@@ -456,7 +456,6 @@ static enum err_code open_writer(struct store *s, struct err *err)
 		(rc = open_segments(
 			 s, create ? SEGMENTS_CREATE : SEGMENTS_WRITE, err)) ||
 		(rc = pool_new(0, POOL_QUEUE, &s->pool, err)) ||
-		(rc = packers_new(&s->packers, err)) ||
 		(rc = open_trusted(s, err)) || (rc = load_spare(s, err)) ||
 		(rc = attachment_sweep(
 			 s->data, s->keyring, is_referred, s, err)))
@@ -567,7 +566,7 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 	s->cache = cache_new();
 	if (!s->data || !s->index_dir || !s->cache)
 		rc = err_nomem(err);
-	else
+	else if (!(rc = packers_new(&s->packers, err)))
 		rc = opt->mode == STORE_WRITE ? open_writer(s, err)
 					      : open_reader(s, err);
 	if (rc) {
@@ -592,6 +591,11 @@ static enum err_code mark_clean(struct store *s)
 		(void)reserve_take(s, NULL);
 	}
 	return rc;
+}
+
+void store_tidy(struct store *s)
+{
+	cache_tidy(s->cache);
 }
 
 void store_close(struct store *s)

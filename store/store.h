@@ -42,6 +42,9 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 	struct store **out, struct err *err);
 /* An orderly end: the index is synced and marked clean. */
 void store_close(struct store *s);
+/* Gives back what was kept of records that nobody looked at since this was
+ * called last.  Any thread. */
+void store_tidy(struct store *s);
 const char *store_path(const struct store *s);
 
 /* What opening found damaged or gone: the file, under DATA, with the place in

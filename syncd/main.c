@@ -73,7 +73,8 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the loop ---- */
 
-/* After a large put the allocator keeps what a village's machine could use. */
+/* After a large put, or many looks at records, we and the allocator keep what a
+ * village's machine could use. */
 static void on_tidy(evutil_socket_t fd, short what, void *arg)
 {
 	struct service *s = arg;
@@ -81,6 +82,7 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	control_tidy(s->d.control);
+	store_tidy(s->d.node->store);
 	if (loop_jobs(s->d.loop) == 0)
 		malloc_trim(0);
 }

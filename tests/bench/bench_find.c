@@ -1,9 +1,10 @@
 /* bench_find.c - records found by id and by digest, and shown, at random.
  *
  * bench_find DATA N: opens the store for reading, takes N records of the own
- * log at random, then N of its newest 1,000, and looks each up by its id, its
- * leaf hash and the digest of one of its parts, and by its id with all of it
- * read; no longer than LIMIT_S each.  Prints how many a second of each, and the
+ * log at random, then of its newest 10,000 and 1,000, and looks N up by their
+ * id, their leaf hash and the digest of one of their parts, and by id and by
+ * leaf hash with all of it read; no longer than LIMIT_S each.  The newest have
+ * been looked at once before.  Prints how many a second of each, and the
  * milliseconds that opening took, as JSON.
  */
 #include <stdio.h>
@@ -11,8 +12,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/base.h"
 #include "store/store.h"
 
+#define RECENT 10000
 #define NEWEST 1000
 #define LIMIT_S 2.0
 
@@ -139,14 +142,25 @@ static void find_part(struct store *s, uint32_t log, const struct wanted *w)
 	find_digest(s, &w->part, w->seq);
 }
 
-static void show(struct store *s, uint32_t log, const struct wanted *w)
+static void read_all(struct store *s, uint32_t log, const struct wanted *w)
 {
 	struct run run = {0};
 	struct err err;
 
-	find_id(s, log, w);
 	must(store_read(s, log, w->seq, 1, LABEL_ALL, &run, &err), &err);
 	run_free(&run);
+}
+
+static void show(struct store *s, uint32_t log, const struct wanted *w)
+{
+	find_id(s, log, w);
+	read_all(s, log, w);
+}
+
+static void show_leaf(struct store *s, uint32_t log, const struct wanted *w)
+{
+	find_leaf(s, log, w);
+	read_all(s, log, w);
 }
 
 typedef void lookup(struct store *s, uint32_t log, const struct wanted *w);
@@ -163,20 +177,24 @@ static double rate(struct store *s, uint32_t log, lookup *look,
 	return (double)done / (now_s() - start);
 }
 
+/* Of the `newest` records, or of all for 0. */
 static void tell(struct store *s, const struct log_info *log, const char *name,
-	uint64_t from, size_t n)
+	uint64_t newest, size_t n)
 {
 	static const struct {
 		const char *name;
 		lookup *look;
 	} ways[] = {{"id", find_id}, {"leaf", find_leaf}, {"part", find_part},
-		{"show", show}};
+		{"show", show}, {"show_leaf", show_leaf}};
+	uint64_t from = newest && newest < log->size ? log->size - newest : 0;
 	size_t count = log->size - from < n ? (size_t)(log->size - from) : n;
 	struct wanted *w = calloc(count, sizeof(*w));
 
 	if (!w)
 		abort();
 	choose(s, log, from, w, count);
+	for (size_t i = 0; newest && i < count; i++)
+		show(s, log->id, &w[i]);
 	printf(",\"%s\":{", name);
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
 		printf("%s\"%s\":%.0f", i ? "," : "", ways[i].name,
@@ -194,13 +212,15 @@ int main(int argc, char **argv)
 	struct log_info log;
 	struct err err;
 
+	heap_start();
 	if (!n)
 		return 2;
 	must(store_open(argv[1], &opt, &s, &err), &err);
 	printf("{\"open_ms\":%.2f", (now_s() - start) * 1e3);
 	must(store_log_own(s, &log, &err), &err);
 	tell(s, &log, "all", 0, n);
-	tell(s, &log, "newest", log.size > NEWEST ? log.size - NEWEST : 0, n);
+	tell(s, &log, "recent", RECENT, n);
+	tell(s, &log, "newest", NEWEST, n);
 	printf(",\"records\":%llu}\n", (unsigned long long)log.size);
 	store_close(s);
 	return 0;
