@@ -557,7 +557,7 @@ enum err_code batch_arrive(struct batch *b, const struct pending *p,
 		if (!grow(&b->prints, &b->print_cap, b->print_count,
 			    sizeof(*b->prints)))
 			return err_nomem(err);
-		b->prints[b->print_count++] = finder_entry_of(
+		b->prints[b->print_count++] = finder_entry_of(b->view.txn,
 			i < p->sd_count ? &p->sd[i] : &p->leaf, arrival);
 	}
 	return number(b, &next, err);

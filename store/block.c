@@ -387,7 +387,7 @@ struct rebuild {
 	const struct view *v;
 	struct block *b;
 	const struct block *directory;
-	struct made *made;
+	struct made_entries *made;
 	/* Blocks of parts in use, each at the slot of its place: rows of a
 	 * block of entries lie in some dozens, by turns. */
 	struct block *parts[PARTS_SLOTS];
@@ -515,7 +515,7 @@ static bool damage_closed(const struct view *v, const struct block *b)
 /* The block keeps what was made; the texts moved while they grew. */
 static void keep_made(struct rebuild *r, size_t from, size_t count)
 {
-	struct made *made = r->made;
+	struct made_entries *made = r->made;
 	struct block *b = r->b;
 	const char *at = (const char *)made->texts.data;
 	struct block_entry *e = made->entries;
@@ -555,7 +555,7 @@ static enum err_code make_entries(
 {
 	struct block *b = r->b;
 	size_t unmade = count_unmade(b, from, count);
-	size_t bytes = sizeof(struct made) +
+	size_t bytes = sizeof(struct made_entries) +
 		unmade * (sizeof(struct block_entry) + TEXT_SIZE);
 	struct block *directory;
 	struct block_entry *e;
@@ -564,7 +564,7 @@ static enum err_code make_entries(
 	if ((rc = block_directory(r->v, b->commit, &directory, err)))
 		return rc;
 	r->directory = directory;
-	r->made = made_new(unmade);
+	r->made = made_entries_new(unmade);
 	if (!r->made || !buf_reserve(&r->made->texts, unmade * TEXT_SIZE))
 		rc = err_nomem(err);
 	e = r->made ? r->made->entries : NULL;
@@ -580,7 +580,7 @@ static enum err_code make_entries(
 	for (size_t i = 0; i < PARTS_SLOTS; i++)
 		block_unpin(r->parts[i]);
 	block_unpin(directory);
-	made_free(r->made);
+	made_entries_free(r->made);
 	return rc;
 }
 

@@ -16,14 +16,14 @@ struct cache {
 	struct block *slots[1 << SLOT_BITS];
 };
 
-struct made *made_new(size_t count)
+struct made_entries *made_entries_new(size_t count)
 {
-	struct made *m = NULL;
+	struct made_entries *m = NULL;
 
 	return calloc(1, sizeof(*m) + count * sizeof(m->entries[0]));
 }
 
-void made_free(struct made *m)
+void made_entries_free(struct made_entries *m)
 {
 	if (!m)
 		return;
@@ -51,9 +51,9 @@ void block_unpin(struct block *b)
 	/* Parts are personal. */
 	buf_wipe(&b->plain);
 	while (b->made) {
-		struct made *below = b->made->below;
+		struct made_entries *below = b->made->below;
 
-		made_free(b->made);
+		made_entries_free(b->made);
 		b->made = below;
 	}
 	pthread_mutex_destroy(&b->lock);

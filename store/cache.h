@@ -32,13 +32,13 @@ struct block_entry {
 };
 
 /* Entries that were made together, and their texts. */
-struct made {
-	struct made *below;
+struct made_entries {
+	struct made_entries *below;
 	struct buf texts;
 	struct block_entry entries[];
 };
-struct made *made_new(size_t count);
-void made_free(struct made *m); /* NULL does nothing */
+struct made_entries *made_entries_new(size_t count);
+void made_entries_free(struct made_entries *m); /* NULL does nothing */
 
 /* Several threads may hold it.  Nothing in it changes but that entries are
  * made, under the lock, by block_make(): who called it may read them. */
@@ -54,7 +54,7 @@ struct block {
 	struct entry_stub *stubs;
 	pthread_mutex_t lock;
 	struct block_entry **entries; /* NULL where not made */
-	struct made *made;
+	struct made_entries *made;
 	size_t damaged; /* so many of the entries that were made */
 	struct part_row *parts;
 	bool digested; /* all parts have their digest, and no text */

@@ -11,11 +11,24 @@
 #define PRINT_BYTES 4
 #define SMALL_RUN 4 /* entries of a record that came singly, at level 0 */
 
-struct finder_entry finder_entry_of(const struct digest *d, uint64_t arrival)
+uint64_t mix_keyed(uint64_t a, uint64_t b, uint64_t key_a, uint64_t key_b)
 {
-	struct cursor c = cursor_over(d->b, 4);
+	__extension__ unsigned __int128 product = a ^ key_a;
 
-	return (struct finder_entry){cursor_u32(&c), arrival};
+	product *= b ^ key_b;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+struct finder_entry finder_entry_of(
+	const struct index_txn *t, const struct digest *d, uint64_t arrival)
+{
+	struct cursor c = cursor_over(d->b, sizeof(d->b));
+	struct cursor k = cursor_over(index_salt(t), INDEX_SALT_SIZE);
+	uint64_t a = cursor_u64(&c), b = cursor_u64(&c);
+	uint64_t key_a = cursor_u64(&k), key_b = cursor_u64(&k);
+
+	return (struct finder_entry){
+		(uint32_t)(mix_keyed(a, b, key_a, key_b) >> 32), arrival};
 }
 
 static int compare(const void *a, const void *b)
@@ -336,7 +349,7 @@ static enum err_code find_in(const struct packed *run, uint64_t first,
 enum err_code finder_find(struct index_txn *t, enum index_db db,
 	const struct digest *d, finder_visit *visit, void *arg, struct err *err)
 {
-	uint32_t print = finder_entry_of(d, 0).print;
+	uint32_t print = finder_entry_of(t, d, 0).print;
 	struct key k = run_key(0, 0);
 
 	for (;;) {

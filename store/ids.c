@@ -11,12 +11,9 @@
 static size_t slot_of(const struct ids *s, const uint8_t uuid[UUID_SIZE])
 {
 	uint64_t half[2];
-	__extension__ unsigned __int128 product;
 
 	memcpy(half, uuid, sizeof(half));
-	product = half[0] ^ s->seed[0];
-	product *= half[1] ^ s->seed[1];
-	return (size_t)((uint64_t)product ^ (uint64_t)(product >> 64)) &
+	return (size_t)mix_keyed(half[0], half[1], s->seed[0], s->seed[1]) &
 		(s->slot_count - 1);
 }
 
@@ -94,14 +91,15 @@ static struct digest print_of(const uint8_t uuid[UUID_SIZE])
 	return digest_of(uuid, UUID_SIZE);
 }
 
-static struct finder_entry *entries_of(const struct id_row *rows, size_t count)
+static struct finder_entry *entries_of(
+	const struct index_txn *t, const struct id_row *rows, size_t count)
 {
 	struct finder_entry *entries = calloc(count + 1, sizeof(*entries));
 
 	for (size_t i = 0; entries && i < count; i++) {
 		struct digest d = print_of(rows[i].uuid);
 
-		entries[i] = finder_entry_of(&d, rows[i].arrival);
+		entries[i] = finder_entry_of(t, &d, rows[i].arrival);
 	}
 	return entries;
 }
@@ -113,7 +111,7 @@ enum err_code ids_flush(struct ids *s, struct index_txn *t, struct err *err)
 
 	if (!s->count)
 		return ERR_OK;
-	if (!(entries = entries_of(s->rows + 1, s->count)))
+	if (!(entries = entries_of(t, s->rows + 1, s->count)))
 		return err_nomem(err);
 	rc = finder_add(t, DB_ID, entries, s->count, err);
 	free(entries);
@@ -180,7 +178,7 @@ enum err_code ids_each(struct index_txn *t, const uint8_t uuid[UUID_SIZE],
 enum err_code ids_known(struct index_txn *t, const struct id_row *rows,
 	size_t count, bool *all, struct err *err)
 {
-	struct finder_entry *entries = entries_of(rows, count);
+	struct finder_entry *entries = entries_of(t, rows, count);
 	size_t found = 0;
 	enum err_code rc;
 

@@ -15,6 +15,7 @@
 
 #define MAP_SIZE (sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)1 << 30)
 #define READERS_LIMIT 512
+#define SALT "salt" /* in DB_META */
 
 static const char *const names[DB_COUNT] = {"meta", "log", "origin", "note",
 	"entries", "proved", "tree", "leaf", "id", "arrival", "erased", "ref",
@@ -27,6 +28,7 @@ static const char *const names[DB_COUNT] = {"meta", "log", "origin", "note",
 struct index {
 	MDB_env *env;
 	MDB_dbi dbi[DB_COUNT];
+	uint8_t salt[INDEX_SALT_SIZE];
 	char *dir;
 	bool read_only;
 	pthread_mutex_t lock;
@@ -84,6 +86,24 @@ bool index_bad(const struct index *ix)
 	return __atomic_load_n(&ix->bad, __ATOMIC_ACQUIRE);
 }
 
+/* One that is made now gets its own. */
+static int open_salt(struct index *ix, MDB_txn *txn, bool create)
+{
+	MDB_val k = {strlen(SALT), (void *)(uintptr_t)SALT};
+	MDB_val v = {sizeof(ix->salt), ix->salt};
+	int code = mdb_get(txn, ix->dbi[DB_META], &k, &v);
+
+	if (!code && v.mv_size != sizeof(ix->salt))
+		return MDB_INVALID;
+	if (!code)
+		memcpy(ix->salt, v.mv_data, sizeof(ix->salt));
+	if (code != MDB_NOTFOUND || !create)
+		return code;
+	if (random_bytes(ix->salt, sizeof(ix->salt), NULL))
+		return EIO;
+	return mdb_put(txn, ix->dbi[DB_META], &k, &v, 0);
+}
+
 static enum err_code open_dbs(
 	struct index *ix, bool create, bool read_only, struct err *err)
 {
@@ -96,6 +116,8 @@ static enum err_code open_dbs(
 	for (int i = 0; i < DB_COUNT && !code; i++)
 		code = mdb_dbi_open(
 			txn, names[i], create ? MDB_CREATE : 0, &ix->dbi[i]);
+	if (!code)
+		code = open_salt(ix, txn, create);
 	if (code) {
 		mdb_txn_abort(txn);
 		return lmdb_err(
@@ -375,6 +397,11 @@ static void leave(struct index *ix, int code, bool wrote)
 	ix->given_up |= code == MDB_PANIC;
 	map_anew(ix);
 	pthread_mutex_unlock(&ix->lock);
+}
+
+const uint8_t *index_salt(const struct index_txn *t)
+{
+	return t->ix->salt;
 }
 
 uint64_t index_txn_id(const struct index_txn *t)

@@ -70,6 +70,9 @@ struct bytes {
 	const void *data;
 	size_t len;
 };
+/* Random bytes of this very index, made with it. */
+#define INDEX_SALT_SIZE 16
+const uint8_t *index_salt(const struct index_txn *t);
 /* ERR_NOT_FOUND without a text. */
 enum err_code index_get(struct index_txn *t, enum index_db db, struct bytes key,
 	struct bytes *value, struct err *err);

@@ -113,7 +113,7 @@ enum err_code mend_finds(const struct view *v, struct ids *ids,
 	struct finds *finds, const struct entry *e, const struct digest *leaf,
 	uint32_t log, uint64_t seq, uint64_t arrival, struct err *err)
 {
-	struct finder_entry print = finder_entry_of(leaf, arrival);
+	struct finder_entry print = finder_entry_of(v->txn, leaf, arrival);
 	struct id_row id = {.arrival = arrival};
 	size_t known = 0;
 	bool all;
@@ -131,7 +131,7 @@ enum err_code mend_finds(const struct view *v, struct ids *ids,
 			    sizeof(**finds->at)))
 			return err_nomem(err);
 		(*finds->at)[(*finds->count)++] = finder_entry_of(
-			i < e->sd_count ? &e->sd[i] : leaf, arrival);
+			v->txn, i < e->sd_count ? &e->sd[i] : leaf, arrival);
 	}
 	return ERR_OK;
 }

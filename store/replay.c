@@ -526,6 +526,7 @@ static enum err_code replay_arrival(struct replay *r, uint32_t log,
 			rc = err_nomem(err);
 		else
 			prints->at[prints->count++] = finder_entry_of(
+				r->view.txn,
 				i < e.sd_count ? &e.sd[i] : &be->leaf, arrival);
 	}
 out:

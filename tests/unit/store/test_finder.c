@@ -43,7 +43,7 @@ static void add(struct index_txn *t, uint64_t first, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct digest d = digest_at(first + i);
 
-		e[i] = finder_entry_of(&d, first + i);
+		e[i] = finder_entry_of(t, &d, first + i);
 	}
 	assert_int_equal(finder_add(t, DB_DIGEST, e, count, NULL), ERR_OK);
 	free(e);
@@ -99,6 +99,85 @@ static void arrivals_far_apart_share_a_run(void **state)
 		assert_true(has(t, 1 + i * GAP));
 	index_abort(t);
 	assert_int_equal(index_close(ix, false, NULL), ERR_OK);
+}
+
+/* As one makes them who looks for digests that begin alike. */
+static struct digest alike(uint64_t n)
+{
+	struct digest d = digest_at(n);
+
+	memset(d.b, 0xab, 7);
+	return d;
+}
+
+static enum err_code count_visit(void *arg, uint64_t arrival, struct err *err)
+{
+	(void)arrival;
+	(void)err;
+	++*(size_t *)arg;
+	return ERR_NOT_FOUND;
+}
+
+static void digests_that_begin_alike_are_not_all_looked_at(void **state)
+{
+	static struct finder_entry e[2000];
+	struct index *ix = open_index(state);
+	struct index_txn *t = begin(ix);
+	size_t visits = 0;
+
+	for (uint64_t n = 0; n < ARRAY_LEN(e); n++) {
+		struct digest d = alike(n);
+
+		e[n] = finder_entry_of(t, &d, n);
+	}
+	assert_int_equal(
+		finder_add(t, DB_DIGEST, e, ARRAY_LEN(e), NULL), ERR_OK);
+	for (uint64_t n = 0; n < ARRAY_LEN(e); n++) {
+		struct digest d = alike(n);
+		uint64_t sought = n;
+
+		assert_int_equal(
+			finder_find(t, DB_DIGEST, &d, is_it, &sought, NULL),
+			ERR_OK);
+		assert_int_equal(finder_find(t, DB_DIGEST, &d, count_visit,
+					 &visits, NULL),
+			ERR_NOT_FOUND);
+	}
+	/* Of two million pairs none has a print in common but by chance. */
+	assert_in_range(visits, ARRAY_LEN(e), ARRAY_LEN(e) + 20);
+	index_abort(t);
+	assert_int_equal(index_close(ix, false, NULL), ERR_OK);
+}
+
+/* A print of it, and whether it is the same when it is opened again. */
+static uint32_t print_in(void **state)
+{
+	struct index *ix = open_index(state);
+	struct index_txn *t = begin(ix);
+	struct digest d = digest_at(1);
+	uint32_t print = finder_entry_of(t, &d, 1).print;
+
+	assert_int_equal(index_commit(t, NULL), ERR_OK);
+	assert_int_equal(index_close(ix, false, NULL), ERR_OK);
+	assert_int_equal(index_open(*state, false, true, &ix, NULL), ERR_OK);
+	assert_int_equal(index_begin(ix, false, &t, NULL), ERR_OK);
+	assert_int_equal(finder_entry_of(t, &d, 1).print, print);
+	index_abort(t);
+	assert_int_equal(index_close(ix, false, NULL), ERR_OK);
+	return print;
+}
+
+static void an_index_has_prints_of_its_own(void **state)
+{
+	uint32_t first = print_in(state);
+
+	assert_int_equal(print_in(state), first);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(index_delete(*state, NULL), ERR_OK);
+		if (print_in(state) != first)
+			return;
+	}
+	fail_msg("another index has the same prints");
 }
 
 struct seen {
@@ -168,6 +247,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(all_are_found_whatever_came_at_once),
 		TEST(arrivals_far_apart_share_a_run),
+		TEST(digests_that_begin_alike_are_not_all_looked_at),
+		TEST(an_index_has_prints_of_its_own),
 		TEST(ids_come_in_order_of_arrival),
 	};
 
