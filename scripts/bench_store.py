@@ -230,10 +230,10 @@ def bench_fsck(node, path, n):
 
 def bench_find(node):
     f = json.loads(subprocess.run([build("tests/bench_find"), str(node.data), str(FOUND)], check=True, stdout=subprocess.PIPE).stdout)
-    for name, what in (("newest", "of the newest 1,000"), ("all", "of all, at random")):
+    for name, what in (("newest", "of the newest 1,000"), ("recent", "of the newest 10,000, at random"), ("all", "of all, at random")):
         v = f[name]
         row("found by id, by entry, by part, %s" % what, "%d/s" % v["id"], "%d/s, %d/s" % (v["leaf"], v["part"]), "", "one thread")
-        row("shown by id, %s" % what, "%d/s" % v["show"], "", "", "found, and all its parts read")
+        row("shown by id, by digest, %s" % what, "%d/s" % v["show"], "%d/s" % v["show_leaf"], "", "found, and all its parts read")
     ident = json.loads(node.run("list", "--json", "--limit", "1").stdout.splitlines()[0])["id"]
     t = statistics.median(clock(lambda: node.run("show", ident))[0] for _ in range(ROUNDS))
     row("cundang show, a call", "%.1f ms" % (1e3 * t), "", "")
