@@ -613,8 +613,8 @@ static enum err_code run_adopt(
 	free(path);
 	if (rc == ERR_FORK) {
 		cli_safe(c, "%s",
-			_("the rules in force here stay, and records "
-			  "are taken as ever"));
+			_("The rules in force here stay, and records are taken "
+			  "as ever."));
 		cli_next(c, "%s", _("docs/rules.md, Trouble with heads"));
 	}
 	if (rc || c->json)

@@ -275,7 +275,7 @@ static enum err_code edit_propose(const struct edit *e, const char *message,
 	memcpy(commit, e->main, sizeof(commit));
 	if (e->changed.count && (rc = edit_commit(e, message, commit, err)))
 		return rc;
-	return heads_propose(e->g, commit, out, err);
+	return heads_propose(e->g, commit, PROPOSE_CHANGE, out, err);
 }
 
 /* ---- admission ---- */
