@@ -47,7 +47,8 @@ extern const struct command command_init, command_put, command_sync,
 	command_governance_adopt, command_governance_kit, command_node_request,
 	command_node_pending, command_node_admit, command_archive_create,
 	command_verify, command_fsck, command_repair, command_key_show,
-	command_store_dump, command_disposal_list;
+	command_store_dump, command_disposal_list, command_reveal,
+	command_audit_access;
 
 /* The whole command: parses, runs, tells errors; the exit code. */
 int cli_main(int argc, char **argv);
@@ -100,28 +101,13 @@ void progress_show(
 	void *unused, const char *doing, uint64_t done, uint64_t all);
 void progress_end(void);
 
-/* ---- cli/point.c ---- */
+/* ---- cli/show.c ---- */
 
-enum point_kind { POINT_ID, POINT_DIGEST, POINT_ORIGIN, POINT_CODE };
-/* How a person names a record. */
-struct point {
-	enum point_kind kind;
-	uint8_t uuid[UUID_SIZE];
-	struct digest digest;
-	char origin[ORIGIN_SIZE]; /* POINT_ORIGIN */
-	char code[CODE_SIZE];	  /* POINT_CODE */
-	uint64_t seq;
-};
-/* UUID, digest (base64url or hexadecimal), ORIGIN/SEQ or CODE/SEQ.  Pure.
- * ERR_USAGE. */
-enum err_code point_parse(
-	const char *s, size_t len, struct point *out, struct err *err);
-/* The record meant: for an id its newest revision here.  ERR_NOT_FOUND. */
-enum err_code point_find(struct store *s, const struct point *p,
-	struct log_info *log, uint64_t *seq, struct err *err);
-/* A log by its origin, or the newest of a code.  ERR_NOT_FOUND. */
-enum err_code point_log(struct store *s, const char *origin_or_code,
-	struct log_info *out, struct err *err);
+/* For people; `rules` give titles and may be NULL. */
+void show_document(const struct rules *rules, const struct json *doc);
+/* A proof into the file, or on stdout where `path` is NULL or "-". */
+enum err_code show_proof_out(struct cli *c, const char *path, const void *proof,
+	size_t len, struct err *err);
 
 /* "public,internal" as LABEL_BITs.  ERR_USAGE. */
 enum err_code labels_parse(const char *s, uint8_t *labels, struct err *err);
@@ -137,6 +123,9 @@ enum err_code disposal_find(struct cli *c, const struct args *a, struct node *n,
 /* ---- cli/open.c ---- */
 
 struct control;
+/* As open_writer(), for accounts too that may not read the directory. */
+enum err_code open_access(struct cli *c, struct control **control,
+	struct node **node, struct err *err);
 /* Whether there is a node in the directory at all; ERR_NOT_FOUND says what to
  * do. */
 enum err_code open_check(struct cli *c, struct err *err);

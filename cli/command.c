@@ -15,6 +15,8 @@ static const struct command *const commands[] = {
 	&command_why,
 	&command_list,
 	&command_show,
+	&command_reveal,
+	&command_audit_access,
 	&command_log,
 	&command_governance_init,
 	&command_governance_publish,

@@ -177,3 +177,11 @@ enum err_code open_writer(struct cli *c, struct control **control,
 	}
 	return rc;
 }
+
+enum err_code open_access(struct cli *c, struct control **control,
+	struct node **node, struct err *err)
+{
+	enum err_code rc = control_open(c->data, control, err);
+
+	return rc == ERR_NOT_FOUND ? open_writer(c, control, node, err) : rc;
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/control.h"
 
 #define REVISIONS_LIMIT 4096
 
@@ -86,13 +87,12 @@ static void print_fields(const struct json *v, int depth)
 		print_member(out_count(i + 1, number), json_at(v, i), depth);
 }
 
-static void print_head(
-	const struct show *s, const struct json *doc, const struct log_info *l)
+static void print_head(const struct rules *rules, const struct json *doc)
 {
 	const char *name = json_get_string(doc, "series");
-	const struct series *series = rules_series(s->rules, name);
+	const struct series *series = rules ? rules_series(rules, name) : NULL;
 	const char *node = json_get_string(doc, "node");
-	const struct node_info *about = rules_node(s->rules, node);
+	const struct node_info *about = rules ? rules_node(rules, node) : NULL;
 
 	out_column(_("record"), 12);
 	printf("%s\n", json_get_string(doc, "id"));
@@ -104,7 +104,8 @@ static void print_head(
 	out_column(_("made at"), 12);
 	printf("%s\n", json_get_string(doc, "created_at"));
 	out_column(_("kept as"), 12);
-	printf("%s/%" PRIu64 ", %s %" PRIu64 "\n", l->origin,
+	printf("%s/%" PRIu64 ", %s %" PRIu64 "\n",
+		json_get_string(doc, "origin"),
 		(uint64_t)json_number(json_get(doc, "seq")), _("revision"),
 		(uint64_t)json_number(json_get(doc, "rev")));
 	print_labels(doc, "masked", _("masked"));
@@ -115,6 +116,17 @@ static void print_head(
 		printf("  %s\n",
 			_("(kept here whole; only masked forms, or nothing, "
 			  "are shown)"));
+}
+
+void show_document(const struct rules *rules, const struct json *doc)
+{
+	print_head(rules, doc);
+	print_fields(json_get(doc, "fields"), 1);
+	if (json_count(json_get(doc, "attachments")))
+		print_member("attachments", json_get(doc, "attachments"), 1);
+	if (json_get(doc, "attachment_count"))
+		print_member("attachment_count",
+			json_get(doc, "attachment_count"), 1);
 }
 
 /* What is lost is not withheld. */
@@ -146,13 +158,7 @@ static enum err_code show_record(const struct show *s,
 		doc = NULL;
 		goto out;
 	}
-	print_head(s, doc, log);
-	print_fields(json_get(doc, "fields"), 1);
-	if (json_count(json_get(doc, "attachments")))
-		print_member("attachments", json_get(doc, "attachments"), 1);
-	if (json_get(doc, "attachment_count"))
-		print_member("attachment_count",
-			json_get(doc, "attachment_count"), 1);
+	show_document(s->rules, doc);
 out:
 	json_free(doc);
 	run_free(&run);
@@ -221,17 +227,29 @@ static enum err_code show_all(const struct show *s, const struct log_info *log,
 
 /* Proofs */
 
-/* What of the labels was destroyed is not in a proof. */
+/* Raw values are shown by reveal, which somebody answers for. */
+static enum err_code take_labels(
+	const char *said, uint8_t *labels, struct err *err)
+{
+	enum err_code rc = said ? labels_parse(said, labels, err) : ERR_OK;
+
+	if (rc == ERR_OK && (*labels & LABELS_MASKED))
+		rc = err_set(err, ERR_USAGE,
+			"a proof that shows raw values is made by reveal "
+			"--proof");
+	return rc;
+}
+
+/* What was destroyed is in no proof. */
 static enum err_code tell_erased(const struct show *s,
-	const struct log_info *log, uint64_t seq, uint8_t labels,
-	struct err *err)
+	const struct log_info *log, uint64_t seq, struct err *err)
 {
 	struct json *erased = NULL;
 	struct run run = {0};
 	enum err_code rc =
 		store_read(s->node->store, log->id, seq, 1, 0, &run, err);
 
-	if (rc || !(run.record[0].erased &= labels))
+	if (rc || !run.record[0].erased)
 		goto out;
 	if (!(erased = view_destroyed(&run.record[0]))) {
 		rc = err_nomem(err);
@@ -247,32 +265,69 @@ out:
 	return rc;
 }
 
+enum err_code show_proof_out(struct cli *c, const char *path, const void *proof,
+	size_t len, struct err *err)
+{
+	char quoted[QUOTED_SIZE];
+	enum err_code rc;
+
+	if (!path || !strcmp(path, "-")) {
+		fwrite(proof, 1, len, stdout);
+		return ERR_OK;
+	}
+	rc = file_replace(path, proof, len, 0644, err);
+	if (rc == ERR_OK && !c->json)
+		fprintf(stderr,
+			_("The proof is in %s. It is checked by:\n"
+			  "  cundang verify %s --log VKEY    (VKEY: "
+			  "cundang key show at the origin)\n"),
+			path, out_quoted(path, quoted));
+	return rc;
+}
+
 static enum err_code show_proof(const struct show *s, const struct args *a,
 	const struct log_info *log, uint64_t seq, struct err *err)
 {
 	uint8_t labels = LABEL_BIT(LABEL_PUBLIC) | LABEL_BIT(LABEL_INTERNAL);
 	const char *said = args_get(a, "labels"), *path = args_get(a, "output");
 	struct buf proof = BUF_EMPTY;
-	char quoted[QUOTED_SIZE];
 	enum err_code rc;
 
-	if ((said && (rc = labels_parse(said, &labels, err))) ||
+	if ((rc = take_labels(said, &labels, err)) ||
 		(rc = proof_make(s->node, log, seq, labels, &proof, err)) ||
-		(rc = tell_erased(s, log, seq, labels, err)))
+		(rc = tell_erased(s, log, seq, err)))
 		goto out;
-	if (path && strcmp(path, "-")) {
-		rc = file_replace(path, proof.data, proof.len, 0644, err);
-		if (rc == ERR_OK && !s->cli->json)
-			fprintf(stderr,
-				_("The proof is in %s. It is checked by:\n"
-				  "  cundang verify %s --log VKEY    (VKEY: "
-				  "cundang key show at the origin)\n"),
-				path, out_quoted(path, quoted));
-	} else {
-		fwrite(proof.data, 1, proof.len, stdout);
-	}
+	rc = show_proof_out(s->cli, path, proof.data, proof.len, err);
 out:
 	buf_wipe(&proof);
+	return rc;
+}
+
+/* The directory is another account's: its daemon may answer. */
+static enum err_code ask_daemon(
+	struct cli *c, const char *record, struct err *err)
+{
+	struct control *control = NULL;
+	struct json *body = json_new_object(), *doc = NULL;
+	struct err own;
+	enum err_code rc;
+
+	if (!json_set(body, "record", out_text(record))) {
+		json_free(body);
+		return err_nomem(err);
+	}
+	/* Where there is none, what the directory said stands. */
+	if (control_open(c->data, &control, &own)) {
+		json_free(body);
+		return ERR_DENIED;
+	}
+	rc = control_post_json(control, "/show", body, &doc, err);
+	control_close(control);
+	if (rc == ERR_OK && c->json)
+		return out_json(doc, err);
+	if (rc == ERR_OK)
+		show_document(NULL, doc);
+	json_free(doc);
 	return rc;
 }
 
@@ -285,9 +340,13 @@ static enum err_code run_show(
 	uint64_t seq;
 	enum err_code rc;
 
-	if ((rc = point_parse(a->word[0], strlen(a->word[0]), &p, err)) ||
-		(rc = open_reader(c, &s.node, err)))
+	if ((rc = point_parse(a->word[0], strlen(a->word[0]), &p, err)))
 		return rc;
+	if ((rc = open_reader(c, &s.node, err)))
+		return rc == ERR_DENIED && !args_has(a, "all") &&
+				!args_has(a, "proof")
+			? ask_daemon(c, a->word[0], err)
+			: rc;
 	s.rules = node_rules(s.node);
 	if ((rc = point_find(s.node->store, &p, &log, &seq, err))) {
 		if (rc == ERR_NOT_FOUND)

@@ -701,17 +701,24 @@ enum err_code capture_commit(struct batch *b, struct captured *c,
 /* ---- what the node itself records ---- */
 
 static enum err_code system_entry(struct node *n, const struct series *s,
-	struct entry *e, struct err *err)
+	const struct system_place *at, struct entry *e, struct err *err)
 {
-	enum err_code rc;
+	enum err_code rc = ERR_OK;
 
 	memcpy(e->series, s->name, sizeof(e->series));
 	issuer(n, e->iss);
 	memcpy(e->node, n->config.code, CODE_SIZE);
 	time_format(time_now(), e->at);
-	e->rev = 1;
-	if ((rc = uuid_v7(time_now_ms(), e->uuid, err)) == ERR_OK)
-		uuid_format(e->uuid, e->id);
+	e->rev = at ? at->rev : 1;
+	if (at)
+		memcpy(e->uuid, at->uuid, sizeof(e->uuid));
+	else
+		rc = uuid_v7(time_now_ms(), e->uuid, err);
+	if (e->rev > 1) {
+		e->has_prev = true;
+		e->prev = at->prev;
+	}
+	uuid_format(e->uuid, e->id);
 	return rc;
 }
 
@@ -726,7 +733,7 @@ static enum err_code system_append(struct batch *b, struct node *n,
 	if ((rc = own_log(b, n, &own, err)) ||
 		(rc = batch_append(b, own.id, r, &seq, err)))
 		return rc;
-	*out = (struct receipt){.rev = 1, .seq = seq, .leaf = r->leaf};
+	*out = (struct receipt){.rev = e->rev, .seq = seq, .leaf = r->leaf};
 	memcpy(out->id, e->id, sizeof(out->id));
 	memcpy(out->origin, own.origin, sizeof(out->origin));
 	return ERR_OK;
@@ -734,6 +741,13 @@ static enum err_code system_append(struct batch *b, struct node *n,
 
 enum err_code system_record(struct batch *b, struct node *n, const char *series,
 	struct json *fields, struct receipt *out, struct err *err)
+{
+	return system_revision(b, n, series, NULL, fields, out, err);
+}
+
+enum err_code system_revision(struct batch *b, struct node *n,
+	const char *series, const struct system_place *at, struct json *fields,
+	struct receipt *out, struct err *err)
 {
 	const struct series *s = series_system(series);
 	struct entry e = {.sd_count = 1};
@@ -750,7 +764,7 @@ enum err_code system_record(struct batch *b, struct node *n, const char *series,
 		rc = err_set(err, ERR_NOT_FOUND, "no system series %s", series);
 		goto out;
 	}
-	if ((rc = system_entry(n, s, &e, err)) ||
+	if ((rc = system_entry(n, s, at, &e, err)) ||
 		(rc = json_write(fields, &part, err)) ||
 		(rc = buf_ok(&part, err)) ||
 		(rc = random_bytes(p->seed, SEED_SIZE, err)))

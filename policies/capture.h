@@ -86,6 +86,17 @@ enum err_code intake_finish(struct intake *in, struct err *err);
 enum err_code system_record(struct batch *b, struct node *n, const char *series,
 	struct json *fields, struct receipt *out, struct err *err);
 
+/* The same under an id of its own, whose revisions tell what became of one
+ * thing. */
+struct system_place {
+	uint8_t uuid[UUID_SIZE];
+	uint64_t rev;
+	struct digest prev; /* of the revision before, where rev is not 1 */
+};
+enum err_code system_revision(struct batch *b, struct node *n,
+	const char *series, const struct system_place *at, struct json *fields,
+	struct receipt *out, struct err *err);
+
 /* ---- back to a document (policies/view.c) ---- */
 
 enum view { VIEW_RAW, VIEW_MASKED };
@@ -97,6 +108,12 @@ enum view { VIEW_RAW, VIEW_MASKED };
 enum err_code view_document(const struct rules *rules, const char *origin,
 	uint64_t seq, const struct record *r, enum view view, struct json **out,
 	struct err *err);
+/* As view_document(), with the raw values of `labels` of personal and
+ * sensitive; "masked" are those of the two that are here and not shown. */
+enum err_code view_revealed(const struct rules *rules, const char *origin,
+	uint64_t seq, const struct record *r, uint8_t labels, struct json **out,
+	struct err *err);
+#define LABELS_MASKED (LABEL_BIT(LABEL_PERSONAL) | LABEL_BIT(LABEL_SENSITIVE))
 /* The labels of parts that are lost: the log is our own, so that they were
  * here, and they were not destroyed. */
 uint8_t view_lost(const struct rules *rules, const struct log_info *log,

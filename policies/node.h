@@ -2,6 +2,7 @@
  * together; what the daemon and the command both start from. */
 #pragma once
 
+#include "policies/account.h"
 #include "policies/governance.h"
 
 struct node_config { /* node.yaml */
@@ -13,6 +14,7 @@ struct node_config { /* node.yaml */
 	char listen[ADDRESS_SIZE]; /* for children, "" for none */
 	char http[ADDRESS_SIZE];   /* loopback HTTP, "" for none */
 	uint64_t bandwidth; /* bytes a second to the parent, 0: no limit */
+	struct accounts accounts;
 };
 #define NODE_CONFIG_LIMIT ((size_t)64 << 10)
 enum err_code node_config_load(

@@ -12,8 +12,26 @@
 
 #define BANDWIDTH_LIMIT ((uint64_t)1 << 40)
 
+struct raw_account {
+	char *user, *role;
+};
+
 struct raw_config {
 	char *code, *domain, *root, *epoch, *parent, *listen, *http, *bandwidth;
+	struct raw_account *accounts;
+	unsigned accounts_count;
+};
+
+static const cyaml_schema_field_t account_fields[] = {
+	CYAML_FIELD_STRING_PTR("user", CYAML_FLAG_POINTER, struct raw_account,
+		user, 1, ACCOUNT_SIZE - 1),
+	CYAML_FIELD_STRING_PTR("role", CYAML_FLAG_POINTER, struct raw_account,
+		role, 1, ACCOUNT_SIZE - 1),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t account_value = {
+	CYAML_VALUE_MAPPING(
+		CYAML_FLAG_DEFAULT, struct raw_account, account_fields),
 };
 
 #define REQUIRED_TEXT(key, member, limit)                                      \
@@ -32,6 +50,9 @@ static const cyaml_schema_field_t config_fields[] = {
 	OPTIONAL_TEXT("listen", listen, ADDRESS_SIZE - 1),
 	OPTIONAL_TEXT("http", http, ADDRESS_SIZE - 1),
 	OPTIONAL_TEXT("bandwidth", bandwidth, 20),
+	CYAML_FIELD_SEQUENCE("accounts",
+		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config,
+		accounts, &account_value, 0, ACCOUNTS_LIMIT),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t config_value = {
@@ -86,6 +107,12 @@ static enum err_code config_set(const char *file, const struct raw_config *raw,
 			"%s: bandwidth \"%s\" is not a number of bytes a "
 			"second, at most %" PRIu64,
 			file, raw->bandwidth, BANDWIDTH_LIMIT);
+	for (unsigned i = 0; i < raw->accounts_count; i++) {
+		if ((rc = accounts_add(&c->accounts, file,
+			     raw->accounts[i].user, raw->accounts[i].role,
+			     err)))
+			return rc;
+	}
 	snprintf(c->code, sizeof(c->code), "%s", raw->code);
 	snprintf(c->domain, sizeof(c->domain), "%s", raw->domain);
 	snprintf(c->epoch, sizeof(c->epoch), "%s", raw->epoch);

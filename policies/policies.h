@@ -2,6 +2,7 @@
  * archives. */
 #pragma once
 
+#include "policies/access.h"
 #include "policies/archive.h"
 #include "policies/capture.h"
 #include "policies/check.h"
@@ -14,6 +15,7 @@
 #include "policies/node.h"
 #include "policies/order.h"
 #include "policies/pinyin.h"
+#include "policies/point.h"
 #include "policies/repair.h"
 #include "policies/repeat.h"
 #include "policies/rules.h"

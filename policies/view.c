@@ -111,10 +111,7 @@ uint8_t view_lost(const struct rules *rules, const struct log_info *log,
 /* What is here and not shown raw. */
 static uint8_t masked(const struct record *r, enum view view)
 {
-	const uint8_t people =
-		LABEL_BIT(LABEL_PERSONAL) | LABEL_BIT(LABEL_SENSITIVE);
-
-	return view == VIEW_MASKED ? (uint8_t)(r->have & people) : 0;
+	return view == VIEW_MASKED ? (uint8_t)(r->have & LABELS_MASKED) : 0;
 }
 
 static bool add_head(struct json *doc, const struct entry *e)
@@ -169,4 +166,32 @@ out:
 	json_free(fields);
 	json_free(doc);
 	return rc;
+}
+
+enum err_code view_revealed(const struct rules *rules, const char *origin,
+	uint64_t seq, const struct record *r, uint8_t labels, struct json **out,
+	struct err *err)
+{
+	uint8_t hidden = r->have & LABELS_MASKED & (uint8_t)~labels;
+	struct record some = *r;
+	struct json *doc = NULL;
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
+		return rc;
+	some.have = r->have & (uint8_t)~hidden;
+	if ((rc = view_document(
+		     rules, origin, seq, &some, VIEW_RAW, &doc, err)))
+		return rc;
+	/* What is here and was not asked for is not withheld. */
+	if (!json_set(doc, "masked", new_labels(hidden)) ||
+		!json_set(doc, "withheld",
+			new_labels(
+				withheld(rules_series(rules, e.series), r)))) {
+		json_free(doc);
+		return err_nomem(err);
+	}
+	*out = doc;
+	return ERR_OK;
 }

@@ -12,40 +12,14 @@
 #include <unistd.h>
 
 #include "syncd/ask.h"
+#include "syncd/control_inside.h"
 #include "syncd/log.h"
-#include "syncd/loop.h"
 #include "syncd/peers.h"
-#include "syncd/server.h"
 #include "syncd/staged.h"
 #include "syncd/status.h"
 
-#define JSON_TYPE "application/json"
 #define NDJSON_TYPE "application/x-ndjson"
 #define ADOPT_ROUNDS 1024 /* of GOVERNANCE_HEADS_LIMIT heads */
-
-/* One request on its way through a worker. */
-struct job {
-	struct control_server *control;
-	struct exchange *x;
-	enum err_code (*run)(struct job *j, struct err *err);
-	void (*ran)(struct job *j); /* on the loop's thread; may be NULL */
-	struct buf in;
-	struct digest name;	/* PUT /attachments */
-	struct json *status;	/* GET /status */
-	char *path;		/* POST /governance/adopt */
-	uint64_t kept, refused; /* POST /put */
-	enum err_code rc;
-	struct err err;
-	const char *type;
-	struct buf body;
-};
-
-struct control_server {
-	struct daemon *d;
-	struct server *server;
-	struct staged *staged;
-	char *path;
-};
 
 size_t control_busy(const struct control_server *c)
 {
@@ -54,7 +28,7 @@ size_t control_busy(const struct control_server *c)
 
 /* ---- jobs ---- */
 
-static void job_free(struct job *j)
+void job_free(struct job *j)
 {
 	json_free(j->status);
 	buf_free(&j->in);
@@ -86,7 +60,7 @@ static void on_worked(void *arg)
 	job_free(j);
 }
 
-static struct job *job_new(struct control_server *c, struct exchange *x,
+struct job *job_new(struct control_server *c, struct exchange *x,
 	enum err_code (*run)(struct job *j, struct err *err))
 {
 	struct job *j = calloc(1, sizeof(*j));
@@ -104,7 +78,7 @@ static struct job *job_new(struct control_server *c, struct exchange *x,
 	return j;
 }
 
-static void submit(
+void job_submit(
 	struct job *j, bool (*to)(struct loop *, loop_fn *, loop_fn *, void *))
 {
 	if (to(j->control->d->loop, on_work, on_worked, j))
@@ -502,7 +476,7 @@ static void call_repair(struct control_server *c, struct exchange *x,
 	if (!j)
 		return;
 	j->ran = ran_repair;
-	submit(j, loop_job);
+	job_submit(j, loop_job);
 }
 
 static void call_repair_end(struct control_server *c, struct exchange *x,
@@ -515,7 +489,7 @@ static void call_repair_end(struct control_server *c, struct exchange *x,
 	if (!j)
 		return;
 	j->ran = ran_repair;
-	submit(j, loop_job);
+	job_submit(j, loop_job);
 }
 
 static void call_repair_state(struct control_server *c, struct exchange *x,
@@ -564,7 +538,7 @@ static void call_status(struct control_server *c, struct exchange *x,
 		job_free(j);
 		return;
 	}
-	submit(j, loop_job);
+	job_submit(j, loop_job);
 }
 
 static void call_put(struct control_server *c, struct exchange *x,
@@ -577,7 +551,7 @@ static void call_put(struct control_server *c, struct exchange *x,
 	if (!j)
 		return;
 	j->ran = ran_put;
-	submit(j, loop_put_job);
+	job_submit(j, loop_put_job);
 }
 
 static void call_attachment(struct control_server *c, struct exchange *x,
@@ -595,7 +569,7 @@ static void call_attachment(struct control_server *c, struct exchange *x,
 	if (!(j = job_new(c, x, run_attachment)))
 		return;
 	j->name = name;
-	submit(j, loop_job);
+	job_submit(j, loop_job);
 }
 
 /* The body as an object whose only member may be `name`, a string. */
@@ -670,7 +644,7 @@ static void call_adopt(struct control_server *c, struct exchange *x,
 	}
 	j->path = path;
 	j->ran = ran_adopt;
-	submit(j, loop_job);
+	job_submit(j, loop_job);
 }
 
 struct call {
@@ -678,20 +652,28 @@ struct call {
 	const char *path;
 	bool exact;
 	uint64_t body_limit;
-	void (*call)(struct control_server *c, struct exchange *x,
-		const char *rest, size_t len);
+	/* What the caller's role must have, 0: nothing; calls about access
+	 * judge for themselves, for they record who was denied. */
+	uint8_t power;
+	control_call *call;
 };
 static const struct call calls[] = {
-	{METHOD_GET, "/status", true, 0, call_status},
-	{METHOD_POST, "/put", true, CONTROL_PUT_LIMIT, call_put},
-	{METHOD_PUT, "/attachments/", false, STAGED_FILE_LIMIT,
+	{METHOD_GET, "/status", true, 0, 0, call_status},
+	{METHOD_POST, "/put", true, CONTROL_PUT_LIMIT, POWER_PUT, call_put},
+	{METHOD_PUT, "/attachments/", false, STAGED_FILE_LIMIT, POWER_PUT,
 		call_attachment},
-	{METHOD_POST, "/sync", true, CONTROL_BODY_LIMIT, call_sync},
-	{METHOD_POST, "/repair", true, CONTROL_BODY_LIMIT, call_repair},
-	{METHOD_GET, "/repair", true, 0, call_repair_state},
-	{METHOD_POST, "/repair/end", true, CONTROL_BODY_LIMIT, call_repair_end},
+	{METHOD_POST, "/sync", true, CONTROL_BODY_LIMIT, POWER_PUT, call_sync},
+	{METHOD_POST, "/repair", true, CONTROL_BODY_LIMIT, POWER_OPERATE,
+		call_repair},
+	{METHOD_GET, "/repair", true, 0, POWER_OPERATE, call_repair_state},
+	{METHOD_POST, "/repair/end", true, CONTROL_BODY_LIMIT, POWER_OPERATE,
+		call_repair_end},
 	{METHOD_POST, "/governance/adopt", true, CONTROL_BODY_LIMIT,
-		call_adopt},
+		POWER_OPERATE, call_adopt},
+	{METHOD_POST, "/reveal", true, CONTROL_BODY_LIMIT, 0, call_reveal},
+	{METHOD_POST, "/approve", true, CONTROL_BODY_LIMIT, 0, call_approve},
+	{METHOD_POST, "/audit/access", true, CONTROL_BODY_LIMIT, 0, call_audit},
+	{METHOD_POST, "/show", true, CONTROL_BODY_LIMIT, 0, call_show},
 };
 
 static const struct call *find_call(
@@ -723,10 +705,18 @@ static void on_request(void *arg, struct exchange *x)
 	size_t len;
 	const struct call *call = find_call(exchange_request(x), &rest, &len);
 
-	if (call)
-		call->call(arg, x, rest, len);
-	else
+	struct control_server *c = arg;
+	struct who who;
+	struct err err;
+
+	if (!call)
 		exchange_error(x, ERR_NOT_FOUND, "no such call");
+	else if (call->power && !control_who(c, x, &who))
+		exchange_error(x, ERR_DENIED, "nobody knows who asks");
+	else if (call->power && who_may(&who, call->power, &err))
+		exchange_error(x, ERR_DENIED, err.text);
+	else
+		call->call(c, x, rest, len);
 }
 
 /* ---- the socket ---- */
@@ -749,7 +739,8 @@ static enum err_code clear_stale(const struct sockaddr_un *to, struct err *err)
 	return ERR_OK;
 }
 
-static enum err_code listen_unix(const char *path, int *out, struct err *err)
+static enum err_code listen_unix(
+	const char *path, mode_t mode, int *out, struct err *err)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	mode_t mask;
@@ -766,7 +757,7 @@ static enum err_code listen_unix(const char *path, int *out, struct err *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_sys(err, "control socket");
-	mask = umask(0177);
+	mask = umask(0777 & ~mode);
 	bound = bind(fd, (struct sockaddr *)&to, sizeof(to));
 	umask(mask);
 	if (bound) {
@@ -789,6 +780,9 @@ enum err_code control_new(
 		.body_limit = on_body,
 		.arg = c,
 	};
+	/* Where accounts are named, each may come, and is judged by its role;
+	 * else the file's mode judges. */
+	mode_t mode = d->node->config.accounts.count ? 0666 : 0600;
 	int fd;
 	enum err_code rc;
 
@@ -797,12 +791,14 @@ enum err_code control_new(
 	c->d = d;
 	c->path = file_join(d->node->data, CONTROL_SOCKET);
 	c->staged = staged_new();
-	if (!c->path || !c->staged)
+	c->tries = access_tries_new();
+	if (!c->path || !c->staged || !c->tries)
 		rc = err_nomem(err);
-	else if ((rc = listen_unix(c->path, &fd, err)) == ERR_OK)
+	else if ((rc = listen_unix(c->path, mode, &fd, err)) == ERR_OK)
 		rc = server_new(d->loop, fd, &opt, &c->server, err);
 	if (rc) {
 		staged_free(c->staged);
+		access_tries_free(c->tries);
 		free(c->path);
 		free(c);
 		return rc;
@@ -813,8 +809,10 @@ enum err_code control_new(
 
 void control_tidy(struct control_server *c)
 {
-	if (c)
-		staged_expire(c->staged);
+	if (!c)
+		return;
+	staged_expire(c->staged);
+	control_tell_tries(c);
 }
 
 void control_stop(struct control_server *c)
@@ -830,7 +828,9 @@ void control_free(struct control_server *c)
 	if (!c)
 		return;
 	server_free(c->server);
+	control_tell_last(c);
 	staged_free(c->staged);
+	access_tries_free(c->tries);
 	free(c->path);
 	free(c);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "syncd/log.h"
@@ -43,6 +44,8 @@ struct client {
 	enum client_state state;
 	struct exchange *x;
 	bool keep_alive;
+	bool known; /* `uid` is who connected */
+	uid_t uid;
 	bool in_reader; /* the loop of read_requests() runs */
 	bool broken;	/* close it once that is back */
 };
@@ -76,6 +79,14 @@ const struct request *exchange_request(const struct exchange *x)
 struct buf *exchange_body(struct exchange *x)
 {
 	return &x->body;
+}
+
+bool exchange_uid(const struct exchange *x, uid_t *out)
+{
+	if (!x->client || !x->client->known)
+		return false;
+	*out = x->client->uid;
+	return true;
 }
 
 bool exchange_gone(const struct exchange *x)
@@ -498,6 +509,19 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	client_drop(c);
 }
 
+/* As it was when it connected; a peer by TCP has none. */
+static bool peer_uid(int fd, uid_t *out)
+{
+	struct ucred peer = {.pid = 0};
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ||
+		peer.pid == 0)
+		return false;
+	*out = peer.uid;
+	return true;
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 	struct sockaddr *from, int from_len, void *arg)
 {
@@ -515,6 +539,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 		return;
 	}
 	c->server = s;
+	c->known = peer_uid(fd, &c->uid);
 	c->bev = bufferevent_socket_new(
 		loop_base(s->loop), fd, BEV_OPT_CLOSE_ON_FREE);
 	c->deadline = evtimer_new(loop_base(s->loop), on_deadline, c);

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "syncd/loop.h"
 #include "syncd/request.h"
 
@@ -42,6 +44,8 @@ size_t server_exchanges(const struct server *s); /* not yet answered */
 const struct request *exchange_request(const struct exchange *x);
 /* The body; the handler may take it by leaving BUF_EMPTY there. */
 struct buf *exchange_body(struct exchange *x);
+/* Who is at the other end of a Unix socket.  false: it cannot be told. */
+bool exchange_uid(const struct exchange *x, uid_t *out);
 /* The client went away: what is answered goes nowhere. */
 bool exchange_gone(const struct exchange *x);
 /* Called when the client goes before the answer.  The handler still owes it;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "policies/point.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

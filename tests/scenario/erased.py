@@ -74,7 +74,7 @@ def expect_words(node, receipt):
         assert "销毁" in text.replace(WHY, ""), text
         assert "2026-06-21 08:00" in text and WHY in text, text
     assert WHY in node.run("list").stdout
-    proof = node.run("show", name, "--proof", "--labels", "internal,personal")
+    proof = node.run("show", name, "--proof", "--labels", "internal")
     assert "destroyed under an order: personal (2026-06-21 08:00, %s)" % WHY in proof.stderr, proof.stderr
 
 

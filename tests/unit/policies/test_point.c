@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/cli.h"
+#include "policies/point.h"
 
 #define ORIGIN "xihu.example/330106110201/0123456789abcdef"
 #define ID "01942d61-8bbe-7fe6-b97a-eafa141b9486"

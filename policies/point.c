@@ -1,8 +1,8 @@
 /* point.c - how people name records, and where those are. */
+#include "policies/point.h"
+
 #include <inttypes.h>
 #include <string.h>
-
-#include "cli/cli.h"
 
 #define SEQ_LIMIT (((uint64_t)1 << 53) - 1)
 

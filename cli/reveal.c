@@ -1,0 +1,249 @@
+/* reveal.c - `cundang reveal`: what is masked, for a reason. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+
+/* The daemon, or the node itself. */
+struct door {
+	struct control *control;
+	struct node *node;
+	struct who who; /* where it is the node */
+};
+
+static enum err_code door_open(struct cli *c, struct door *d, struct err *err)
+{
+	enum err_code rc = open_access(c, &d->control, &d->node, err);
+
+	if (rc == ERR_OK && d->node)
+		who_of(&d->node->config.accounts, d->node->data, getuid(),
+			&d->who);
+	return rc;
+}
+
+static void door_close(struct door *d)
+{
+	control_close(d->control);
+	node_close(d->node);
+}
+
+/* ---- asking ---- */
+
+static enum err_code take_labels(
+	const struct args *a, uint8_t *out, struct err *err)
+{
+	const char *s;
+
+	*out = 0;
+	for (size_t i = 0; (s = args_nth(a, "label", i)); i++) {
+		enum label l;
+
+		if (!label_parse(s, strlen(s), &l) ||
+			!(LABEL_BIT(l) & LABELS_MASKED))
+			return err_set(err, ERR_USAGE,
+				"--label %.20s is neither personal nor "
+				"sensitive",
+				s);
+		*out |= LABEL_BIT(l);
+	}
+	return ERR_OK;
+}
+
+static struct json *body_of(const char *record, const struct access_ask *ask)
+{
+	struct json *v = json_new_object();
+
+	if (json_set(v, "record", out_text(record)) &&
+		json_set(v, "reason", out_text(ask->reason)) &&
+		json_set(v, "labels", out_labels(ask->labels)) &&
+		json_set(v, "proof", json_new_bool(ask->proof)) &&
+		(!ask->field || json_set(v, "field", out_text(ask->field))))
+		return v;
+	json_free(v);
+	return NULL;
+}
+
+static enum err_code ask_for(struct door *d, const char *record,
+	struct access_ask *ask, struct json **out, struct err *err)
+{
+	ask->who = d->who;
+	if (d->node)
+		return access_reveal(d->node, NULL, NULL, ask, out, err);
+	return control_post_json(
+		d->control, "/reveal", body_of(record, ask), out, err);
+}
+
+/* What waits for a second person is told, and is no success. */
+static enum err_code tell_request(
+	struct cli *c, struct json *answer, struct err *err)
+{
+	const char *id = json_get_string(answer, "request");
+	const char *until = json_get_string(answer, "until");
+	enum err_code rc;
+
+	if (!until) {
+		json_free(answer);
+		return err_set(err, ERR_INTERNAL,
+			"the daemon answered neither a record nor a request");
+	}
+	rc = err_set(err, ERR_BUSY,
+		"the record is about minors: another person has to approve "
+		"request %s by %s",
+		id, until);
+	cli_safe(c,
+		_("Nothing was shown. The request is recorded; after the "
+		  "approval the same command shows the record once."));
+	cli_next(c, _("the other person: cundang -C %s reveal --approve %s"),
+		c->quoted, id);
+	if (!c->json)
+		json_free(answer);
+	else if (out_json(answer, err))
+		return err->code;
+	return rc;
+}
+
+static void print_shown(const struct json *answer)
+{
+	const struct json *access = json_get(answer, "access");
+	uint64_t seq = 0;
+
+	show_document(NULL, json_get(answer, "document"));
+	(void)json_get_u64(access, "seq", &seq);
+	printf(_("That it was shown, to whom and why, is recorded as "
+		 "%s/%llu.\n"),
+		json_get_string(access, "origin"), (unsigned long long)seq);
+}
+
+static enum err_code tell_proof(
+	struct cli *c, const char *path, struct json *answer, struct err *err)
+{
+	size_t len = 0;
+	const char *proof = json_string(json_get(answer, "proof"), &len);
+	enum err_code rc;
+
+	if (proof)
+		rc = show_proof_out(c, path, proof, len, err);
+	else
+		rc = err_set(err, ERR_INTERNAL, "the daemon gave no proof");
+	json_free(answer);
+	return rc;
+}
+
+static enum err_code reveal(
+	struct cli *c, struct door *d, const struct args *a, struct err *err)
+{
+	struct access_ask ask = {
+		.reason = args_get(a, "reason"),
+		.field = args_get(a, "field"),
+		.proof = args_has(a, "proof"),
+	};
+	const char *record = a->word[0];
+	struct json *answer = NULL;
+	enum err_code rc;
+
+	if ((rc = point_parse(record, strlen(record), &ask.point, err)) ||
+		(rc = take_labels(a, &ask.labels, err)) ||
+		(rc = door_open(c, d, err)) ||
+		(rc = ask_for(d, record, &ask, &answer, err)))
+		return rc;
+	if (json_get_string(answer, "request"))
+		return tell_request(c, answer, err);
+	if (ask.proof)
+		return tell_proof(c, args_get(a, "output"), answer, err);
+	if (c->json)
+		return out_json(answer, err);
+	print_shown(answer);
+	json_free(answer);
+	return ERR_OK;
+}
+
+/* ---- approving ---- */
+
+static void print_approved(const struct json *v)
+{
+	const struct json *record = json_get(v, "record");
+	const char *account = json_get_string(v, "for");
+	const char *reason = json_get_string(v, "reason");
+	const char *until = json_get_string(v, "until");
+	const char *id = json_get_string(record, "id");
+
+	printf(_("Approved: %s may see record %s once, until %s.\n"),
+		account ? account : "", id ? id : "", until ? until : "");
+	printf("%s ", _("Their reason:"));
+	out_plain(stdout, reason ? reason : "", reason ? strlen(reason) : 0);
+	putchar('\n');
+}
+
+static enum err_code approve(
+	struct cli *c, struct door *d, const char *id, struct err *err)
+{
+	struct json *body = json_new_object(), *answer = NULL;
+	enum err_code rc = ERR_OK;
+
+	if (!json_set(body, "request", out_text(id)))
+		rc = err_nomem(err);
+	if (rc || (rc = door_open(c, d, err))) {
+		json_free(body);
+		return rc;
+	}
+	if (d->node) {
+		rc = access_approve(
+			d->node, NULL, NULL, &d->who, id, &answer, err);
+		json_free(body);
+	} else {
+		rc = control_post_json(
+			d->control, "/approve", body, &answer, err);
+	}
+	if (rc)
+		return rc;
+	if (c->json)
+		return out_json(answer, err);
+	print_approved(answer);
+	json_free(answer);
+	return ERR_OK;
+}
+
+static enum err_code run_reveal(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	const char *id = args_get(a, "approve");
+	struct door d = {.control = NULL};
+	enum err_code rc;
+
+	if (id && a->count)
+		return err_set(err, ERR_USAGE,
+			"--approve takes a request and no record");
+	if (!id && !a->count)
+		return err_set(err, ERR_USAGE, "reveal needs a record");
+	if (!id && !args_has(a, "reason"))
+		return err_set(err, ERR_USAGE,
+			"reveal needs --reason TEXT: why it has to be seen");
+	rc = id ? approve(c, &d, id, err) : reveal(c, &d, a, err);
+	door_close(&d);
+	return rc;
+}
+
+static const struct option_spec options[] = {
+	{"reason", 0, "TEXT", N_("why; kept, without the names of people")},
+	{"label", 0, "L", N_("only personal, or only sensitive")},
+	{"field", 0, "PATH", N_("only this field, as applicant.phone")},
+	{"proof", 0, NULL, N_("a proof with the raw values, instead")},
+	{"output", 'o', "FILE", N_("write the proof there")},
+	{"approve", 0, "REQUEST", N_("let another person see it, once")},
+	{NULL, 0, NULL, NULL},
+};
+
+const struct command command_reveal = {
+	.name = "reveal",
+	.words = "ID|DIGEST|ORIGIN/NUMBER|CODE/NUMBER",
+	.summary = N_("show what is masked, for a reason that is recorded"),
+	.detail = N_("Who may is told by the accounts in node.yaml. That it "
+		     "was shown, to whom and why, is\nrecorded before; tries "
+		     "that are denied are recorded too. A record about minors "
+		     "is\nshown once, after another person has approved it."),
+	.most = 1,
+	.options = options,
+	.run = run_reveal,
+};

@@ -1,0 +1,276 @@
+/* control_access.c - the calls about who may see what, and who did. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "syncd/control_inside.h"
+#include "syncd/log.h"
+
+#define LINES_LIMIT 10000
+
+bool control_who(
+	const struct control_server *c, struct exchange *x, struct who *out)
+{
+	const struct node *n = c->d->node;
+	uid_t uid;
+
+	if (!exchange_uid(x, &uid))
+		return false;
+	who_of(&n->config.accounts, n->data, uid, out);
+	return true;
+}
+
+static void call(struct control_server *c, struct exchange *x,
+	enum err_code (*run)(struct job *j, struct err *err))
+{
+	struct who who;
+	struct job *j;
+
+	if (!control_who(c, x, &who)) {
+		exchange_error(x, ERR_DENIED, "nobody knows who asks");
+		return;
+	}
+	if (!(j = job_new(c, x, run)))
+		return;
+	j->who = who;
+	job_submit(j, loop_job);
+}
+
+static enum err_code parse(struct job *j, struct json **out, struct err *err)
+{
+	return json_parse(j->in.data ? (const void *)j->in.data : "", j->in.len,
+		(size_t)CONTROL_BODY_LIMIT, out, err);
+}
+
+static enum err_code answer(struct job *j, struct json *v, struct err *err)
+{
+	enum err_code rc = json_write(v, &j->body, err);
+
+	buf_u8(&j->body, '\n');
+	json_free(v);
+	return rc ? rc : buf_ok(&j->body, err);
+}
+
+static enum err_code point_of(
+	const struct json *v, struct point *out, struct err *err)
+{
+	const char *record = json_get_string(v, "record");
+
+	if (!record)
+		return err_set(err, ERR_USAGE, "the body has no \"record\"");
+	return point_parse(record, strlen(record), out, err);
+}
+
+/* ---- POST /reveal ---- */
+
+static enum err_code labels_of(
+	const struct json *v, uint8_t *out, struct err *err)
+{
+	*out = 0;
+	for (size_t i = 0; i < json_count(v); i++) {
+		size_t len = 0;
+		const char *s = json_string(json_at(v, i), &len);
+		enum label l;
+
+		if (!s || !label_parse(s, len, &l) ||
+			!(LABEL_BIT(l) & LABELS_MASKED))
+			return err_set(err, ERR_USAGE,
+				"labels are personal and sensitive");
+		*out |= LABEL_BIT(l);
+	}
+	return ERR_OK;
+}
+
+static enum err_code run_reveal(struct job *j, struct err *err)
+{
+	struct daemon *d = j->control->d;
+	struct access_ask ask = {.who = j->who};
+	struct json *v = NULL, *out = NULL;
+	enum err_code rc;
+
+	if ((rc = parse(j, &v, err)) || (rc = point_of(v, &ask.point, err)) ||
+		(rc = labels_of(json_get(v, "labels"), &ask.labels, err)))
+		goto out;
+	ask.reason = json_get_string(v, "reason");
+	ask.field = json_get_string(v, "field");
+	ask.proof = json_bool(json_get(v, "proof"));
+	if (!ask.reason)
+		rc = err_set(err, ERR_USAGE, "the body has no \"reason\"");
+	else if ((rc = access_reveal(d->node, d->writer, j->control->tries,
+			  &ask, &out, err)) == ERR_OK)
+		rc = answer(j, out, err);
+out:
+	json_free(v);
+	return rc;
+}
+
+void call_reveal(struct control_server *c, struct exchange *x, const char *rest,
+	size_t len)
+{
+	(void)rest;
+	(void)len;
+	call(c, x, run_reveal);
+}
+
+/* ---- POST /approve ---- */
+
+static enum err_code run_approve(struct job *j, struct err *err)
+{
+	struct daemon *d = j->control->d;
+	struct json *v = NULL, *out = NULL;
+	const char *request;
+	enum err_code rc;
+
+	if ((rc = parse(j, &v, err)))
+		return rc;
+	request = json_get_string(v, "request");
+	if (!request)
+		rc = err_set(err, ERR_USAGE, "the body has no \"request\"");
+	else if ((rc = access_approve(d->node, d->writer, j->control->tries,
+			  &j->who, request, &out, err)) == ERR_OK)
+		rc = answer(j, out, err);
+	json_free(v);
+	return rc;
+}
+
+void call_approve(struct control_server *c, struct exchange *x,
+	const char *rest, size_t len)
+{
+	(void)rest;
+	(void)len;
+	call(c, x, run_approve);
+}
+
+/* ---- POST /audit/access ---- */
+
+struct lines {
+	struct job *job;
+	size_t count;
+};
+
+static enum err_code on_line(void *arg, struct json *line, struct err *err)
+{
+	struct lines *l = arg;
+
+	if (l->count++ == LINES_LIMIT) {
+		json_free(line);
+		return err_set(err, ERR_LIMIT,
+			"more than %d lines: name a record, an account or a "
+			"time",
+			LINES_LIMIT);
+	}
+	return answer(l->job, line, err);
+}
+
+static enum err_code filter_of(
+	const struct json *v, struct audit_filter *f, struct err *err)
+{
+	const char *from = json_get_string(v, "from");
+	const char *to = json_get_string(v, "to");
+
+	f->account = json_get_string(v, "account");
+	f->to = INT64_MAX;
+	if ((from && !time_parse(from, strlen(from), &f->from)) ||
+		(to && !time_parse(to, strlen(to), &f->to)))
+		return err_set(err, ERR_USAGE,
+			"\"from\" and \"to\" are times of RFC 3339");
+	f->by_record = json_get(v, "record") != NULL;
+	return f->by_record ? point_of(v, &f->point, err) : ERR_OK;
+}
+
+static enum err_code run_audit(struct job *j, struct err *err)
+{
+	struct audit_filter filter = {.by_record = false};
+	struct lines lines = {.job = j};
+	struct json *v = NULL;
+	enum err_code rc;
+
+	if ((rc = who_may(&j->who, POWER_AUDIT, err)) ||
+		(rc = parse(j, &v, err)))
+		return rc;
+	if ((rc = filter_of(v, &filter, err)) == ERR_OK)
+		rc = audit_access(
+			j->control->d->node, &filter, on_line, &lines, err);
+	j->type = "application/x-ndjson";
+	json_free(v);
+	return rc;
+}
+
+void call_audit(struct control_server *c, struct exchange *x, const char *rest,
+	size_t len)
+{
+	(void)rest;
+	(void)len;
+	call(c, x, run_audit);
+}
+
+/* ---- POST /show ---- */
+
+/* As every account may see it that can reach the socket. */
+static enum err_code run_show(struct job *j, struct err *err)
+{
+	struct node *n = j->control->d->node;
+	struct rules *rules = node_rules(n);
+	struct json *v = NULL, *doc = NULL;
+	struct run run = {0};
+	struct log_info log;
+	struct point point;
+	uint64_t seq;
+	enum err_code rc;
+
+	if ((rc = parse(j, &v, err)) || (rc = point_of(v, &point, err)) ||
+		(rc = point_find(n->store, &point, &log, &seq, err)) ||
+		(rc = store_read(
+			 n->store, log.id, seq, 1, LABEL_ALL, &run, err)) ||
+		(rc = view_document(rules, log.origin, seq, &run.record[0],
+			 VIEW_MASKED, &doc, err)))
+		goto out;
+	rc = answer(j, doc, err);
+out:
+	run_free(&run);
+	json_free(v);
+	rules_unref(rules);
+	return rc;
+}
+
+void call_show(struct control_server *c, struct exchange *x, const char *rest,
+	size_t len)
+{
+	(void)rest;
+	(void)len;
+	call(c, x, run_show);
+}
+
+/* ---- denied tries that were counted ---- */
+
+static void tell(struct control_server *c, bool all)
+{
+	struct err err;
+
+	if (access_tries_flush(c->d->node, c->d->writer, c->tries, all, &err))
+		log_warn("denied tries are not recorded yet: %s", err.text);
+}
+
+static void tell_work(void *arg)
+{
+	tell(arg, false);
+}
+
+void control_tell_last(struct control_server *c)
+{
+	tell(c, true);
+}
+
+static void told(void *arg)
+{
+	struct control_server *c = arg;
+
+	c->telling = false;
+	daemon_changed(c->d);
+}
+
+void control_tell_tries(struct control_server *c)
+{
+	if (!c->telling && access_tries_due(c->tries))
+		c->telling = loop_job(c->d->loop, tell_work, told, c);
+}
