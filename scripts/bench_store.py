@@ -232,7 +232,7 @@ def bench_find(node):
     f = json.loads(subprocess.run([build("tests/bench_find"), str(node.data), str(FOUND)], check=True, stdout=subprocess.PIPE).stdout)
     for name, what in (("newest", "of the newest 1,000"), ("recent", "of the newest 10,000, at random"), ("all", "of all, at random")):
         v = f[name]
-        row("found by id, by entry, by part, %s" % what, "%d/s" % v["id"], "%d/s, %d/s" % (v["leaf"], v["part"]), "", "one thread")
+        row("found by id, by entry, by part, %s" % what, "%d/s" % v["id"], "%d/s, %d/s" % (v["leaf"], v["part"]), "", "one thread, of its processor time")
         row("shown by id, by digest, %s" % what, "%d/s" % v["show"], "%d/s" % v["show_leaf"], "", "found, and all its parts read")
     ident = json.loads(node.run("list", "--json", "--limit", "1").stdout.splitlines()[0])["id"]
     t = statistics.median(clock(lambda: node.run("show", ident))[0] for _ in range(ROUNDS))
