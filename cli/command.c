@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
 	&command_node_pending,
 	&command_node_admit,
 	&command_disposal_list,
+	&command_disposal_propose,
 	&command_archive_create,
 	&command_verify,
 	&command_fsck,

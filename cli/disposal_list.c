@@ -6,27 +6,6 @@
 
 #include "cli/cli.h"
 
-static struct json *ranges_json(const struct due_group *g)
-{
-	struct json *all = json_new_array();
-
-	for (size_t i = 0; all && i < g->range_count; i++) {
-		struct json *one = json_new_array();
-
-		if (!json_append(one, json_new_u64(g->range[i].from)) ||
-			!json_append(one, json_new_u64(g->range[i].to))) {
-			json_free(one);
-			json_free(all);
-			return NULL;
-		}
-		if (!json_append(all, one)) {
-			json_free(all);
-			return NULL;
-		}
-	}
-	return all;
-}
-
 static struct json *group_json(const struct due_group *g)
 {
 	struct json *v = json_new_object();
@@ -42,7 +21,7 @@ static struct json *group_json(const struct due_group *g)
 			v, "last_year", json_new_u64((uint64_t)g->last_year)) &&
 		json_set(v, "origin", out_text(g->origin)) &&
 		json_set(v, "period", out_text(g->period)) &&
-		json_set(v, "seqs", ranges_json(g)) &&
+		json_set(v, "seqs", due_ranges_json(g)) &&
 		json_set(v, "series", out_text(g->series)) &&
 		json_set(v, "since", out_text(since)))
 		return v;

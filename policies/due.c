@@ -401,8 +401,8 @@ static const struct row **newest_at(
 	return &n->slot[i];
 }
 
-/* A later log of the node holds what was entered again: of two of a number the
- * one there counts. */
+/* A later log of the node holds what was entered again: of two of a number one
+ * counts whose anchors are known. */
 static enum err_code newest_make(
 	const struct rows *rows, struct newest *n, struct err *err)
 {
@@ -423,7 +423,8 @@ static enum err_code newest_make(
 		if (rows->at[i].rev <= 1)
 			continue;
 		at = newest_at(n, rows->at[i].uuid);
-		if (!*at || (*at)->rev <= rows->at[i].rev)
+		if (!*at || (*at)->rev < rows->at[i].rev ||
+			((*at)->rev == rows->at[i].rev && (*at)->unknown))
 			*at = &rows->at[i];
 	}
 	return ERR_OK;
@@ -485,8 +486,8 @@ static struct due_group *group_of(struct finding *f, struct filing *fi,
 }
 
 static enum err_code group_add(struct finding *f, struct filing *fi,
-	const struct row *r, unsigned label, int64_t since, const char *period,
-	struct err *err)
+	const struct row *r, unsigned label, int anchor, int64_t since,
+	const char *period, struct err *err)
 {
 	struct due_group *g = group_of(f, fi, r, label, since, period);
 	int year = time_year(r->at);
@@ -498,6 +499,8 @@ static enum err_code group_add(struct finding *f, struct filing *fi,
 		g->first_year = year;
 	if (year > g->last_year)
 		g->last_year = year;
+	if (anchor + 1 > g->start)
+		g->start = anchor + 1;
 	g->count++;
 	f->out->parts++;
 	last = g->range_count ? &g->range[g->range_count - 1] : NULL;
@@ -566,9 +569,23 @@ static uint8_t past(const int64_t due[LABEL_COUNT], int64_t now, uint8_t labels)
 	return labels;
 }
 
+/* Without the labels whose part holds the anchor of one that stays. */
+static uint8_t without_needed(
+	const struct plan *p, const struct row *r, uint8_t labels)
+{
+	uint8_t stay = p->r.ending & (uint8_t) ~(labels | r->gone);
+
+	for (unsigned i = 0; i < LABEL_COUNT; i++)
+		for (unsigned l = 0; l < LABEL_COUNT; l++)
+			if (stay & p->r.anchored & LABEL_BIT(l))
+				stay |= LABEL_BIT(p->r.of[l]);
+	return labels & (uint8_t)~stay;
+}
+
 static enum err_code file_row(struct finding *f, struct filing *fi,
-	const struct row *r, uint8_t labels, const int64_t due[LABEL_COUNT],
-	const char *const period[LABEL_COUNT], struct err *err)
+	const struct row *r, const int year[LABEL_COUNT], uint8_t labels,
+	const int64_t due[LABEL_COUNT], const char *const period[LABEL_COUNT],
+	struct err *err)
 {
 	const struct due_options *o = f->opt;
 	enum err_code rc = ERR_OK;
@@ -581,7 +598,8 @@ static enum err_code file_row(struct finding *f, struct filing *fi,
 	}
 	for (unsigned l = 0; l < LABEL_COUNT && !rc; l++)
 		if (labels & LABEL_BIT(l))
-			rc = group_add(f, fi, r, l, due[l], period[l], err);
+			rc = group_add(
+				f, fi, r, l, year[l], due[l], period[l], err);
 	return rc;
 }
 
@@ -616,8 +634,9 @@ static enum err_code judge_row(struct finding *f, struct filing *fi,
 		f->out->unknown++;
 		return ERR_OK;
 	}
-	labels = past(due, f->opt->now, labels);
-	return labels ? file_row(f, fi, r, labels, due, period, err) : ERR_OK;
+	labels = without_needed(p, r, past(due, f->opt->now, labels));
+	return labels ? file_row(f, fi, r, year, labels, due, period, err)
+		      : ERR_OK;
 }
 
 /* The serial in force at a record: the last sys-policy before it. */

@@ -20,6 +20,7 @@ struct due_group {
 	char period[8]; /* the longer one of capture and now: "D10" */
 	int64_t since;
 	int first_year, last_year; /* the records were made in */
+	int start; /* the year that the last of their periods began with */
 	uint64_t count;
 	struct due_range *range; /* ascending, apart */
 	size_t range_count, range_cap;

@@ -16,6 +16,7 @@
 #include "policies/order.h"
 #include "policies/pinyin.h"
 #include "policies/point.h"
+#include "policies/proposal.h"
 #include "policies/repair.h"
 #include "policies/repeat.h"
 #include "policies/rules.h"

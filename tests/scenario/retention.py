@@ -4,9 +4,16 @@
 
 Before a node above has countersigned the township's log it lists nothing and
 says why.  Then both list the same, whatever the zone of the machine: not the
-open case, not what was made this year.
+open case, not what was made this year.  A proposal is a register that people
+print and programs read, and an order that names it.
 """
+import base64
+import csv
+import hashlib
+import io
 import json
+import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -60,6 +67,37 @@ def check_list(node, receipt):
     assert "4 parts may be destroyed" in said.stderr and "1 record is still open" in said.stderr, said
 
 
+def check_proposal(node, folder, receipt, officers):
+    out = folder / "proposal"
+    said = node.json("disposal", "propose", "-o", out, "--reason", "鉴定 2026-7")
+    assert (said["count"], said["left"]) == (4, 0), said
+    text = (out / "disposal.order").read_bytes()
+    order, register = json.loads(text), (out / "register.json").read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(register).digest()).rstrip(b"=").decode()
+    assert order["kind"] == "erase" and order["register"] == digest and order["order"] == said["order"], order
+    for part in order["parts"]:
+        assert part["origin"] == receipt["origin"] and part["seqs"] == [[receipt["seq"], receipt["seq"] + 1]], part
+    rows = json.loads(register)["rows"]
+    assert [r["label"] for r in rows] == ["public", "internal", "personal", "sensitive"], rows
+    utf8 = (out / "register.csv").read_bytes()
+    assert utf8.startswith(b"\xef\xbb\xbf") and (out / "register-gb18030.csv").read_bytes().decode("gb18030") == utf8[3:].decode()
+    table = list(csv.DictReader(io.StringIO(utf8[3:].decode())))
+    assert table[0]["名称"] and table[0]["起止年度"] == "2010" and table[0]["应保管期限"] == "10年", table[0]
+    assert table[0]["卷号"] == table[0]["册号"] == table[0]["档号"] == table[0]["销毁时间"] == "", table[0]
+    assert "<h1>电子档案销毁清册</h1>" in (out / "register.html").read_text()
+    # Stock tools sign it, and the same parts on the same day give the same register.
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "cundang-approval", "-f", str(officers[0]), str(out / "disposal.order")], check=True)
+    again = folder / "again"
+    node.run("disposal", "propose", "-o", again, "--reason", "鉴定 2026-7")
+    if json.loads((again / "register.json").read_bytes())["as_of"] == json.loads(register)["as_of"]:
+        for name in ("register.json", "register.csv", "register-gb18030.csv", "register.html"):
+            assert (again / name).read_bytes() == (out / name).read_bytes(), name
+    for args, code in ((("-o", out, "--reason", "x"), 9), (("-o", folder / "none", "--reason", "x", "--series", "alert"), 3),
+                       (("-o", folder / "none"), 2), (("-o", folder / "none", "--reason", "x" * 300), 2)):
+        assert node.run("disposal", "propose", *args, check=False).returncode == code, args
+    assert not (folder / "none").exists()
+
+
 def check_mistakes(node):
     for args, code in ((("--series", "nothing"), 3), (("--from", "12"), 2), (("--labels", "secret"), 2)):
         assert node.run("disposal", "list", *args, check=False).returncode == code, args
@@ -79,6 +117,7 @@ def main():
         check_list(town, receipt)
         check_list(county, receipt)
         check_mistakes(county)
+        check_proposal(county, pathlib.Path(folder), receipt, d.officers)
     return 0
 
 
