@@ -5,7 +5,7 @@
 #include "policies/node.h"
 
 /* A head of the rules that is older than this stops disposal. */
-#define HEAD_AGE_LIMIT_DAYS 30
+#define HEAD_AGE_LIMIT_DAYS RULES_OLD_DAYS
 
 /* The newest time of a cosignature by a node above on an own log; at the root
  * its own clock.  ERR_DENIED when there is none yet.  Any thread. */

@@ -7,6 +7,7 @@
 #include "policies/capture.h"
 #include "policies/check.h"
 #include "policies/difference.h"
+#include "policies/effect.h"
 #include "policies/due.h"
 #include "policies/epoch.h"
 #include "policies/exchange.h"

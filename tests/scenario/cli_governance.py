@@ -111,7 +111,7 @@ def check_mistakes(domain):
     subprocess.run(["git", "-C", str(domain.gov), "update-ref", "refs/heads/main", "refs/heads/main~2"], check=True)
 
 
-def check_difference(domain):
+def check_difference(domain, node):
     """Who signs is told in words, in Chinese too, what a change is."""
     run = domain.tools.run
     diff = ("governance", "diff", domain.gov)
@@ -130,7 +130,19 @@ def check_difference(domain):
     assert line["en"] in run(*diff).stdout
     assert line["zh"] in run(*diff, env={"LC_ALL": "zh_CN.UTF-8"}).stdout
     fails(run(*diff, "7", check=False), 3)
+    # The root sends nothing up, and captured none of these.
+    assert node.json(*diff, "--here")["here"] == {"clock": True, "due": [], "seen": [], "unfit": []}
     fails(run(*diff, "what", check=False), 2, "main or proposal")
+    node.put(net.generate(COUNTY, 60, seed=4, series="household"))
+
+    def other(folder):
+        path = folder / "series" / "household.yaml"
+        path.write_text("".join(x for x in path.read_text().splitlines(True) if "household_no" not in x))
+    domain.edit(other)
+    unfit, = node.json(*diff, "--here")["here"]["unfit"]
+    assert unfit["documents"] == 60 and "household_no" in unfit["why"], unfit
+    assert "household: 60 documents of this node would be refused" in node.run(*diff, "--here").stdout
+    subprocess.run(["git", "-C", str(domain.gov), "update-ref", "refs/heads/main", "refs/heads/main~1"], check=True)
     subprocess.run(["git", "-C", str(domain.gov), "update-ref", "refs/heads/main", "refs/heads/main~1"], check=True)
 
 
@@ -202,7 +214,7 @@ def main():
         check_stock_signature(d, folder)
         check_old_serial(d, node, old)
         check_mistakes(d)
-        check_difference(d)
+        check_difference(d, node)
         check_pages(d, node, folder)
         check_broken_rules(d)
         check_foreign(d, node, folder)
