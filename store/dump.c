@@ -72,8 +72,10 @@ static enum err_code dump_item(struct dumping *d, const char *name,
 
 	if (it->kind == ITEM_PARTS && it->label < LABEL_COUNT)
 		snprintf(where, sizeof(where),
-			"segments/%s at %" PRIu64 ": parts %s %s", name, offset,
-			it->name, label_name((enum label)it->label));
+			"segments/%s at %" PRIu64
+			": parts %s %s of log %" PRIu32,
+			name, offset, it->name,
+			label_name((enum label)it->label), it->log);
 	else
 		snprintf(where, sizeof(where), "segments/%s at %" PRIu64, name,
 			offset);
