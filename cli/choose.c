@@ -31,7 +31,7 @@ static struct choice find(const struct rules *rules, const char *words,
 	for (size_t i = 0; i < rules_node_count(rules); i++) {
 		const struct node_info *n = rules_node_at(rules, i);
 
-		if (!fits(n, words))
+		if (n->retired[0] || !fits(n, words))
 			continue;
 		if (f.count < SHOWN_LIMIT)
 			f.node[f.count] = n;

@@ -45,10 +45,10 @@ extern const struct command command_init, command_put, command_sync,
 	command_governance_check, command_governance_diff,
 	command_governance_docs, command_governance_log,
 	command_governance_adopt, command_governance_kit, command_node_request,
-	command_node_pending, command_node_admit, command_archive_create,
-	command_verify, command_fsck, command_repair, command_key_show,
-	command_store_dump, command_disposal_list, command_disposal_propose,
-	command_reveal, command_audit_access;
+	command_node_pending, command_node_admit, command_node_retire,
+	command_archive_create, command_verify, command_fsck, command_repair,
+	command_key_show, command_store_dump, command_disposal_list,
+	command_disposal_propose, command_reveal, command_audit_access;
 
 /* The whole command: parses, runs, tells errors; the exit code. */
 int cli_main(int argc, char **argv);

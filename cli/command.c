@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
 	&command_node_request,
 	&command_node_pending,
 	&command_node_admit,
+	&command_node_retire,
 	&command_disposal_list,
 	&command_disposal_propose,
 	&command_archive_create,

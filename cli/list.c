@@ -24,20 +24,35 @@ struct list {
 	struct cli *cli;
 	struct store *store;
 	const char *series, *from;
+	const struct rules *rules;
 	bool system;
 	size_t limit, window, count, cap;
 	size_t damaged; /* left out */
 	struct row *row;
 };
 
+/* A division that was merged is found by its own code, with what its successor
+ * records about it, and by the successor's, with what it recorded itself. */
+static bool comes_from(const struct list *l, const struct row *r)
+{
+	const struct node_info *from = rules_node(l->rules, l->from);
+	const char *at = origin_code(r->origin);
+	char code[CODE_SIZE] = "";
+
+	if (!at)
+		return false;
+	memcpy(code, at, CODE_LEN);
+	return rules_answers_for(l->rules, l->from, code) ||
+		(from && from->retired[0] &&
+			code_within(r->entry.node, l->from));
+}
+
 static bool is_wanted(const struct list *l, const struct row *r)
 {
-	const char *code = origin_code(r->origin);
-
 	if (l->series ? strcmp(l->series, r->entry.series) != 0
 		      : !l->system && !strncmp(r->entry.series, "sys-", 4))
 		return false;
-	return !l->from || (code && code_within(code, l->from));
+	return !l->from || comes_from(l, r);
 }
 
 static enum err_code add(struct list *l, const struct row *r, struct err *err)
@@ -193,6 +208,7 @@ static enum err_code newest(struct list *l, struct err *err)
 static enum err_code run_list(
 	struct cli *c, const struct args *a, struct err *err)
 {
+	struct rules *rules;
 	struct list l = {
 		.cli = c,
 		.series = args_get(a, "series"),
@@ -211,6 +227,7 @@ static enum err_code run_list(
 		(rc = open_reader(c, &n, err)))
 		return rc;
 	l.store = n->store;
+	l.rules = rules = node_rules(n);
 	l.limit = (size_t)limit;
 	l.window = limit < WINDOW_LEAST ? WINDOW_LEAST
 		: limit > WINDOW_MOST	? WINDOW_MOST
@@ -228,6 +245,7 @@ static enum err_code run_list(
 	}
 	drop_rows(&l);
 	free(l.row);
+	rules_unref(rules);
 	node_close(n);
 	return rc;
 }

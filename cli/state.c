@@ -56,6 +56,9 @@ static bool add_rules(struct json *v, struct node *n)
 	if (me)
 		good = good && json_set(v, "name", out_text(me->name)) &&
 			json_set(v, "rank", out_text(rank_name(me->rank)));
+	if (me && me->retired[0])
+		good = good && json_set(v, "retired", out_text(me->retired)) &&
+			json_set(v, "successor", out_text(me->successor));
 	rules_unref(rules);
 	return good;
 }
@@ -221,7 +224,7 @@ static const struct {
 		N_("the node above is reached, but its rules do not know this "
 		   "node's key yet"),
 		N_("cundang node request -o FILE; an officer then: cundang "
-		   "node admit GOV FILE")},
+		   "node admit --check NUMBER GOV FILE")},
 	{"domain", N_("the node at that address is of another domain"), ""},
 	{"code", N_("the node at that address is another one"), ""},
 	{"fork",

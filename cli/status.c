@@ -43,16 +43,25 @@ static void print_own(const struct json *v)
 /* What the node cannot do anything about by waiting. */
 static void print_lacks(struct cli *c, const struct json *v)
 {
+	const char *retired = json_get_string(v, "retired");
 	struct node *n = NULL;
 	struct rules *rules;
 
+	if (retired) {
+		const char *successor = json_get_string(v, "successor");
+
+		printf(_("This node was retired on %s. It takes no records any "
+			 "more; its successor is %s.\n"),
+			retired, successor && *successor ? successor : "-");
+		return;
+	}
 	if (!json_bool(json_get(v, "enrolled")))
 		printf("%s\n  %s %s\n",
 			_("The rules here do not have this node's keys: it is "
 			  "not admitted yet, or the rules are old."),
 			_("next:"),
 			_("cundang node request -o FILE; an officer then: "
-			  "cundang node admit GOV FILE"));
+			  "cundang node admit --check NUMBER GOV FILE"));
 	if (state_parent(v) || open_reader(c, &n, NULL))
 		return;
 	rules = node_rules(n);

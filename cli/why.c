@@ -46,6 +46,12 @@ static enum err_code why_absent(struct cli *c, const struct json *state,
 	} else if (!self || strcmp(about->parent, self)) {
 		rc = err_set(err, ERR_NOT_FOUND,
 			"%s is not right above or below this node", code);
+	} else if (about->retired[0]) {
+		rc = err_set(err, ERR_NOT_FOUND,
+			"%s was retired on %s: nothing more comes from it; its "
+			"successor is %s",
+			code, about->retired,
+			about->successor[0] ? about->successor : "-");
 	} else if (!about->enrolled) {
 		rc = err_set(err, ERR_NOT_FOUND,
 			"%s is in the list of divisions, but not admitted: the "
@@ -53,7 +59,7 @@ static enum err_code why_absent(struct cli *c, const struct json *state,
 			code);
 		cli_next(c,
 			_("there: cundang node request -o FILE; an officer: "
-			  "cundang node admit GOV FILE"));
+			  "cundang node admit --check NUMBER GOV FILE"));
 	} else {
 		rc = err_set(err, ERR_NOT_FOUND,
 			has_log_of(state, code)

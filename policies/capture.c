@@ -137,14 +137,21 @@ static enum err_code read_node(struct draft *d, const struct rules *rules,
 	const char *own = d->c.node->config.code;
 	size_t len = 0;
 	const char *code = json_string(json_get(doc, "node"), &len);
+	const struct node_info *self;
 
 	if (!code || !code_valid(code, len))
 		return err_set(
 			err, ERR_INVALID, "node: no 12-digit division code");
-	if (!code_within(code, own))
+	if (!rules_answers_for(rules, own, code))
 		return err_set(err, ERR_DENIED,
 			"node: %s is not within %s, which this node is for",
 			code, own);
+	if ((self = rules_node(rules, own)) && self->retired[0])
+		return err_set(err, ERR_DENIED,
+			"%s was retired on %s: nobody would take the record; "
+			"its successor is %s",
+			own, self->retired,
+			self->successor[0] ? self->successor : "-");
 	if (!rules_node(rules, code))
 		return err_set(err, ERR_DENIED, "node: %s is no division of %s",
 			code, rules_domain(rules));
@@ -465,7 +472,8 @@ static void address(struct draft *d, const struct rules *rules, const char *own)
 
 	if (s->direction == DIRECTION_UP || !self ||
 		!(s->senders & RANK_BIT(self->rank)) ||
-		(s->reach == REACH_NODE && strcmp(to, own) == 0))
+		(s->reach == REACH_NODE &&
+			(strcmp(to, own) == 0 || !code_within(to, own))))
 		return;
 	e->to_count = 1;
 	memcpy(e->to[0], to, code_prefix_len(to));

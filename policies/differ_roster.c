@@ -102,6 +102,21 @@ static void admitted(struct differ *d, const struct node_info *n)
 	differ_end(d);
 }
 
+static void retirement(
+	struct differ *d, const struct rules *r, const struct node_info *n)
+{
+	begin(d, n);
+	if (!n->retired[0]) {
+		differ_put(d, " is in service again", "恢复使用");
+	} else {
+		differ_put(d, " is retired since ", "停用，日期 ");
+		differ_text(d, n->retired);
+		differ_put(d, ", its successor is ", "，承接者：");
+		below(d, r, n->successor);
+	}
+	differ_end(d);
+}
+
 static void added(
 	struct differ *d, const struct rules *r, const struct node_info *n)
 {
@@ -113,6 +128,8 @@ static void added(
 	differ_end(d);
 	if (n->enrolled)
 		admitted(d, n);
+	if (n->retired[0])
+		retirement(d, r, n);
 }
 
 static void removed(struct differ *d, const struct node_info *n)
@@ -222,6 +239,9 @@ static void changed(struct differ *d, const struct rules *r,
 		differ_texts(d, a->address, b->address);
 		differ_end(d);
 	}
+	if (strcmp(a->retired, b->retired) ||
+		strcmp(a->successor, b->successor))
+		retirement(d, r, b);
 	enrolment(d, x, y);
 }
 

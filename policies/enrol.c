@@ -354,6 +354,10 @@ static enum err_code asked_set(const struct rules *rules,
 	if (!n)
 		return err_set(err, ERR_NOT_FOUND, "%s is no division of %s",
 			r->code, rules_domain(rules));
+	if (n->retired[0])
+		return err_set(err, ERR_DENIED,
+			"%s was retired on %s: its code takes no node any more",
+			r->code, n->retired);
 	*out = (struct asked){r, n->parent};
 	return ERR_OK;
 }
@@ -433,5 +437,72 @@ enum err_code governance_admit_as(struct governance *g,
 out:
 	edit_free(&e);
 	free(asked);
+	return rc;
+}
+
+/* ---- retirement ---- */
+
+static enum err_code check_retire(
+	const struct rules *rules, const struct retirement *t, struct err *err)
+{
+	const struct node_info *n = rules_node(rules, t->code);
+
+	if (!n)
+		return err_set(err, ERR_NOT_FOUND, "%s is no division of %s",
+			t->code, rules_domain(rules));
+	if (n->retired[0])
+		return err_set(err, ERR_EXISTS, "%s was retired on %s", t->code,
+			n->retired);
+	for (size_t i = 0; i < rules_node_count(rules); i++) {
+		const struct node_info *below = rules_node_at(rules, i);
+
+		if (!strcmp(below->parent, t->code) && !below->retired[0])
+			return err_set(err, ERR_DENIED,
+				"%s has %s below it: retire that first",
+				t->code, below->code);
+	}
+	if (!*t->successor)
+		return ERR_OK;
+	if (!(n = rules_node(rules, t->successor)))
+		return err_set(err, ERR_NOT_FOUND, "%s is no division of %s",
+			t->successor, rules_domain(rules));
+	if (n->retired[0])
+		return err_set(err, ERR_DENIED,
+			"the successor %s was retired on %s", t->successor,
+			n->retired);
+	return ERR_OK;
+}
+
+enum err_code governance_retire(struct governance *g,
+	const struct retirement *t, struct statement *out, struct err *err)
+{
+	struct roster roster = {NULL, 0};
+	struct edit e = {.g = NULL};
+	const char *parent;
+	char message[64];
+	enum err_code rc;
+
+	if ((rc = edit_begin(&e, g, err)) ||
+		(rc = check_retire(e.rules, t, err)))
+		goto out;
+	parent = rules_node(e.rules, t->code)->parent;
+	if ((rc = edit_read(&e, parent, &roster, err)))
+		goto out;
+	for (size_t i = 0; i < roster.count; i++) {
+		struct node_info *n = &roster.child[i].info;
+
+		if (strcmp(n->code, t->code))
+			continue;
+		snprintf(n->retired, sizeof(n->retired), "%s", t->date);
+		snprintf(
+			n->successor, sizeof(n->successor), "%s", t->successor);
+	}
+	snprintf(message, sizeof(message), "Retire %s", t->code);
+	if ((rc = edit_write(&e, parent, &roster, err)) ||
+		(rc = edit_propose(&e, message, out, err)))
+		rc = err_while(err, rc, "retire %s", t->code);
+out:
+	roster_free(&roster);
+	edit_free(&e);
 	return rc;
 }

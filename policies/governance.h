@@ -175,3 +175,15 @@ enum admit { ADMIT_NEW, ADMIT_REPLACE };
 enum err_code governance_admit_as(struct governance *g,
 	const struct node_request *requests, size_t count, enum admit mode,
 	struct statement *out, struct err *err);
+
+struct retirement {
+	const char *code;
+	const char *date;      /* YYYY-MM-DD */
+	const char *successor; /* "" for none */
+};
+/* Takes a division out of service on main and proposes the next head.  Its keys
+ * stay in the roster: what a node above has countersigned of its log stands,
+ * and nothing that comes later.  ERR_EXISTS: it is retired; ERR_DENIED: there
+ * is a division in service below it, or the successor is retired. */
+enum err_code governance_retire(struct governance *g,
+	const struct retirement *t, struct statement *out, struct err *err);

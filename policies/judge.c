@@ -29,7 +29,8 @@ static enum err_code check_entry(const struct judge *j, uint64_t seq,
 	if ((rc = entry_parse(r->entry, r->entry_len, e, err)))
 		return err_while(
 			err, ERR_PROTOCOL, "%s/%" PRIu64, j->origin, seq);
-	if (!log_issuer_is(j->origin, e->iss) || !code_within(e->node, j->code))
+	if (!log_issuer_is(j->origin, e->iss) ||
+		!rules_answers_for(j->rules, j->code, e->node))
 		return err_set(err, ERR_PROTOCOL,
 			"%s/%" PRIu64 ": issued by %s about %s", j->origin, seq,
 			e->iss, e->node);

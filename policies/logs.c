@@ -148,8 +148,8 @@ enum err_code note_clean(const struct rules *rules, const struct note *note,
 	return buf_ok(out, err);
 }
 
-/* A key that is replaced may be a thief's by now: what it signed counts where
- * a node above has seen it. */
+/* A key that is replaced, or whose node is retired, may be a thief's by now:
+ * what it signed counts where a node above has seen it. */
 static enum err_code check_former(const struct rules *rules,
 	const struct note *note, const struct note_key *key, struct err *err)
 {
@@ -161,10 +161,19 @@ static enum err_code check_former(const struct rules *rules,
 	buf_free(&clean);
 	if (rc == ERR_OK && cosignatures == 0)
 		return err_set(err, ERR_DENIED,
-			"note of %s by a key that was replaced, which no node "
-			"above has countersigned",
+			"note of %s by a key that was replaced or retired, "
+			"which no node above has countersigned",
 			key->name);
 	return rc;
+}
+
+static bool is_retired(const struct rules *rules, const char *origin)
+{
+	const struct node_info *n;
+	char code[CODE_SIZE];
+
+	return log_code(origin, code) && (n = rules_node(rules, code)) &&
+		n->retired[0];
 }
 
 enum err_code log_note_open(const struct rules *rules, const char *origin,
@@ -196,7 +205,9 @@ enum err_code log_note_open(const struct rules *rules, const char *origin,
 			cp->origin);
 	if ((rc = note_key_make(origin, NOTE_ED25519, &pub, key, err)))
 		return rc;
-	return i ? check_former(rules, note, key, err) : ERR_OK;
+	return i || is_retired(rules, origin)
+		? check_former(rules, note, key, err)
+		: ERR_OK;
 }
 
 uint8_t entry_clearance(const struct rules *rules, const struct entry *e,

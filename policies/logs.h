@@ -24,8 +24,9 @@ enum err_code log_known(struct store *s, const struct log_info *log,
 
 /* Opens a note of `origin` by the log key of the roster, or by one it had
  * before where the note is also cosigned by another node: what a replaced key
- * signed stands, but it signs no more.  `key` is the one that fits.  ERR_DENIED
- * when there is none, ERR_PROTOCOL for a note of another log. */
+ * signed stands, but it signs no more; so with the key of a retired node. `key`
+ * is the one that fits.  ERR_DENIED when there is none, ERR_PROTOCOL for a note
+ * of another log. */
 enum err_code log_note_open(const struct rules *rules, const char *origin,
 	const void *data, size_t len, struct note *note, struct checkpoint *cp,
 	struct note_key *key, struct err *err);

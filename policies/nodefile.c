@@ -252,15 +252,22 @@ static enum err_code config_make(struct governance *g,
 	struct raw_config raw = {.bandwidth = NULL};
 	struct rules *rules = NULL;
 	char root[DIGEST_HEX_SIZE], epoch[HEX_SIZE(8)];
+	const struct node_info *us;
 	uint8_t random[8];
 	enum err_code rc;
 
 	if ((rc = governance_rules(g, 0, opt->pin, &rules, err)) ||
 		(rc = random_bytes(random, sizeof(random), err)))
 		goto out;
-	if (!rules_node(rules, opt->code)) {
+	if (!(us = rules_node(rules, opt->code))) {
 		rc = err_set(err, ERR_NOT_FOUND, "%s is no division of %s",
 			opt->code, rules_domain(rules));
+		goto out;
+	}
+	if (us->retired[0]) {
+		rc = err_set(err, ERR_DENIED,
+			"%s was retired on %s: its code takes no node any more",
+			us->code, us->retired);
 		goto out;
 	}
 	digest_hex(rules_root_fingerprint(rules), root);

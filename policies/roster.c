@@ -11,7 +11,7 @@ struct raw_keys {
 	char *log, *witness, *tls, *seal;
 };
 struct raw_child {
-	char *code, *name, *rank, *address;
+	char *code, *name, *rank, *address, *retired, *successor;
 	struct raw_keys *keys;
 	char **former;
 	unsigned former_count;
@@ -45,6 +45,8 @@ static const cyaml_schema_field_t child_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("keys",
 		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_child,
 		keys, keys_fields),
+	OPTIONAL_TEXT("retired", struct raw_child, retired, DATE_SIZE - 1),
+	OPTIONAL_TEXT("successor", struct raw_child, successor, CODE_LEN),
 	CYAML_FIELD_SEQUENCE("former", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct raw_child, former, &former_value, 0, FORMER_KEYS_LIMIT),
 	CYAML_FIELD_END,
@@ -183,6 +185,26 @@ static enum err_code former_set(const char *file, const struct raw_child *raw,
 	return rc;
 }
 
+static enum err_code retired_set(const char *file, const struct raw_child *raw,
+	struct node_info *n, struct err *err)
+{
+	if (!raw->retired && !raw->successor)
+		return ERR_OK;
+	if (!raw->retired || !date_valid(raw->retired, strlen(raw->retired)))
+		return err_set(err, ERR_INVALID,
+			"%s: %s: retired is no date YYYY-MM-DD", file, n->code);
+	snprintf(n->retired, sizeof(n->retired), "%s", raw->retired);
+	if (!raw->successor)
+		return ERR_OK;
+	if (!code_valid(raw->successor, strlen(raw->successor)) ||
+		!strcmp(raw->successor, n->code))
+		return err_set(err, ERR_INVALID,
+			"%s: %s: its successor \"%s\" is no other division",
+			file, n->code, raw->successor);
+	snprintf(n->successor, sizeof(n->successor), "%s", raw->successor);
+	return ERR_OK;
+}
+
 static enum err_code child_set(const char *file, const char *parent,
 	const struct raw_child *raw, struct roster_child *c, struct err *err)
 {
@@ -210,7 +232,8 @@ static enum err_code child_set(const char *file, const char *parent,
 		snprintf(n->address, sizeof(n->address), "%s", raw->address);
 	if (raw->keys && (rc = keys_set(file, raw->keys, c, err)))
 		return rc;
-	return former_set(file, raw, n, err);
+	rc = former_set(file, raw, n, err);
+	return rc ? rc : retired_set(file, raw, n, err);
 }
 
 enum err_code roster_load(const char *file, const char *parent,
@@ -274,6 +297,12 @@ enum err_code roster_write(
 		if (c->info.address[0])
 			buf_printf(
 				out, "    address: \"%s\"\n", c->info.address);
+		if (c->info.retired[0])
+			buf_printf(
+				out, "    retired: \"%s\"\n", c->info.retired);
+		if (c->info.successor[0])
+			buf_printf(out, "    successor: \"%s\"\n",
+				c->info.successor);
 		if (!c->info.enrolled)
 			continue;
 		buf_str(out, "    keys:\n");
@@ -316,6 +345,8 @@ bool roster_child_equal(
 		key_equal(&x->log, &y->log) &&
 		key_equal(&x->witness, &y->witness) &&
 		key_equal(&x->tls, &y->tls) &&
+		!strcmp(x->retired, y->retired) &&
+		!strcmp(x->successor, y->successor) &&
 		x->former_count == y->former_count &&
 		!memcmp(x->former, y->former,
 			x->former_count * sizeof(x->former[0])) &&

@@ -94,6 +94,21 @@ const struct node_info *rules_node_by_tls(
 	return NULL;
 }
 
+/* The loader has seen to it that successors end somewhere. */
+bool rules_answers_for(
+	const struct rules *r, const char *own, const char *about)
+{
+	const struct node_info *n;
+
+	while (!code_within(about, own)) {
+		n = rules_node(r, about);
+		if (!n || !n->retired[0] || !n->successor[0])
+			return false;
+		about = n->successor;
+	}
+	return true;
+}
+
 size_t rules_node_count(const struct rules *r)
 {
 	return r->node_count;

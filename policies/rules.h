@@ -9,6 +9,7 @@
 #define ADDRESS_SIZE 128   /* host:port */
 #define GRANT_SERIES_LIMIT 64
 #define FORMER_KEYS_LIMIT 8
+#define DATE_SIZE 11 /* YYYY-MM-DD */
 
 struct rules;
 
@@ -23,6 +24,10 @@ struct node_info {
 	/* Log keys it had before, newest first. */
 	struct sign_public former[FORMER_KEYS_LIMIT];
 	size_t former_count;
+	/* The day on which it was abolished or its node taken out of service,
+	 * "" while it is there; and who answers for it since, or "". */
+	char retired[DATE_SIZE];
+	char successor[CODE_SIZE];
 };
 
 struct officer {
@@ -60,9 +65,13 @@ bool rules_old(const struct rules *r, int64_t now);
 /* Divisions of the domain, enrolled or not.  NULL when there is none. */
 const struct node_info *rules_node(const struct rules *r, const char *code);
 const struct node_info *rules_root(const struct rules *r);
-/* The enrolled node that holds this TLS key, or NULL. */
+/* The enrolled node in service that holds this TLS key, or NULL. */
 const struct node_info *rules_node_by_tls(
 	const struct rules *r, const struct sign_public *tls);
+/* May the node `own` record about the division `about`: it lies within, or it
+ * was retired and its successor, or that one's, lies within. */
+bool rules_answers_for(
+	const struct rules *r, const char *own, const char *about);
 size_t rules_node_count(const struct rules *r);
 const struct node_info *rules_node_at(const struct rules *r, size_t i);
 size_t rules_officer_count(const struct rules *r);

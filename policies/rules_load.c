@@ -371,6 +371,37 @@ static enum err_code link_node(struct rules *r, size_t i, struct err *err)
 	return ERR_OK;
 }
 
+/* What is below a division that is gone would have nobody to give to; and a
+ * successor answers for good, or names the next. */
+static enum err_code check_retired(
+	const struct rules *r, size_t i, struct err *err)
+{
+	const struct node_info *n = &r->node[i], *next = n;
+	const struct node_info *above = &r->node[r->parent[i]];
+	char file[FILESET_PATH_SIZE];
+
+	roster_path(n->parent, file, sizeof(file));
+	if (above->retired[0] && !n->retired[0])
+		return err_set(err, ERR_INVALID,
+			"%s: %s is retired, and %s below it is not", file,
+			above->code, n->code);
+	if (n->retired[0] && !n->parent[0])
+		return err_set(err, ERR_INVALID,
+			"%s: the root of a domain is never retired", file);
+	for (size_t steps = 0; next->successor[0]; steps++) {
+		if (steps == r->node_count)
+			return err_set(err, ERR_INVALID,
+				"%s: the successors of %s go round in a circle",
+				file, n->code);
+		if (!(next = rules_node(r, next->successor)))
+			return err_set(err, ERR_INVALID,
+				"%s: the successor of %s is no division of the "
+				"domain",
+				file, n->code);
+	}
+	return ERR_OK;
+}
+
 /* Codes within codes and ranks below ranks: no circles are left. */
 static enum err_code link_nodes(struct loading *l)
 {
@@ -395,6 +426,10 @@ static enum err_code link_nodes(struct loading *l)
 		else
 			rc = link_node(r, i, l->err);
 		rc = mistake(l, file, rc);
+	}
+	for (size_t i = 0; !rc && !l->faults && i < r->node_count; i++) {
+		roster_path(r->node[i].parent, file, sizeof(file));
+		rc = mistake(l, file, check_retired(r, i, l->err));
 	}
 	return rc;
 }
@@ -421,12 +456,14 @@ static enum err_code keys_unique(struct loading *l)
 	enum err_code rc = ERR_OK;
 	size_t count = 0;
 
-	if (!(keys = calloc(r->tls_count + 1,
+	if (!(keys = calloc(r->node_count + 1,
 		      (3 + FORMER_KEYS_LIMIT) * sizeof(*keys))))
 		return err_nomem(l->err);
-	for (size_t i = 0; i < r->tls_count; i++) {
-		const struct node_info *n = &r->node[r->by_tls[i]];
+	for (size_t i = 0; i < r->node_count; i++) {
+		const struct node_info *n = &r->node[i];
 
+		if (!n->enrolled)
+			continue;
 		keys[count++] = n->log;
 		keys[count++] = n->witness;
 		keys[count++] = n->tls;
@@ -450,7 +487,7 @@ static enum err_code index_keys(struct loading *l)
 	if (!(r->by_tls = calloc(r->node_count + 1, sizeof(*r->by_tls))))
 		return err_nomem(l->err);
 	for (size_t i = 0; i < r->node_count; i++)
-		if (r->node[i].enrolled)
+		if (r->node[i].enrolled && !r->node[i].retired[0])
 			r->by_tls[r->tls_count++] = i;
 	qsort_r(r->by_tls, r->tls_count, sizeof(*r->by_tls), by_key, r->node);
 	return keys_unique(l);

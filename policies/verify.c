@@ -636,7 +636,7 @@ static void check_entry(
 	if (entry_parse(text->text, text->len, &e, NULL) ||
 		!log_code(c->desc.origin, code) ||
 		!log_issuer_is(c->desc.origin, e.iss) ||
-		!code_within(e.node, code)) {
+		!rules_answers_for(c->rules, code, e.node)) {
 		tell_record(c, seq, "is no entry of this log");
 		return;
 	}

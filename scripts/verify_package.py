@@ -443,7 +443,8 @@ class Head:
             return {}
         out = {}
         for child in members(self.yaml(path), ("children",))["children"]:
-            members(child, ("code", "name", "rank"), ("address", "keys", "former"))
+            members(child, ("code", "name", "rank"), ("address", "keys", "former", "retired",
+                     "successor"))
             if "keys" in child:
                 members(child["keys"], ("log", "witness", "tls", "seal"))
             if not is_code(child["code"]) or child["code"] in out:
@@ -458,6 +459,8 @@ class Head:
         for code, child in self.children(path).items():
             node = {"rank": child["rank"], "keys": child.get("keys"),
                     "former": child.get("former", []),
+                    "retired": child.get("retired"),
+                    "successor": child.get("successor"),
                     "parent": None if m[1] == "root" else m[1]}
             if (code in self.nodes) != (m[1] == "root"):
                 raise Bad("%s: %s in a wrong place" % (path, code))
@@ -529,6 +532,17 @@ class Head:
         if not node or not node["keys"]:
             return None
         return Key(name, kind, verify_log.b64(node["keys"][which], 32))
+
+    def answers_for(self, own, about):
+        """`about` lies within `own`, or was retired and its successor does."""
+        for _ in range(len(self.nodes) + 1):
+            if within(about, own):
+                return True
+            node = self.nodes.get(about)
+            if not node or not node["retired"] or not node["successor"]:
+                return False
+            about = node["successor"]
+        return False
 
     def former(self, code, name):
         """The log keys that a node had before, newest first."""
@@ -897,8 +911,10 @@ class Package:
             # or one beside it.
             above, below = name.split("/")[1], log.name.split("/")[1]
             count += above != below and within(below, above)
+        if self.rules.nodes[log.name.split("/")[1]]["retired"]:
+            replaced = True
         if replaced and not count:
-            raise Bad("is by a key that was replaced, and no node above "
+            raise Bad("is by a key that was replaced or retired, and no node above "
                       "has countersigned it")
         self.out["cosignatures"] = count
         try:
@@ -1052,7 +1068,7 @@ class Package:
         try:
             entry = parse_entry(data)
             if entry["iss"] != self.d["origin"].rpartition("/")[0] or \
-                    not within(entry["node"], self.code):
+                    not self.rules.answers_for(self.code, entry["node"]):
                 raise Bad("of another node")
         except Bad:
             self.record_fault(seq, "is no entry of this log")

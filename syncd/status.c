@@ -48,7 +48,10 @@ static bool add_rules(
 	return json_set(o, "governance", g) &&
 		set_text(o, "name", us ? us->name : "") &&
 		set_text(o, "rank", us ? rank_name(us->rank) : "") &&
-		json_set(o, "enrolled", json_new_bool(us && us->enrolled));
+		json_set(o, "enrolled", json_new_bool(us && us->enrolled)) &&
+		(!us || !us->retired[0] ||
+			(set_text(o, "retired", us->retired) &&
+				set_text(o, "successor", us->successor)));
 }
 
 enum err_code status_start(struct daemon *d, struct json **out, struct err *err)

@@ -2,7 +2,8 @@
 
     county 330106000000 --- township 330106110000 --- villages
 
-Every node is made from the kit by what a clerk types.
+Every node is made from the kit by what a clerk types, and admitted with its
+check number compared; then one village is merged into another.
 """
 import json
 import os
@@ -10,6 +11,7 @@ import pathlib
 import pty
 import select
 import shutil
+import subprocess
 import tempfile
 
 import net
@@ -158,12 +160,76 @@ def check_admission(d, folder, kit):
     return county, town, below
 
 
+def about(node, code, count, seed):
+    """Records that `node` makes about the division `code`."""
+    return net.generate(code, count, seed=seed)
+
+
+def check_merge(d, folder, county, town, below):
+    """A village is merged into another while its machine is offline: what was countersigned stays and verifies,
+    nothing later comes in, and its successor goes on for the old code."""
+    kept, gone = below[0], below[1]
+    before = gone.status()["size"]
+    log = gone.origin()
+    p = kept.run("put", "-", stdin=about(kept, SECOND, 1, 90).decode(), check=False)
+    assert p.returncode == 1 and "is not within" in p.stderr, p.stderr
+    gone.link.down()
+    net.wait(lambda: gone.peer(TOWN)["state"] != "open", "the village is offline")
+    gone.put(about(gone, SECOND, 3, 91))
+    said = d.tools.json("node", "retire", d.gov, SECOND, "--successor", VILLAGE, "--date", "2026-11-01")
+    assert (said["retired"], said["successor"]) == ("2026-11-01", VILLAGE), said
+    assert d.tools.run("node", "retire", d.gov, SECOND, check=False).returncode == 9
+    assert d.tools.run("node", "retire", d.gov, TOWN, check=False).returncode == 4
+    d.sign()
+    d.adopt()
+    net.wait(lambda: town.status()["governance"]["serial"] == said["serial"], "the township has the rules")
+    gone.link.up()
+    gone.control("POST", "/sync", "{}")
+    net.wait(lambda: gone.status().get("retired") == "2026-11-01", "the village learns that it was merged")
+    text = gone.run("status").stdout
+    assert "retired on 2026-11-01" in text and VILLAGE in text, text
+    p = gone.run("put", "-", stdin=about(gone, SECOND, 1, 92).decode(), check=False)
+    assert p.returncode == 1 and "was retired on 2026-11-01" in p.stderr and VILLAGE in p.stderr, p.stderr
+    assert "was retired on" in town.run("why", SECOND, check=False).stderr
+    net.wait(lambda: kept.status()["governance"]["serial"] == county.status()["governance"]["serial"], "the successor knows it")
+    receipts = kept.put(about(kept, SECOND, 5, 93))
+    assert len(receipts) == 5 and all("id" in r for r in receipts), receipts
+    kept.control("POST", "/sync", "{}")
+    mine = kept.status()
+    net.wait(lambda: county.logs().get(mine["origin"]) == (mine["size"], mine["root"]), "the county has what the successor recorded")
+    # Nothing of the old log behind what was countersigned.
+    assert town.logs()[log][0] == before and county.logs()[log][0] == before, (town.logs(), before)
+    listed = [json.loads(x) for x in county.run("list", "--from", SECOND, "--limit", "1000", "--json").stdout.splitlines()]
+    assert {x["origin"] for x in listed} == {log, mine["origin"]} and len(listed) == 35, len(listed)
+    whole = [json.loads(x) for x in county.run("list", "--from", VILLAGE, "--limit", "1000", "--json").stdout.splitlines()]
+    assert {x["origin"] for x in whole} == {log, mine["origin"]} and len(whole) == 65, [(x['origin'][13:25],x['node'],x['seq']) for x in whole]
+    assert json.loads(county.run("show", receipts[0]["id"], "--json").stdout)
+    verify(d, folder, county, SECOND)
+    verify(d, folder, county, VILLAGE)
+    p = d.tools.run("-C", folder / "new", "init", "--governance", d.gov, "--pin", d.root, "--code", SECOND, check=False)
+    assert p.returncode == 4 and "takes no node any more" in p.stderr, p.stderr
+    # A damaged machine of the old code: its own directory reads and verifies still.
+    assert gone.run("fsck").returncode == 0
+
+
+def verify(d, folder, node, code):
+    """Both verifiers are content with a package of the log."""
+    package = folder / (code + ".tar")
+    node.run("archive", "create", "--origin", code, "-o", package)
+    said = d.tools.json("verify", package, "--root", d.root)
+    assert said["ok"] and not said["faults"], said
+    p = subprocess.run(["python3", str(net.ROOT / "scripts/verify_package.py"), str(package), "--root", d.root],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert p.returncode == 0, p.stdout
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="cundang-") as name, net.Domain(pathlib.Path(name) / "d") as d:
         folder = pathlib.Path(name)
         kit = check_kit(d, folder)
         check_choice(d, folder, kit)
-        check_admission(d, folder, kit)
+        county, town, below = check_admission(d, folder, kit)
+        check_merge(d, folder, county, town, below)
 
 
 if __name__ == "__main__":

@@ -172,6 +172,110 @@ static void other_keys_unknown_codes_and_domains_are_refused(void **state)
 	asker_free(&c);
 }
 
+static void two_requests_for_one_code_change_nothing(void **state)
+{
+	struct asker a = asker_make(state, VILLAGE);
+	struct asker b = asker_make(state, VILLAGE);
+	struct node_request both[2] = {a.request, b.request};
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin);
+	struct statement s;
+	struct err err;
+
+	assert_int_equal(governance_admit(g, both, 2, &s, &err), ERR_EXISTS);
+	assert_non_null(strstr(err.text, "two requests"));
+	assert_int_equal(governance_to_sign(g, &a.text, &err), ERR_NOT_FOUND);
+	governance_close(g);
+	asker_free(&a);
+	asker_free(&b);
+}
+
+#define SUCCESSOR "330106110203"
+
+static enum err_code retire(struct governance *g, const char *code,
+	const char *successor, struct err *err)
+{
+	const struct retirement t = {code, "2026-11-23", successor};
+	struct statement s;
+
+	return governance_retire(g, &t, &s, err);
+}
+
+static void a_retired_node_keeps_its_keys_and_has_no_connection(void **state)
+{
+	struct asker a = asker_make(state, VILLAGE);
+	struct asker b = asker_make(state, VILLAGE);
+	struct rules *rules = NULL;
+	struct sign_public key;
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin);
+	struct statement s;
+	struct err err;
+
+	ok(governance_admit(g, &a.request, 1, &s, &err), &err);
+	sign_both(state, g);
+	ok(retire(g, VILLAGE, SUCCESSOR, &err), &err);
+	sign_both(state, g);
+	ok(governance_rules(g, 0, &pin, &rules, &err), &err);
+	assert_string_equal(rules_node(rules, VILLAGE)->retired, "2026-11-23");
+	assert_string_equal(rules_node(rules, VILLAGE)->successor, SUCCESSOR);
+	assert_null(rules_node_by_tls(rules, &a.request.tls));
+	ok(rules_log_key(
+		   rules, DOMAIN "/" VILLAGE "/0123456789abcdef", &key, &err),
+		&err);
+	assert_true(rules_answers_for(rules, SUCCESSOR, VILLAGE));
+	assert_true(rules_answers_for(rules, TOWNSHIP, VILLAGE));
+	assert_false(rules_answers_for(rules, VILLAGE, SUCCESSOR));
+	assert_false(rules_answers_for(rules, "330106110204", VILLAGE));
+	/* Neither its own machine nor another takes the code again, and its
+	 * keys are nobody else's. */
+	assert_int_equal(
+		governance_admit(g, &b.request, 1, &s, &err), ERR_DENIED);
+	assert_int_equal(
+		governance_admit_as(g, &a.request, 1, ADMIT_REPLACE, &s, &err),
+		ERR_DENIED);
+	memcpy(a.request.code, SUCCESSOR, sizeof(a.request.code));
+	assert_int_equal(
+		governance_admit(g, &a.request, 1, &s, &err), ERR_INVALID);
+	rules_unref(rules);
+	governance_close(g);
+	asker_free(&a);
+	asker_free(&b);
+}
+
+static void what_cannot_be_retired_is_refused(void **state)
+{
+	struct rules *rules = NULL;
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin);
+	struct err err;
+
+	assert_int_equal(retire(g, ROOT, "", &err), ERR_DENIED);
+	assert_int_equal(retire(g, TOWNSHIP, "", &err), ERR_DENIED);
+	assert_int_equal(retire(g, "330106110999", "", &err), ERR_NOT_FOUND);
+	assert_int_equal(
+		retire(g, VILLAGE, "330106110999", &err), ERR_NOT_FOUND);
+	assert_int_equal(retire(g, VILLAGE, VILLAGE, &err), ERR_INVALID);
+	ok(retire(g, VILLAGE, SUCCESSOR, &err), &err);
+	/* On main it is so already, signed or not. */
+	assert_int_equal(retire(g, VILLAGE, "", &err), ERR_EXISTS);
+	assert_int_equal(retire(g, "330106110204", VILLAGE, &err), ERR_DENIED);
+	/* The successor goes on to the next; never in a circle. */
+	ok(retire(g, SUCCESSOR, "330106110204", &err), &err);
+	sign_both(state, g);
+	ok(governance_rules(g, 0, &pin, &rules, &err), &err);
+	assert_true(rules_answers_for(rules, "330106110204", VILLAGE));
+	officer_edits(state,
+		"sed -i '/\"330106110204\"/,/rank:/ s/    rank: village/"
+		"    rank: village\\n    retired: \"2026-11-23\"\\n"
+		"    successor: \"330106110201\"/' roster/330106110000.yaml");
+	assert_int_equal(
+		governance_check(g, "main", NULL, NULL, &err), ERR_INVALID);
+	assert_non_null(strstr(err.text, "circle"));
+	rules_unref(rules);
+	governance_close(g);
+}
+
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, scratch_make, scratch_remove)
 
@@ -183,6 +287,9 @@ int main(void)
 		T(admission_enrols_nodes_of_all_ranks_by_one_head),
 		T(one_signature_admits_where_only_a_roster_changes),
 		T(other_keys_unknown_codes_and_domains_are_refused),
+		T(two_requests_for_one_code_change_nothing),
+		T(a_retired_node_keeps_its_keys_and_has_no_connection),
+		T(what_cannot_be_retired_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

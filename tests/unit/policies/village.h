@@ -44,6 +44,13 @@ const struct node_info *rules_node(const struct rules *r, const char *code)
 		: NULL;
 }
 
+bool rules_answers_for(
+	const struct rules *r, const char *own, const char *about)
+{
+	(void)r;
+	return code_within(about, own);
+}
+
 const char *rules_domain(const struct rules *r)
 {
 	(void)r;
