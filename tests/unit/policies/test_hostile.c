@@ -391,7 +391,7 @@ static void forge_head(struct fixture *f, const char *path, const char *text,
 	struct chain c = {.last = {.serial = 0}};
 	struct fileset fs = {.file = NULL};
 	struct head_text h = {.count = 0};
-	struct statement s = {.at = 1790000000, .has_previous = true};
+	struct statement s = {.has_previous = true};
 	char ref[HEAD_REF_SIZE], tree[41], name[SIGNATURE_NAME_SIZE];
 	struct err err;
 
@@ -413,6 +413,7 @@ static void forge_head(struct fixture *f, const char *path, const char *text,
 	fixture_ok(fileset_put(&fs, path, text, strlen(text), &err), &err);
 	fixture_ok(fileset_seal(&fs, &err), &err);
 	s.serial = c.last.serial + 1;
+	s.at = c.last.at;
 	s.previous = c.last.digest;
 	s.tree = fileset_digest(&fs);
 	strcpy(s.domain, c.last.domain);
