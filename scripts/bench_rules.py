@@ -17,7 +17,8 @@ def enrolment(folder):
     program = os.path.join(os.environ["CUNDANG_BUILD"], "tests/bench_enrol")
     got = json.loads(subprocess.run([program, str(folder), str(NODES)], check=True, stdout=subprocess.PIPE).stdout)
     row("adopting a head with %d new nodes" % NODES, "%.0f ms" % got["adopt_ms"], "%d ms" % ADOPT_MS,
-        "%.2f" % (got["adopt_ms"] / ADOPT_MS), "%d bytes sent; admitting them took %.0f ms" % (got["bytes"], got["admit_ms"]))
+        "%.2f" % (got["adopt_ms"] / ADOPT_MS), "%.0f ms of them processor time; %d bytes sent; admitting took %.0f ms" %
+        (got["adopt_cpu_ms"], got["bytes"], got["admit_ms"]))
     row("the kit of a domain of %d nodes" % NODES, "%d bytes" % got["kit_bytes"], "", "",
         "%.0f ms to make, %.0f ms to take" % (got["kit_write_ms"], got["kit_take_ms"]))
 
