@@ -203,6 +203,17 @@ def check_above(town, county, lines):
     assert "sys-access" in opened(proof) and one["access"]["account"] in opened(proof), opened(proof)
 
 
+def check_archive(d, county, town, folder):
+    """Looks, requests and approvals are entries as any: fsck and both verifiers say so."""
+    assert county.json("fsck")["ok"] and town.json("fsck")["ok"]
+    tar = folder / "looks.tar"
+    county.run("archive", "create", "--origin", TOWNSHIP, "-o", tar)
+    assert d.tools.json("verify", tar, "--root", d.root)["ok"]
+    p = subprocess.run([sys.executable, str(net.ROOT / "scripts/verify_package.py"), str(tar), "--root", d.root, "--json"],
+                       stdout=subprocess.PIPE, check=True)
+    assert json.loads(p.stdout)["ok"], p.stdout
+
+
 def check_refusals(town):
     """What is refused is told by its path, not by what stood there."""
     for name, value in (("id_no", ID_NO[:-1] + "1"), ("phone", PHONE + "0"), ("nation", PHONE)):
@@ -282,6 +293,7 @@ def main():
         d.start()
         lines = check_people(town) if people else audited(town)
         check_above(town, county, lines)
+        check_archive(d, county, town, d.folder)
         check_refusals(town)
         check_silence(d, [town, county])
         check_sweep(d, county, town)
