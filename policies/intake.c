@@ -1,7 +1,6 @@
 /* intake.c - many lines at once: prepared on the pool, committed as one job. */
 #include "policies/capture.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,12 +23,9 @@ struct stretch {
 struct intake {
 	struct line *line;
 	size_t count;
-	/* Told by the writer's thread. */
-	pthread_mutex_t lock;
-	pthread_cond_t told;
-	bool done;
-	enum err_code rc;
-	struct err why;
+	struct writer *writer;
+	struct submitted job;
+	bool prepared; /* something of it is to be committed */
 };
 
 static void result_set(
@@ -118,39 +114,20 @@ static enum err_code commit(struct batch *b, void *arg, struct err *err)
 	return ERR_OK;
 }
 
-static void on_committed(void *arg, enum err_code rc, const struct err *err)
-{
-	struct intake *in = arg;
-
-	pthread_mutex_lock(&in->lock);
-	in->rc = rc;
-	in->why = *err;
-	in->done = true;
-	pthread_cond_signal(&in->told);
-	pthread_mutex_unlock(&in->lock);
-}
-
 static void intake_free(struct intake *in)
 {
-	/* After ERR_IO nobody knows whether the records are there. */
-	for (size_t i = 0; i < in->count; i++) {
-		if (in->rc && in->rc != ERR_IO && in->line[i].captured)
-			captured_undo(in->line[i].captured);
+	for (size_t i = 0; i < in->count; i++)
 		captured_free(in->line[i].captured);
-	}
-	pthread_cond_destroy(&in->told);
-	pthread_mutex_destroy(&in->lock);
 	free(in->line);
 	free(in);
 }
 
-enum err_code intake_begin(const struct capture_source *src, struct pool *pool,
-	struct writer *w, const char *const *lines, const size_t *lens,
+static enum err_code intake_prepare(const struct capture_source *src,
+	struct pool *pool, const char *const *lines, const size_t *lens,
 	size_t count, struct intake_result *results, struct intake **out,
 	struct err *err)
 {
 	struct intake *in;
-	size_t prepared = 0;
 	enum err_code rc;
 
 	if (count > INTAKE_LINES_LIMIT)
@@ -163,52 +140,77 @@ enum err_code intake_begin(const struct capture_source *src, struct pool *pool,
 		return err_nomem(err);
 	}
 	in->count = count;
-	in->done = true;
-	pthread_mutex_init(&in->lock, NULL);
-	pthread_cond_init(&in->told, NULL);
 	for (size_t i = 0; i < count; i++)
 		in->line[i] = (struct line){
 			src, lines[i], lens[i], NULL, &results[i]};
 	if ((rc = prepare_all(in, pool, err))) {
-		in->rc = rc;
 		intake_free(in);
 		return rc;
 	}
 	for (size_t i = 0; i < count; i++)
-		prepared += in->line[i].captured != NULL;
-	if (prepared > 0) {
-		in->done = false;
-		writer_submit(w, commit, on_committed, in);
-	}
+		in->prepared |= in->line[i].captured != NULL;
 	*out = in;
+	return ERR_OK;
+}
+
+/* Tells how the commit went, and ends. */
+static enum err_code conclude(
+	struct intake *in, enum err_code rc, const struct err *why)
+{
+	for (size_t i = 0; rc && i < in->count; i++) {
+		struct line *l = &in->line[i];
+
+		if (!l->captured)
+			continue;
+		result_set(l->result, rc, why);
+		/* After ERR_IO nobody knows whether the records are there. */
+		if (rc != ERR_IO)
+			captured_undo(l->captured);
+	}
+	intake_free(in);
+	return rc;
+}
+
+enum err_code intake_begin(const struct capture_source *src, struct pool *pool,
+	struct writer *w, const char *const *lines, const size_t *lens,
+	size_t count, struct intake_result *results, struct intake **out,
+	struct err *err)
+{
+	enum err_code rc = intake_prepare(
+		src, pool, lines, lens, count, results, out, err);
+
+	if (rc)
+		return rc;
+	(*out)->writer = w;
+	(*out)->job = (struct submitted){.job = commit, .arg = *out};
+	if ((*out)->prepared)
+		writer_submit(w, &(*out)->job);
 	return ERR_OK;
 }
 
 enum err_code intake_finish(struct intake *in, struct err *err)
 {
-	enum err_code rc;
+	struct err why = {.code = ERR_OK};
+	enum err_code rc = ERR_OK;
 
-	pthread_mutex_lock(&in->lock);
-	while (!in->done)
-		pthread_cond_wait(&in->told, &in->lock);
-	pthread_mutex_unlock(&in->lock);
-	rc = in->rc;
-	for (size_t i = 0; rc && i < in->count; i++)
-		if (in->line[i].captured)
-			result_set(in->line[i].result, rc, &in->why);
-	if (rc && err)
-		*err = in->why;
-	intake_free(in);
-	return rc;
+	if (in->prepared && (rc = writer_wait(in->writer, &in->job, &why)) &&
+		err)
+		*err = why;
+	return conclude(in, rc, &why);
 }
 
 enum err_code intake_lines(const struct capture_source *src, struct pool *pool,
 	struct writer *w, const char *const *lines, const size_t *lens,
 	size_t count, struct intake_result *results, struct err *err)
 {
+	struct err why = {.code = ERR_OK};
 	struct intake *in;
-	enum err_code rc = intake_begin(
-		src, pool, w, lines, lens, count, results, &in, err);
+	enum err_code rc = intake_prepare(
+		src, pool, lines, lens, count, results, &in, err);
 
-	return rc ? rc : intake_finish(in, err);
+	if (rc)
+		return rc;
+	if (in->prepared && (rc = writer_run(w, commit, in, &why)) && err)
+		*err = why;
+	return conclude(in, rc, &why);
 }

@@ -351,24 +351,35 @@ enum err_code store_finish_erasing(struct store *s, struct err *err);
  * another time. */
 enum err_code store_compact(struct store *s, size_t limit, struct err *err);
 
-/* ---- the writer thread ---- */
+/* ---- the writer ---- */
 
 struct writer;
 /* A job adds to the batch or fails; jobs of one group commit together.  A job
  * that fails takes nothing else with it: its group is undone and the others
- * run again, so a job must be able to run twice. */
+ * run again, so a job must be able to run twice.  It runs on any thread that
+ * waits for one, or on the writer's; one at a time, in the order in which they
+ * came. */
 typedef enum err_code writer_job(struct batch *b, void *arg, struct err *err);
-/* On the writer's thread, after the job's group is durable or has failed. */
-typedef void writer_done(void *arg, enum err_code rc, const struct err *err);
 
-#define WRITER_QUEUE_LIMIT 64
+/* The caller sets the first two, the rest is the writer's. */
+struct submitted {
+	writer_job *job;
+	void *arg;
+	struct submitted *next;
+	bool settled, done;
+	enum err_code rc;
+	struct err err;
+};
 
 enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
 	struct writer **out, struct err *err);
-/* Blocks while WRITER_QUEUE_LIMIT jobs wait. */
-void writer_submit(
-	struct writer *w, writer_job *job, writer_done *done, void *arg);
-/* Submits and waits. */
+/* Commits beside the caller, who keeps `j` until writer_wait() returned or the
+ * writer was stopped. */
+void writer_submit(struct writer *w, struct submitted *j);
+/* The job's group is durable, or has failed. */
+enum err_code writer_wait(
+	struct writer *w, const struct submitted *j, struct err *err);
+/* Both in one, without a turn of another thread where none is committing. */
 enum err_code writer_run(
 	struct writer *w, writer_job *job, void *arg, struct err *err);
 /* Finishes what was submitted.  NULL does nothing. */

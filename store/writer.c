@@ -1,20 +1,14 @@
-/* writer.c - the thread that commits jobs in groups. */
+/* writer.c - jobs of many threads, committed in groups by one at a time.
+ *
+ * Who waits for a job commits all that is queued, when nobody else does: a
+ * single put costs no turn of another thread, and while one group is being
+ * synced the next one gathers.  The writer's own thread is for what is
+ * submitted and not waited for yet.
+ */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "store/compact.h"
-
-struct queued {
-	writer_job *job;
-	writer_done *done;
-	void *arg;
-};
-
-/* A job of a group, and how it went. */
-struct grouped {
-	struct queued q;
-	bool told;
-};
 
 struct writer {
 	struct store *store;
@@ -23,23 +17,24 @@ struct writer {
 	void *sign_arg;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t work; /* something came, or the end */
-	pthread_cond_t room;
-	struct queued queue[WRITER_QUEUE_LIMIT]; /* a ring */
-	size_t first, count;
+	pthread_cond_t work; /* for the thread: something came, or the end */
+	pthread_cond_t told; /* a group is through */
+	struct submitted *first, **last;
+	bool busy; /* somebody commits */
 	bool ending;
 };
 
-static void tell(struct grouped *g, enum err_code rc, const struct err *err)
+static void settle(struct submitted *j, enum err_code rc, const struct err *err)
 {
-	g->told = true;
-	g->q.done(g->q.arg, rc, err);
+	j->settled = true;
+	j->rc = rc;
+	j->err = *err;
 }
 
-/* Runs the jobs that were not told yet in one batch.  *failed is the one that
- * failed, or NULL when it was the batch itself. */
-static enum err_code run_batch(struct writer *w, struct grouped *jobs,
-	size_t count, struct grouped **failed, struct err *err)
+/* Runs the jobs before `end` that are not settled in one batch.  *failed is the
+ * one that failed, or NULL when it was the batch itself. */
+static enum err_code run_batch(struct writer *w, struct submitted *jobs,
+	const struct submitted *end, struct submitted **failed, struct err *err)
 {
 	struct batch *b = NULL;
 	enum err_code rc;
@@ -47,11 +42,11 @@ static enum err_code run_batch(struct writer *w, struct grouped *jobs,
 	*failed = NULL;
 	if ((rc = batch_begin(w->store, &b, err)))
 		return rc;
-	for (size_t i = 0; i < count; i++) {
-		if (jobs[i].told)
+	for (struct submitted *j = jobs; j != end; j = j->next) {
+		if (j->settled)
 			continue;
-		if ((rc = jobs[i].q.job(b, jobs[i].q.arg, err))) {
-			*failed = &jobs[i];
+		if ((rc = j->job(b, j->arg, err))) {
+			*failed = j;
 			batch_abort(b);
 			return rc;
 		}
@@ -60,69 +55,71 @@ static enum err_code run_batch(struct writer *w, struct grouped *jobs,
 }
 
 /* A job that fails is told so, and the others run again without it. */
-static enum err_code run_without_failing(
-	struct writer *w, struct grouped *jobs, size_t count, struct err *err)
+static enum err_code run_without_failing(struct writer *w,
+	struct submitted *jobs, const struct submitted *end, struct err *err)
 {
-	struct grouped *failed;
+	struct submitted *failed;
 	enum err_code rc;
 
-	while ((rc = run_batch(w, jobs, count, &failed, err)) && failed)
-		tell(failed, rc, err);
+	while ((rc = run_batch(w, jobs, end, &failed, err)) && failed)
+		settle(failed, rc, err);
 	return rc;
 }
 
 /* When the commit of several jobs fails, one of them may be the reason: each
  * gets a batch of its own. */
-static void run_group(struct writer *w, struct grouped *jobs, size_t count)
+static void run_group(struct writer *w, struct submitted *jobs)
 {
 	struct err err = {ERR_OK, ""};
-	enum err_code rc = run_without_failing(w, jobs, count, &err);
+	enum err_code rc = run_without_failing(w, jobs, NULL, &err);
 	size_t left = 0;
 
-	for (size_t i = 0; i < count; i++)
-		left += !jobs[i].told;
-	for (size_t i = 0; i < count; i++) {
-		if (jobs[i].told)
-			continue;
-		if (rc && left > 1) {
-			enum err_code one =
-				run_without_failing(w, &jobs[i], 1, &err);
+	for (struct submitted *j = jobs; j; j = j->next)
+		left += !j->settled;
+	for (struct submitted *j = jobs; j; j = j->next) {
+		enum err_code one = rc;
 
-			if (!jobs[i].told)
-				tell(&jobs[i], one, &err);
-		} else {
-			tell(&jobs[i], rc, &err);
-		}
+		if (j->settled)
+			continue;
+		if (rc && left > 1)
+			one = run_without_failing(w, j, j->next, &err);
+		if (!j->settled)
+			settle(j, one, &err);
 	}
 }
 
-/* All that is queued; 0 at the end. */
-static size_t take(struct writer *w, struct grouped *jobs)
+/* Commits all that is queued.  Called and left under lock, while nobody else
+ * does; once a job is done it is its caller's again. */
+static void commit_queued(struct writer *w)
 {
-	size_t count;
+	struct submitted *jobs = w->first;
 
-	pthread_mutex_lock(&w->lock);
-	while (!w->count && !w->ending)
-		pthread_cond_wait(&w->work, &w->lock);
-	count = w->count;
-	for (size_t i = 0; i < count; i++)
-		jobs[i] = (struct grouped){
-			.q = w->queue[(w->first + i) % WRITER_QUEUE_LIMIT]};
-	w->first = (w->first + count) % WRITER_QUEUE_LIMIT;
-	w->count = 0;
-	pthread_cond_broadcast(&w->room);
+	w->first = NULL;
+	w->last = &w->first;
+	w->busy = true;
 	pthread_mutex_unlock(&w->lock);
-	return count;
+	run_group(w, jobs);
+	pthread_mutex_lock(&w->lock);
+	w->busy = false;
+	for (; jobs; jobs = jobs->next)
+		jobs->done = true;
+	pthread_cond_broadcast(&w->told);
+	if (w->first)
+		pthread_cond_signal(&w->work);
 }
 
 static void *run(void *arg)
 {
 	struct writer *w = arg;
-	struct grouped jobs[WRITER_QUEUE_LIMIT];
-	size_t count;
 
-	while ((count = take(w, jobs)))
-		run_group(w, jobs, count);
+	pthread_mutex_lock(&w->lock);
+	while (!w->ending || w->first) {
+		if (w->first && !w->busy)
+			commit_queued(w);
+		else
+			pthread_cond_wait(&w->work, &w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
@@ -137,9 +134,10 @@ enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
 	w->store = s;
 	w->sign = sign;
 	w->sign_arg = sign_arg;
+	w->last = &w->first;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
-	pthread_cond_init(&w->room, NULL);
+	pthread_cond_init(&w->told, NULL);
 	rc = compactor_start(s, &w->compactor, err);
 	if (!rc && pthread_create(&w->thread, NULL, run, w)) {
 		compactor_stop(w->compactor);
@@ -152,65 +150,51 @@ enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
 	return rc;
 }
 
-void writer_submit(
-	struct writer *w, writer_job *job, writer_done *done, void *arg)
+static void enqueue(struct writer *w, struct submitted *j)
+{
+	*w->last = j;
+	w->last = &j->next;
+}
+
+void writer_submit(struct writer *w, struct submitted *j)
 {
 	pthread_mutex_lock(&w->lock);
-	while (w->count == WRITER_QUEUE_LIMIT)
-		pthread_cond_wait(&w->room, &w->lock);
-	w->queue[(w->first + w->count++) % WRITER_QUEUE_LIMIT] =
-		(struct queued){job, done, arg};
+	enqueue(w, j);
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* A job that somebody waits for. */
-struct awaited {
-	writer_job *job;
-	void *arg;
-	pthread_mutex_t lock;
-	pthread_cond_t told;
-	bool done;
-	enum err_code rc;
-	struct err err;
-};
-
-static enum err_code run_awaited(struct batch *b, void *arg, struct err *err)
+/* Called under lock, and left without it. */
+static enum err_code wait_for(
+	struct writer *w, const struct submitted *j, struct err *err)
 {
-	struct awaited *a = arg;
-
-	return a->job(b, a->arg, err);
+	while (!j->done) {
+		if (!w->busy)
+			commit_queued(w);
+		else
+			pthread_cond_wait(&w->told, &w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (j->rc && err)
+		*err = j->err;
+	return j->rc;
 }
 
-static void on_awaited(void *arg, enum err_code rc, const struct err *err)
+enum err_code writer_wait(
+	struct writer *w, const struct submitted *j, struct err *err)
 {
-	struct awaited *a = arg;
-
-	pthread_mutex_lock(&a->lock);
-	a->rc = rc;
-	a->err = *err;
-	a->done = true;
-	pthread_cond_signal(&a->told);
-	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_lock(&w->lock);
+	return wait_for(w, j, err);
 }
 
 enum err_code writer_run(
 	struct writer *w, writer_job *job, void *arg, struct err *err)
 {
-	struct awaited a = {.job = job, .arg = arg};
+	struct submitted j = {.job = job, .arg = arg};
 
-	pthread_mutex_init(&a.lock, NULL);
-	pthread_cond_init(&a.told, NULL);
-	writer_submit(w, run_awaited, on_awaited, &a);
-	pthread_mutex_lock(&a.lock);
-	while (!a.done)
-		pthread_cond_wait(&a.told, &a.lock);
-	pthread_mutex_unlock(&a.lock);
-	pthread_cond_destroy(&a.told);
-	pthread_mutex_destroy(&a.lock);
-	if (a.rc && err)
-		*err = a.err;
-	return a.rc;
+	pthread_mutex_lock(&w->lock);
+	enqueue(w, &j);
+	return wait_for(w, &j, err);
 }
 
 void writer_stop(struct writer *w)
@@ -223,7 +207,7 @@ void writer_stop(struct writer *w)
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
 	compactor_stop(w->compactor);
-	pthread_cond_destroy(&w->room);
+	pthread_cond_destroy(&w->told);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
 	free(w);

@@ -11,8 +11,6 @@ struct put_job {
 	bool bad;      /* fails in the job */
 	bool bad_part; /* fails at commit */
 	uint64_t seq;
-	enum err_code rc;
-	unsigned told;
 };
 
 static enum err_code run_put(struct batch *b, void *arg, struct err *err)
@@ -34,38 +32,31 @@ static enum err_code run_put(struct batch *b, void *arg, struct err *err)
 	return rc;
 }
 
-static void on_done(void *arg, enum err_code rc, const struct err *err)
-{
-	struct put_job *j = arg;
-
-	(void)err;
-	j->rc = rc;
-	j->told++;
-}
-
 static void a_failing_job_takes_nothing_with_it(void **state)
 {
 	struct store *s = open_store(*state, STORE_WRITE, 0);
 	struct put_job jobs[60];
+	struct submitted sent[ARRAY_LEN(jobs)];
 	struct writer *w;
 
 	OK(writer_start(s, test_sign, NULL, &w, &test_err));
 	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
 		jobs[i] = (struct put_job){
 			.i = i, .bad = i % 7 == 3, .bad_part = i % 11 == 5};
-		writer_submit(w, run_put, on_done, &jobs[i]);
+		sent[i] = (struct submitted){.job = run_put, .arg = &jobs[i]};
+		writer_submit(w, &sent[i]);
 	}
 	writer_stop(w);
 	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
 		struct run run = {0};
 
-		assert_int_equal(jobs[i].told, 1);
+		assert_true(sent[i].done);
 		if (jobs[i].bad) {
-			assert_int_equal(jobs[i].rc, ERR_DENIED);
+			assert_int_equal(sent[i].rc, ERR_DENIED);
 		} else if (jobs[i].bad_part) {
-			assert_int_equal(jobs[i].rc, ERR_INVALID);
+			assert_int_equal(sent[i].rc, ERR_INVALID);
 		} else {
-			assert_int_equal(jobs[i].rc, ERR_OK);
+			assert_int_equal(sent[i].rc, ERR_OK);
 			OK(store_read(s, 1, jobs[i].seq, 1, LABEL_ALL, &run,
 				&test_err));
 			assert_record(&run.record[0], i, LABEL_ALL, 0);
@@ -120,6 +111,64 @@ static void concurrent_puts_share_their_syncs(void **state)
 	store_close(s);
 }
 
+static enum err_code note_thread(struct batch *b, void *arg, struct err *err)
+{
+	pthread_t *on = arg;
+
+	(void)b;
+	(void)err;
+	*on = pthread_self();
+	return ERR_OK;
+}
+
+static void who_waits_alone_needs_no_other_thread(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct writer *w;
+	pthread_t on;
+
+	OK(writer_start(s, test_sign, NULL, &w, &test_err));
+	for (int i = 0; i < 3; i++) {
+		memset(&on, 0, sizeof(on));
+		OK(writer_run(w, note_thread, &on, &test_err));
+		assert_true(pthread_equal(on, pthread_self()));
+	}
+	writer_stop(w);
+	store_close(s);
+}
+
+static enum err_code note_turn(struct batch *b, void *arg, struct err *err)
+{
+	unsigned *turn = arg;
+
+	(void)b;
+	(void)err;
+	turn[0] = turn[-1] + 1;
+	return ERR_OK;
+}
+
+static void jobs_run_in_the_order_in_which_they_came(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct submitted sent[100];
+	unsigned turn[ARRAY_LEN(sent) + 2] = {0};
+	struct writer *w;
+
+	OK(writer_start(s, test_sign, NULL, &w, &test_err));
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+		sent[i] = (struct submitted){
+			.job = note_turn, .arg = &turn[i + 1]};
+		writer_submit(w, &sent[i]);
+	}
+	/* Comes last, whoever commits it. */
+	OK(writer_run(w, note_turn, &turn[ARRAY_LEN(sent) + 1], &test_err));
+	assert_int_equal(turn[ARRAY_LEN(sent) + 1], ARRAY_LEN(sent) + 1);
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++)
+		OK(writer_wait(w, &sent[i], &test_err));
+	writer_stop(w);
+	store_close(s);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 
 int main(void)
@@ -127,6 +176,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(a_failing_job_takes_nothing_with_it),
 		test(concurrent_puts_share_their_syncs),
+		test(who_waits_alone_needs_no_other_thread),
+		test(jobs_run_in_the_order_in_which_they_came),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
