@@ -184,14 +184,15 @@ enum err_code seal_item(struct store *s, struct item *it,
 	struct buf sealed = BUF_EMPTY;
 	uint8_t aad[ITEM_HEAD_LIMIT];
 	struct seal_secret key = {{0}};
+	int level = plain->len < SMALL_BLOCK ? SMALL_LEVEL : BLOCK_LEVEL;
 	uint8_t *to;
 	enum err_code rc;
 
 	it->plain_len = (uint32_t)plain->len;
-	rc = columns ? block_compress(s->packers, plain->data, plain->len,
-			       BLOCK_LEVEL, &packed, err)
-		     : frame_compress(plain->data, plain->len, BLOCK_LEVEL,
-			       &packed, err);
+	rc = columns
+		? block_compress(s->packers, plain->data, plain->len, level,
+			  &packed, err)
+		: frame_compress(plain->data, plain->len, level, &packed, err);
 	if (rc)
 		goto out;
 	if (it->suite == SUITE_ZSTD) {

@@ -287,6 +287,8 @@ void extent_follow(struct store *s)
 	}
 	view_close(&v);
 	/* It is a lower bound: without room it is one of before. */
-	if (!extent_write(s->data, e, NULL))
+	if (s->extent_fd < 0 && extent_open(s->data, &s->extent_fd, NULL))
+		return;
+	if (!extent_write(s->extent_fd, e, NULL))
 		s->extent_known = true;
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "store/crc.h"
 
@@ -128,26 +127,26 @@ enum err_code extent_read(const char *data, struct extent *out, struct err *err)
 	return rc;
 }
 
-enum err_code extent_write(const char *data, struct extent *e, struct err *err)
+enum err_code extent_open(const char *data, int *fd, struct err *err)
 {
-	uint8_t slot[EXTENT_SLOT_SIZE];
 	char *path = file_join(data, "extent");
-	enum err_code rc;
-	int fd;
+	enum err_code rc = ERR_OK;
 
 	if (!path)
 		return err_nomem(err);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
+	*fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0)
 		rc = err_sys(err, "open %s", path);
-		goto out;
-	}
-	e->count++;
-	extent_write_slot(e, slot);
-	rc = file_write_at(fd, e->count % 2 ? 0 : EXTENT_SLOT_SIZE, slot,
-		sizeof(slot), err);
-	close(fd);
-out:
 	free(path);
 	return rc;
+}
+
+enum err_code extent_write(int fd, struct extent *e, struct err *err)
+{
+	uint8_t slot[EXTENT_SLOT_SIZE];
+
+	e->count++;
+	extent_write_slot(e, slot);
+	return file_write_at(fd, e->count % 2 ? 0 : EXTENT_SLOT_SIZE, slot,
+		sizeof(slot), err);
 }

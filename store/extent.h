@@ -33,5 +33,7 @@ bool extent_read_slot(const uint8_t *data, size_t len, struct extent *out);
  * whole. */
 enum err_code extent_read(
 	const char *data, struct extent *out, struct err *err);
+/* The file, for writing; made when it is not there. */
+enum err_code extent_open(const char *data, int *fd, struct err *err);
 /* Writes over the older slot; count goes up. */
-enum err_code extent_write(const char *data, struct extent *e, struct err *err);
+enum err_code extent_write(int fd, struct extent *e, struct err *err);

@@ -47,6 +47,7 @@ struct store {
 	/* Damage. */
 	uint64_t marks_lost; /* of destroyed parts, nobody knows which */
 	struct extent extent;
+	int extent_fd;		/* the file once it is followed, or -1 */
 	bool extent_known;	/* there was one when the store was opened */
 	bool extent_bad;	/* it could not be read */
 	struct damage *damages; /* what was found at opening */

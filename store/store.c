@@ -557,6 +557,7 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 		return err_nomem(err);
 	s->lock = -1;
 	s->reserve = -1;
+	s->extent_fd = -1;
 	pthread_mutex_init(&s->reserve_lock, NULL);
 	s->mode = opt->mode;
 	s->opt = *opt;
@@ -615,6 +616,8 @@ void store_close(struct store *s)
 	if (writer && !rc && !s->broken && !s->marked_bad)
 		(void)mark_clean(s);
 	reserve_close(s);
+	if (s->extent_fd >= 0)
+		close(s->extent_fd);
 	pthread_mutex_destroy(&s->reserve_lock);
 	pool_free(s->pool);
 	packers_free(s->packers);

@@ -1,6 +1,8 @@
 /* test_extent.c - the file that knows how far the segments went. */
 #include "records.h"
 
+#include <unistd.h>
+
 #include "store/extent.h"
 
 static struct extent sample(void)
@@ -21,15 +23,18 @@ static void what_was_written_is_read_again(void **state)
 {
 	struct extent e = sample();
 	struct extent got;
+	int fd;
 
 	assert_code(extent_read(*state, &got, &test_err), ERR_NOT_FOUND);
+	OK(extent_open(*state, &fd, &test_err));
 	for (uint64_t i = 1; i < 6; i++) {
 		e.own_size = i;
-		OK(extent_write(*state, &e, &test_err));
+		OK(extent_write(fd, &e, &test_err));
 		OK(extent_read(*state, &got, &test_err));
 		assert_memory_equal(&got, &e, sizeof(e));
 		assert_int_equal(got.count, i);
 	}
+	close(fd);
 }
 
 static void a_torn_slot_leaves_the_one_before(void **state)
@@ -39,9 +44,12 @@ static void a_torn_slot_leaves_the_one_before(void **state)
 	struct buf all = BUF_EMPTY;
 	struct extent got;
 	size_t runs = 0;
+	int fd;
 
-	OK(extent_write(*state, &e, &test_err));
-	OK(extent_write(*state, &e, &test_err));
+	OK(extent_open(*state, &fd, &test_err));
+	OK(extent_write(fd, &e, &test_err));
+	OK(extent_write(fd, &e, &test_err));
+	close(fd);
 	OK(file_read(path, EXTENT_SIZE, &all, &test_err));
 	assert_int_equal(all.len, EXTENT_SIZE);
 	for (size_t at = 0; at < all.len; at += 7, runs++) {
