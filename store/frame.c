@@ -170,7 +170,9 @@ enum err_code block_compress(struct packers *p, const void *plain, size_t len,
 
 	if (!columns_head_read(&c, &h))
 		return frame_compress(plain, len, level, out, err);
-	return compress(p, plain, len, len - c.left, level, out, err);
+	/* Without tables there are no statistics to spoil. */
+	return compress(
+		p, plain, len, level < 0 ? 0 : len - c.left, level, out, err);
 }
 
 /* ZSTD_decompress would also take several frames and skippable ones. */
