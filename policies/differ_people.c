@@ -133,10 +133,11 @@ static void role(struct differ *d, const struct officer *o)
 		[ROLE_REGISTRAR] = "登记员（registrar）",
 		[ROLE_ARCHIVIST] = "档案员（archivist）",
 	};
-	enum role r = ROLE_REGISTRAR;
+	enum role r;
 
-	(void)role_parse(o->role, &r); /* checked when it was loaded */
-	differ_put(d, o->role, chinese[r]);
+	differ_put(d, o->role,
+		role_parse(o->role, &r) && r < ARRAY_LEN(chinese) ? chinese[r]
+								  : o->role);
 }
 
 static void fingerprint(struct differ *d, const struct officer *o)
