@@ -181,6 +181,9 @@ static void changes_of_rosters_are_told(void **state)
 		{"sed -i '0,/name: /s/name: \"/name: \"X/' "
 		 "roster/" TOWNSHIP ".yaml",
 			1, "is renamed from \"", "更名：由“"},
+		{"sed -i '/" VILLAGE "/a\\    retired: \"2026-11-23\"' "
+		 "roster/" TOWNSHIP ".yaml",
+			1, "is retired since 2026-11-23", "2026-11-23"},
 		{"printf '  - code: \"330106110299\"\\n    name: 新村\\n    "
 		 "rank: village\\n' >> roster/" TOWNSHIP ".yaml",
 			1, "新村 (330106110299) is added, a village below ",
