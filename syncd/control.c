@@ -776,6 +776,8 @@ enum err_code control_new(
 	struct server_options opt = {
 		.name = "control",
 		.connections = CONTROL_CONNECTIONS_LIMIT,
+		.each = CONTROL_ACCOUNT_LIMIT,
+		.others = CONTROL_OTHERS_LIMIT,
 		.handler = on_request,
 		.body_limit = on_body,
 		.arg = c,

@@ -5,6 +5,8 @@
 
 #define CONTROL_SOCKET "control.sock"
 #define CONTROL_CONNECTIONS_LIMIT 64
+#define CONTROL_ACCOUNT_LIMIT 8 /* of them, of another account */
+#define CONTROL_OTHERS_LIMIT 48 /* ... and of all others together */
 #define CONTROL_PUT_LIMIT ((uint64_t)8 << 20)
 #define CONTROL_BODY_LIMIT ((uint64_t)4096) /* of the small calls */
 

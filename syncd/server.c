@@ -522,24 +522,43 @@ static bool peer_uid(int fd, uid_t *out)
 	return true;
 }
 
+/* Somebody who only may look must not keep those out who put. */
+static bool has_room(const struct server *s, bool known, uid_t uid)
+{
+	size_t each = 0, others = 0;
+
+	if (s->clients >= s->opt.connections)
+		return false;
+	if (!s->opt.each || !known || uid == 0 || uid == geteuid())
+		return true;
+	for (const struct client *c = s->first; c; c = c->next) {
+		others += c->known && c->uid != 0 && c->uid != geteuid();
+		each += c->known && c->uid == uid;
+	}
+	return each < s->opt.each && others < s->opt.others;
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
 	struct sockaddr *from, int from_len, void *arg)
 {
 	struct server *s = arg;
 	struct timeval write_within = {.tv_sec = SERVER_WRITE_S};
 	struct client *c = NULL;
+	uid_t uid = 0;
+	bool known = peer_uid(fd, &uid);
 
 	(void)listener;
 	(void)from;
 	(void)from_len;
-	if (s->clients < s->opt.connections)
+	if (has_room(s, known, uid))
 		c = calloc(1, sizeof(*c));
 	if (!c) {
 		evutil_closesocket(fd);
 		return;
 	}
 	c->server = s;
-	c->known = peer_uid(fd, &c->uid);
+	c->known = known;
+	c->uid = uid;
 	c->bev = bufferevent_socket_new(
 		loop_base(s->loop), fd, BEV_OPT_CLOSE_ON_FREE);
 	c->deadline = evtimer_new(loop_base(s->loop), on_deadline, c);

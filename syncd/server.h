@@ -25,6 +25,9 @@ typedef void server_handler(void *arg, struct exchange *x);
 struct server_options {
 	const char *name;   /* for the log */
 	size_t connections; /* at once; more are closed */
+	/* Of those, of one account that is neither root nor the daemon's, and
+	 * of all such accounts together; 0: no such bound. */
+	size_t each, others;
 	server_handler *handler;
 	/* Bytes that a body may have; may be NULL: none. */
 	uint64_t (*body_limit)(void *arg, const struct request *r);

@@ -14,6 +14,7 @@ import json
 import os
 import pwd
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,40 @@ def check_stranger(stranger):
     exits(stranger.run("repair"), 4)
 
 
+def hold_socket(person, path, count):
+    """A process of that account with so many connections; it ends when the pipe is closed."""
+    ready, told = os.pipe()
+    wait, end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(end)
+            os.setgroups([])
+            os.setgid(person.ids["group"])
+            os.setuid(person.ids["user"])
+            held = [socket.socket(socket.AF_UNIX) for _ in range(count)]
+            for s in held:
+                s.connect(path)
+            os.write(told, b"held")
+            os.read(wait, 1)
+        finally:
+            os._exit(0)
+    os.close(told)
+    os.close(wait)
+    assert os.read(ready, 4) == b"held"
+    os.close(ready)
+    return pid, end
+
+
+def check_crowd(stranger, clerk, town):
+    """Somebody who holds the socket with all hands keeps nobody out."""
+    pid, end = hold_socket(stranger, str(town.data / "control.sock"), 100)
+    exits(clerk.run("show", ADULT_ID), 0)
+    assert town.put(document(ADULT_ID, ID_NO, PHONE))[0]["id"] == ADULT_ID
+    os.close(end)
+    os.waitpid(pid, 0)
+
+
 def check_minor(clerk, approver):
     p = exits(clerk.run("reveal", MINOR_ID, "--reason", REASON), 5)
     has_no_number(p.stdout, p.stderr)
@@ -169,6 +204,7 @@ def check_minor(clerk, approver):
 def check_people(town):
     clerk, approver, auditor, stranger = (Person(town, a) for a in (CLERK, APPROVER, AUDITOR, STRANGER))
     check_stranger(stranger)
+    check_crowd(stranger, clerk, town)
     assert ID_NO in exits(clerk.run("reveal", ADULT_ID, "--reason", REASON), 0).stdout
     exits(clerk.run("audit", "access"), 4)
     # Those who keep the machine, or the audit, do not look.
