@@ -111,7 +111,7 @@ void differ_domain(
 			differ_end(d);
 		}
 	}
-	approvals(d, "a change of rules and officers", "规则和负责人的变更",
+	approvals(d, "a change of rules and officers", "规则和官员的变更",
 		x->approvals, y->approvals);
 	approvals(d, "a change of a roster", "名册的变更", x->roster_approvals,
 		y->roster_approvals);
@@ -156,7 +156,7 @@ static void until(struct differ *d, const struct officer *o)
 
 static void officer_begin(struct differ *d, const char *name)
 {
-	differ_put(d, "officer ", "负责人");
+	differ_put(d, "officer ", "官员");
 	differ_text(d, name);
 }
 
