@@ -101,13 +101,14 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("what", nargs="*", default=["store", "sync", "rules"], choices=["store", "sync", "rules"])
     ap.add_argument("--records", type=int, default=100000)
-    ap.add_argument("--long", action="store_true", help="the store with %d records, too" % LONG)
+    ap.add_argument("--long", action="store_true", help="store and rules with %d records, too" % LONG)
     ap.add_argument("--markdown", metavar="FILE", help="also write the rows as a table")
     a = ap.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cundang-bench-", dir=os.environ.get("TMPDIR")))
     print(machine())
     try:
-        for n in [a.records] + ([LONG] if a.long else []) if "store" in a.what else []:
+        sizes = [a.records] + ([LONG] if a.long else [])
+        for n in sizes if "store" in a.what else []:
             (folder / str(n)).mkdir()
             bench_store.bench(folder / str(n), n)
             shutil.rmtree(folder / str(n))
@@ -115,7 +116,7 @@ def main():
             bench_sync(folder)
         if "rules" in a.what:
             (folder / "rules").mkdir()
-            bench_rules.bench(folder / "rules")
+            bench_rules.bench(folder / "rules", sizes)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if a.markdown:
