@@ -711,11 +711,16 @@ enum err_code capture_commit(struct batch *b, struct captured *c,
 static enum err_code system_entry(struct node *n, const struct series *s,
 	const struct system_place *at, struct entry *e, struct err *err)
 {
+	const char *about = at && at->node ? at->node : n->config.code;
 	enum err_code rc = ERR_OK;
 
 	memcpy(e->series, s->name, sizeof(e->series));
 	issuer(n, e->iss);
-	memcpy(e->node, n->config.code, CODE_SIZE);
+	memcpy(e->node, about, CODE_SIZE);
+	if (at && at->down) {
+		e->to_count = 1;
+		memcpy(e->to[0], about, code_prefix_len(about));
+	}
 	time_format(time_now(), e->at);
 	e->rev = at ? at->rev : 1;
 	if (at)

@@ -92,6 +92,8 @@ struct system_place {
 	uint8_t uuid[UUID_SIZE];
 	uint64_t rev;
 	struct digest prev; /* of the revision before, where rev is not 1 */
+	const char *node;   /* the code it is about; NULL: this node's */
+	bool down;	    /* it goes down to all within that */
 };
 enum err_code system_revision(struct batch *b, struct node *n,
 	const char *series, const struct system_place *at, struct json *fields,

@@ -16,7 +16,7 @@ struct raw_root {
 	char *code, *name, *rank;
 };
 struct raw_approvals {
-	char *rules, *roster, *disposal, *accounts, *hold, *restriction;
+	char *rules, *roster, *disposal, *accounts, *hold;
 };
 struct raw_kept {
 	char *series, *period;
@@ -53,7 +53,6 @@ static const cyaml_schema_field_t approvals_fields[] = {
 	OPTIONAL_TEXT("disposal", struct raw_approvals, disposal, 2),
 	OPTIONAL_TEXT("accounts", struct raw_approvals, accounts, 2),
 	OPTIONAL_TEXT("hold", struct raw_approvals, hold, 2),
-	OPTIONAL_TEXT("restrict", struct raw_approvals, restriction, 2),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t kept_fields[] = {
@@ -154,7 +153,6 @@ static enum err_code order_approvals_set(
 		{"disposal", raw->disposal, 2, &c->disposal},
 		{"accounts", raw->accounts, 5, &c->accounts},
 		{"hold", raw->hold, 1, &c->hold},
-		{"restrict", raw->restriction, 1, &c->restriction},
 	};
 	enum err_code rc = ERR_OK;
 

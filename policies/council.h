@@ -28,7 +28,7 @@ struct council {
 	unsigned approvals;	   /* of rules, officers: at least 2 */
 	unsigned roster_approvals; /* of a roster: at least 1 */
 	/* Of orders: erasures at least 2, of accounts at least 5. */
-	unsigned disposal, accounts, hold, restriction;
+	unsigned disposal, accounts, hold;
 	unsigned waiting_days; /* between an erasure's making and its doing */
 	struct kept kept[KEPT_LIMIT];
 	size_t kept_count;

@@ -119,7 +119,6 @@ void differ_domain(
 	approvals(d, "a disposal of accounts", "会计档案的销毁", x->accounts,
 		y->accounts);
 	approvals(d, "a hold", "冻结", x->hold, y->hold);
-	approvals(d, "a restriction", "封存", x->restriction, y->restriction);
 	waiting(d, x, y);
 	kept(d, a, b);
 }

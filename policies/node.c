@@ -9,6 +9,7 @@
 
 #include "policies/capture.h"
 #include "policies/nodefile.h"
+#include "policies/orders.h"
 #include "policies/policy.h"
 #include "policies/settle.h"
 #include "policies/repair.h"
@@ -27,6 +28,7 @@ static void node_free(struct node *n)
 		free(n->lock);
 	}
 	repair_free(n->repair);
+	orders_free(n->orders);
 	free(n->settled);
 	free(n->data);
 	free(n);
@@ -53,7 +55,7 @@ static enum err_code node_new(
 		free(n);
 		return err_nomem(err);
 	}
-	if (repair_new(&n->repair, err)) {
+	if (repair_new(&n->repair, err) || orders_new(&n->orders, err)) {
 		node_free(n);
 		return ERR_NOMEM;
 	}

@@ -38,6 +38,7 @@ struct node {
 	struct settled *settled; /* closed logs of ours (policies/epoch.h) */
 	size_t settled_count;
 	struct repair *repair; /* what is damaged (policies/repair.h) */
+	struct orders *orders; /* of officers (policies/orders.h) */
 	bool cut;    /* ... because the log's end is damaged or gone */
 	bool copied; /* a new epoch began at the opening: DATA is a copy */
 	void *lock;

@@ -16,8 +16,6 @@ static const struct kind_words {
 	[ORDER_RELEASE] = {"release", "sys-hold"},
 	[ORDER_ERASE] = {"erase", "sys-erasure"},
 	[ORDER_CANCEL] = {"cancel", "sys-erasure"},
-	[ORDER_RESTRICT] = {"restrict", "sys-restrict"},
-	[ORDER_LIFT] = {"lift", "sys-restrict"},
 };
 
 const char *order_kind_name(enum order_kind kind)
@@ -430,11 +428,8 @@ static const char *about_member(enum order_kind kind)
 		return "hold";
 	case ORDER_CANCEL:
 		return "erasure";
-	case ORDER_LIFT:
-		return "restriction";
 	case ORDER_HOLD:
 	case ORDER_ERASE:
-	case ORDER_RESTRICT:
 		break;
 	}
 	return NULL;
@@ -452,11 +447,8 @@ static enum err_code read_order(struct reading *r)
 		return read_select(r);
 	case ORDER_ERASE:
 		return read_erase(r);
-	case ORDER_RESTRICT:
-		return read_records(r, json_get(r->v, "records"), "records");
 	case ORDER_RELEASE:
 	case ORDER_CANCEL:
-	case ORDER_LIFT:
 		break;
 	}
 	about = about_member(r->o->kind);
@@ -614,8 +606,6 @@ static bool put_kind(struct json *v, const struct order *o)
 		return put_text(v, about, o->about);
 	if (o->kind == ORDER_HOLD)
 		return put_select(v, o);
-	if (o->kind == ORDER_RESTRICT)
-		return json_set(v, "records", records_json(o));
 	return put_erase(v, o);
 }
 
@@ -677,7 +667,7 @@ static bool has_record(const struct order *o, const char *origin, uint64_t seq)
 bool order_reaches(const struct order *o, const char *origin, const char *code,
 	uint64_t seq, const char *series, const char *at)
 {
-	if (o->kind != ORDER_HOLD && o->kind != ORDER_RESTRICT)
+	if (o->kind != ORDER_HOLD)
 		return false;
 	return code_within(code, o->node) &&
 		(!o->record_count || has_record(o, origin, seq)) &&

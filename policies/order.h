@@ -1,4 +1,4 @@
-/* order.h - what officers order: holds, erasures, restrictions, and their ends.
+/* order.h - what officers order: holds, erasures, and their ends.
  *
  * An order is a text that officers sign (SSHSIG, namespace ORDER_NAMESPACE);
  * docs/format.md section 10 has its members.  It names records by log and
@@ -18,14 +18,12 @@
 #define ORDER_RANGES_LIMIT 65536 /* of all parts together */
 
 enum order_kind {
-	ORDER_HOLD,	/* what it selects is not destroyed */
-	ORDER_RELEASE,	/* ends a hold */
-	ORDER_ERASE,	/* destroys parts */
-	ORDER_CANCEL,	/* an erasure is not carried out */
-	ORDER_RESTRICT, /* records are kept, and not shown */
-	ORDER_LIFT,	/* ends a restriction */
+	ORDER_HOLD,    /* what it selects is not destroyed */
+	ORDER_RELEASE, /* ends a hold */
+	ORDER_ERASE,   /* destroys parts */
+	ORDER_CANCEL,  /* an erasure is not carried out */
 };
-#define ORDER_KINDS 6
+#define ORDER_KINDS 4
 const char *order_kind_name(enum order_kind kind); /* "hold" ... */
 /* The system series of its records: "sys-hold" ... */
 const char *order_series(enum order_kind kind);
@@ -55,10 +53,10 @@ struct order {
 	int64_t made_at;
 	uint64_t rules; /* serial of the head it was made under */
 
-	/* Of a hold (together, at least one) and of a restriction. */
+	/* Of a hold; at least one of them. */
 	struct order_record *record; /* sorted, each once */
 	size_t record_count;
-	/* Of a hold; "" for none. */
+	/* "" for none. */
 	char series[SERIES_NAME_SIZE];
 	char prefix[CODE_SIZE]; /* a code: what was captured there or below */
 	char since[11], until[11]; /* dates, of the records' `at`, inclusive */
@@ -101,7 +99,7 @@ enum err_code order_write(struct order *o, struct buf *out, struct err *err);
  * line feed.  Sorts `ids`. */
 struct digest order_holds_digest(char (*ids)[UUID_TEXT_SIZE], size_t count);
 
-/* Does the hold or restriction reach this record?  `code` is that of the log's
+/* Does the hold reach this record?  `code` is that of the log's
  * node, `at` the entry's. */
 bool order_reaches(const struct order *o, const char *origin, const char *code,
 	uint64_t seq, const char *series, const char *at);

@@ -177,9 +177,7 @@ static bool is_ended_by(const struct order *about, const struct order *o)
 	return !strcmp(about->id, o->about) &&
 		((o->kind == ORDER_RELEASE && about->kind == ORDER_HOLD) ||
 			(o->kind == ORDER_CANCEL &&
-				about->kind == ORDER_ERASE) ||
-			(o->kind == ORDER_LIFT &&
-				about->kind == ORDER_RESTRICT));
+				about->kind == ORDER_ERASE));
 }
 
 /* ---- who signed ---- */
@@ -243,12 +241,9 @@ static unsigned wanted(const struct rules *rules, const struct order *o)
 	case ORDER_HOLD:
 	case ORDER_RELEASE:
 	case ORDER_CANCEL:
-		return rules_hold_approvals(rules);
-	case ORDER_RESTRICT:
-	case ORDER_LIFT:
 		break;
 	}
-	return rules_restrict_approvals(rules);
+	return rules_hold_approvals(rules);
 }
 
 enum err_code order_judge(const struct rules *rules, const struct order *o,

@@ -15,6 +15,7 @@
 #include "policies/kit.h"
 #include "policies/node.h"
 #include "policies/order.h"
+#include "policies/orders.h"
 #include "policies/pinyin.h"
 #include "policies/point.h"
 #include "policies/proposal.h"

@@ -154,11 +154,6 @@ unsigned rules_hold_approvals(const struct rules *r)
 	return r->council.hold;
 }
 
-unsigned rules_restrict_approvals(const struct rules *r)
-{
-	return r->council.restriction;
-}
-
 unsigned rules_waiting_days(const struct rules *r)
 {
 	return r->council.waiting_days;

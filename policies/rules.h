@@ -79,12 +79,11 @@ const struct officer *rules_officer_at(const struct rules *r, size_t i);
 /* Signatures that a change needs: of rules and officers, of a roster. */
 unsigned rules_approvals(const struct rules *r);
 unsigned rules_roster_approvals(const struct rules *r);
-/* Of orders: of an erasure, of one that reaches accounts, of a hold or its end,
- * of a restriction or its end. */
+/* Of orders: of an erasure, of one that reaches accounts, of a hold, its end or
+ * a cancellation. */
 unsigned rules_disposal_approvals(const struct rules *r);
 unsigned rules_accounts_approvals(const struct rules *r);
 unsigned rules_hold_approvals(const struct rules *r);
-unsigned rules_restrict_approvals(const struct rules *r);
 /* Days from the making of a disposal's order to its carrying out. */
 unsigned rules_waiting_days(const struct rules *r);
 const struct consumer *rules_consumer(

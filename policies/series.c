@@ -76,31 +76,37 @@ void series_free(struct series *s)
 	free(s);
 }
 
-/* What a node does itself, as records: of a free form, seen by every rank. */
-#define SYSTEM(slug, words)                                                    \
+/* What a node does itself, as records: of a free form, seen by every rank.
+ * Orders go down from whoever entered them, ahead of all else. */
+#define UP .direction = DIRECTION_UP
+#define DOWN                                                                   \
+	.direction = DIRECTION_DOWN, .reach = REACH_BELOW,                     \
+	.senders = RANK_ALL, .urgent = true
+#define SYSTEM(slug, words, way)                                               \
 	{                                                                      \
-		.name = slug, .title = (words),                                \
-		.plan = "加强村（社区）服务档案建设", .system = true,          \
-		.attachments_label = LABEL_INTERNAL,                           \
-		.labels = LABEL_BIT(LABEL_INTERNAL),                           \
-		.clearance = {LABEL_BIT(LABEL_INTERNAL),                       \
-			LABEL_BIT(LABEL_INTERNAL), LABEL_BIT(LABEL_INTERNAL)}, \
-		.retention = {[LABEL_INTERNAL] = "Y"},                         \
+		way, .name = slug, .title = (words),                           \
+		     .plan = "加强村（社区）服务档案建设", .system = true,     \
+		     .attachments_label = LABEL_INTERNAL,                      \
+		     .labels = LABEL_BIT(LABEL_INTERNAL),                      \
+		     .clearance = {LABEL_BIT(LABEL_INTERNAL),                  \
+			     LABEL_BIT(LABEL_INTERNAL),                        \
+			     LABEL_BIT(LABEL_INTERNAL)},                       \
+		     .retention = {[LABEL_INTERNAL] = "Y"},                    \
 	}
 
 static const struct series system_series[] = {
-	SYSTEM("sys-policy", "规则采用"),
-	SYSTEM("sys-key", "密钥变更"),
-	SYSTEM("sys-epoch", "日志换代"),
-	SYSTEM("sys-witness", "下级日志见证"),
-	SYSTEM("sys-provision", "提供登记"),
-	SYSTEM("sys-hold", "冻结令"),
-	SYSTEM("sys-erasure", "销毁令"),
-	SYSTEM("sys-receipt", "销毁回执"),
-	SYSTEM("sys-restrict", "封存"),
-	SYSTEM("sys-disposal", "鉴定销毁清册"),
-	SYSTEM("sys-archive", "归档移交"),
-	SYSTEM("sys-access", "查阅登记"),
+	SYSTEM("sys-policy", "规则采用", UP),
+	SYSTEM("sys-key", "密钥变更", UP),
+	SYSTEM("sys-epoch", "日志换代", UP),
+	SYSTEM("sys-witness", "下级日志见证", UP),
+	SYSTEM("sys-provision", "提供登记", UP),
+	SYSTEM("sys-hold", "冻结令", DOWN),
+	SYSTEM("sys-erasure", "销毁令", DOWN),
+	SYSTEM("sys-receipt", "销毁回执", UP),
+	SYSTEM("sys-restrict", "封存", UP),
+	SYSTEM("sys-disposal", "鉴定销毁清册", UP),
+	SYSTEM("sys-archive", "归档移交", UP),
+	SYSTEM("sys-access", "查阅登记", UP),
 };
 
 const struct series *series_system_at(size_t i)

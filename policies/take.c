@@ -8,8 +8,10 @@
 #include "policies/judge.h"
 #include "policies/logs.h"
 #include "policies/message.h"
+#include "policies/orders.h"
 
 struct taken {
+	struct node *node;
 	enum taken_kind kind;
 	enum log_kind log_kind; /* to start the log with */
 	char origin[ORIGIN_SIZE];
@@ -49,12 +51,14 @@ uint64_t taken_size(const struct taken *t)
 	return t->size;
 }
 
-static struct taken *taken_new(enum taken_kind kind, const char *origin)
+static struct taken *taken_new(
+	struct node *n, enum taken_kind kind, const char *origin)
 {
 	struct taken *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
+	t->node = n;
 	t->kind = kind;
 	t->log_kind = LOG_FULL;
 	memcpy(t->origin, origin, sizeof(t->origin));
@@ -193,7 +197,7 @@ enum err_code exchange_take_checkpoint(struct node *n,
 		(rc = check_bearer(n, rules, from, m.origin, err)) ||
 		(rc = known_log(n, m.origin, &log, err)))
 		return rc;
-	if (!(t = taken_new(TAKEN_CHECKPOINT, m.origin)))
+	if (!(t = taken_new(n, TAKEN_CHECKPOINT, m.origin)))
 		return err_nomem(err);
 	if ((rc = open_note(rules, m.origin, m.note, m.note_len, &cp, &t->text,
 		     &cosignatures, err)) ||
@@ -357,7 +361,7 @@ enum err_code exchange_take_package(struct node *n, const struct rules *rules,
 		(rc = check_bearer(n, rules, from, m.origin, err)) ||
 		(rc = check_start(n, &m, &log, err)))
 		return rc;
-	if (!(t = taken_new(TAKEN_PACKAGE, m.origin)))
+	if (!(t = taken_new(n, TAKEN_PACKAGE, m.origin)))
 		return err_nomem(err);
 	t->size = m.end;
 	if ((rc = run_decode(m.run, m.run_len, m.start, &t->run, err)) ||
@@ -552,7 +556,7 @@ enum err_code exchange_take_proved(struct node *n, const struct rules *rules,
 		return rc;
 	if ((rc = claim_origin(&c, err)))
 		goto out;
-	if (!(t = taken_new(TAKEN_PROVED, c.origin))) {
+	if (!(t = taken_new(n, TAKEN_PROVED, c.origin))) {
 		rc = err_nomem(err);
 		goto out;
 	}
@@ -582,6 +586,8 @@ static enum err_code store_refs(
 	for (size_t i = 0; rc == ERR_OK && i < t->ref_count; i++) {
 		struct attachment_ref ref = t->refs[i];
 
+		if (orders_destroyed(t->node, t->origin, ref.label, ref.seq))
+			continue;
 		ref.log = log;
 		rc = batch_refer(b, &ref, err);
 	}
@@ -627,14 +633,23 @@ static void keep_held(struct record *r, const struct record *held)
 	r->erased &= (uint8_t)~both;
 }
 
+static bool is_doomed(const struct taken *t)
+{
+	return orders_doom(
+		t->node, t->origin, t->run.start, t->run.start + t->run.count);
+}
+
 static enum err_code append_taken(struct batch *b, uint32_t log,
 	const struct taken *t, size_t i, struct err *err)
 {
 	struct record r = t->run.record[i];
+	struct erasure room[LABEL_COUNT] = {{0}};
 	struct run held = {0};
 	uint64_t seq = t->run.start + i;
 	enum err_code rc = ERR_NOT_FOUND;
 
+	if (is_doomed(t))
+		orders_strip(t->node, t->origin, seq, &r, room);
 	if (r.erased)
 		rc = batch_read(b, log, seq, 1, r.erased, &held, err);
 	if (rc == ERR_OK)
@@ -662,15 +677,18 @@ static enum err_code store_package(struct batch *b, const struct log_info *log,
 static enum err_code store_proved(struct batch *b, const struct log_info *log,
 	const struct taken *t, struct err *err)
 {
+	struct record r = t->run.record[0];
+	struct erasure room[LABEL_COUNT] = {{0}};
 	enum err_code rc;
 
-	rc = batch_proved(b, log->id, t->run.start, &t->run.record[0],
-		t->text.data, t->text.len, err);
+	if (is_doomed(t))
+		orders_strip(t->node, t->origin, t->run.start, &r, room);
+	rc = batch_proved(
+		b, log->id, t->run.start, &r, t->text.data, t->text.len, err);
 	if (rc == ERR_EXISTS)
 		return overtaken(t, err);
 	if (rc == ERR_OK)
-		rc = store_marks(
-			b, log->id, t->run.start, &t->run.record[0], err);
+		rc = store_marks(b, log->id, t->run.start, &r, err);
 	return rc ? rc : store_refs(b, log->id, t, err);
 }
 

@@ -41,6 +41,7 @@ NAMESPACE = "cundang-governance"
 TOTAL_LIMIT = 256 << 30
 TREE_LIMIT = 1 << 27
 SAFE_INTEGER = (1 << 53) - 1
+ORDER_SERIES = ("sys-hold", "sys-erasure")
 SYSTEM_SERIES = ("sys-policy", "sys-key", "sys-epoch", "sys-witness",
                  "sys-provision", "sys-hold", "sys-erasure", "sys-receipt",
                  "sys-restrict", "sys-disposal", "sys-archive", "sys-access")
@@ -367,7 +368,7 @@ class Head:
         root = members(domain["root"], ("code", "name", "rank"))
         approvals = members(
             domain["approvals"], ("rules", "roster"),
-            ("disposal", "accounts", "hold", "restrict"))
+            ("disposal", "accounts", "hold"))
         self.domain = domain["name"]
         self.root_code = root["code"]
         self.approvals = self.count(approvals["rules"], 2)
@@ -391,7 +392,8 @@ class Head:
                 raise Bad("%s: no such file in a governance tree" % path)
         for name in SYSTEM_SERIES:
             self.series[name] = {
-                "labels": {"internal"}, "direction": "up",
+                "labels": {"internal"},
+                "direction": "down" if name in ORDER_SERIES else "up",
                 "clearance": {rank: {"internal"} for rank in
                               ("village", "township", "county")}}
 
@@ -412,7 +414,7 @@ class Head:
     def check_orders(self, approvals, domain):
         least = {name: self.count(approvals.get(name, floor), floor)
                  for name, floor in (("disposal", 2), ("accounts", 5),
-                                     ("hold", 1), ("restrict", 1))}
+                                     ("hold", 1))}
         if least["accounts"] < least["disposal"] or not re.fullmatch(
                 "0|[1-9][0-9]{0,2}", str(domain.get("waiting_days", 15))) or \
                 int(domain.get("waiting_days", 15)) > 365:

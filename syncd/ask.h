@@ -31,6 +31,8 @@ enum ask_kind {
 			   * new epoch where the own log is another one there */
 	ASK_SETTLE,	  /* child: settled; enters again what only we have */
 	ASK_GIVE_ENTRIES, /* again; out */
+	ASK_GIVE_ORDERS,  /* parent: what PONG tells of orders; out */
+	ASK_TAKE_ORDERS,  /* child: data, a PONG; carries out what can be */
 	ASK_MEND,	  /* again, and its answer, or no data where the peer
 			   * does not have it; mends, and chooses the next */
 };
@@ -122,7 +124,8 @@ struct ask {
 	/* LOOK (where `room` is not 0), MEND: what to ask next.  GIVE_ENTRIES,
 	 * MEND: the question. */
 	struct again again;
-	bool lacks; /* there is something to ask */
+	bool lacks;  /* there is something to ask */
+	bool orders; /* LOOK, child: erasures wait for the parent's word */
 };
 
 /* NULL when out of memory. */
@@ -139,4 +142,6 @@ enum err_code give_run(struct ask *a, struct replica *r, struct err *err);
 enum err_code take_run(struct ask *a, struct replica *r, struct err *err);
 enum err_code look_run(struct ask *a, struct replica *r, struct err *err);
 enum err_code mend_run(struct ask *a, struct replica *r, struct err *err);
+enum err_code orders_give(struct ask *a, struct replica *r, struct err *err);
+enum err_code orders_take(struct ask *a, struct replica *r, struct err *err);
 enum err_code hello_run(struct ask *a, struct replica *r, struct err *err);

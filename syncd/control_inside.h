@@ -46,6 +46,10 @@ void job_submit(
 typedef void control_call(struct control_server *c, struct exchange *x,
 	const char *rest, size_t len);
 
+/* ---- syncd/control_orders.c ---- */
+
+control_call call_order, call_orders;
+
 /* ---- syncd/control_access.c ---- */
 
 control_call call_reveal, call_approve, call_audit, call_show;

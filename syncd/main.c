@@ -15,6 +15,7 @@
 #include "syncd/log.h"
 #include "syncd/loop.h"
 #include "syncd/notify.h"
+#include "syncd/orders.h"
 #include "syncd/peers.h"
 #include "syncd/replica.h"
 
@@ -83,6 +84,7 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	control_tidy(s->d.control);
 	store_tidy(s->d.node->store);
+	orders_work(&s->d);
 	if (loop_jobs(s->d.loop) == 0)
 		malloc_trim(0);
 }
@@ -155,6 +157,8 @@ static enum err_code serve(struct service *s, struct err *err)
 	if (d->node->copied)
 		log_warn("node: DATA is a copy of another directory: a new "
 			 "epoch begins");
+	if ((rc = orders_start(d, err)))
+		return rc;
 	log_info(LINE_READY ": %s", d->node->origin);
 	notify_systemd("READY=1");
 	loop_run(d->loop);
@@ -177,6 +181,7 @@ static void close_all(struct service *s)
 	free_event(s->tick);
 	free_event(s->watchdog);
 	free_event(s->tidy);
+	orders_stop(d);
 	loop_free(d->loop);
 	writer_stop(d->writer);
 	node_close(d->node);

@@ -83,6 +83,11 @@ enum err_code hello_parse(
 
 /* ---- the small ones ---- */
 
+#define PONG_LIMIT ((size_t)256)
+/* What a parent's PONG tells, empty ones aside.  Pure.  ERR_PROTOCOL. */
+enum err_code pong_parse(const void *data, size_t len, struct digest *down,
+	uint64_t *now, struct err *err);
+
 enum member {
 	MEMBER_LENGTH = 1 << 0,
 	MEMBER_OBJECT = 1 << 1,

@@ -124,6 +124,10 @@ static const char *kind_text(enum ask_kind kind)
 		return "give entries once more";
 	case ASK_MEND:
 		return "mend";
+	case ASK_GIVE_ORDERS:
+		return "tell of orders";
+	case ASK_TAKE_ORDERS:
+		return "carry out orders";
 	}
 	return "ask";
 }
@@ -323,6 +327,10 @@ static enum err_code run(struct ask *a, struct replica *r, struct err *err)
 		return give_run(a, r, err);
 	case ASK_MEND:
 		return mend_run(a, r, err);
+	case ASK_GIVE_ORDERS:
+		return orders_give(a, r, err);
+	case ASK_TAKE_ORDERS:
+		return orders_take(a, r, err);
 	}
 	return err_set(err, ERR_INTERNAL, "unknown ask %d", (int)a->kind);
 }

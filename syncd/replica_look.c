@@ -417,8 +417,10 @@ enum err_code look_run(struct ask *a, struct replica *r, struct err *err)
 		if ((rc = cosign(a, r, &all, err)) ||
 			(rc = look_notes(a, n, &all, err)))
 			goto out;
-	} else if ((rc = look_up(a, n, err))) {
+	} else if ((rc = look_up(a, n, err)) || (rc = orders_refresh(n, err))) {
 		goto out;
+	} else {
+		a->orders = orders_waiting(n);
 	}
 	if ((rc = store_wanted_each(n->store, on_wanted, &w, err)) ||
 		(rc = look_here(a, n, err)))

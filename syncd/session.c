@@ -17,7 +17,7 @@
 /* Takes `body` by emptying it, or leaves it. */
 typedef enum err_code handler(struct session *s, enum message_kind kind,
 	struct buf *body, struct err *err);
-static handler on_control, on_bye, on_ping, on_pong, on_data;
+static handler on_control, on_bye, on_data;
 
 /* protocol section 5: what is not a row is ERR_PROTOCOL. */
 static const struct rule {
@@ -44,8 +44,8 @@ static const struct rule {
 	{IN(SESSION_OPEN), TO_BOTH, MESSAGE_ENTRIES, mend_on_entries},
 	{LIVE, TO_BOTH, MESSAGE_BUSY, on_control},
 	{LIVE, TO_BOTH, MESSAGE_BYE, on_bye},
-	{LIVE, TO_BOTH, MESSAGE_PING, on_ping},
-	{LIVE, TO_BOTH, MESSAGE_PONG, on_pong},
+	{LIVE, TO_BOTH, MESSAGE_PING, session_on_ping},
+	{LIVE, TO_BOTH, MESSAGE_PONG, session_on_pong},
 };
 
 static const struct rule *find_rule(const struct session *s, unsigned kind)
@@ -305,8 +305,11 @@ void session_ping(struct session *s)
 {
 	struct buf empty = BUF_EMPTY;
 
-	if (!session_over(s) && !s->out[LANE_URGENT].first)
-		(void)session_send(s, MESSAGE_PING, &empty, NULL);
+	/* protocol 3.3: "one at a time" */
+	if (session_over(s) || s->out[LANE_URGENT].first || s->pinged)
+		return;
+	if (session_send(s, MESSAGE_PING, &empty, NULL) == ERR_OK)
+		s->pinged = s->opt.role == SESSION_CHILD;
 }
 
 /* ---- bytes in ---- */
@@ -507,23 +510,6 @@ static enum err_code on_bye(struct session *s, enum message_kind kind,
 	return ERR_OK;
 }
 
-static enum err_code on_ping(struct session *s, enum message_kind kind,
-	struct buf *body, struct err *err)
-{
-	(void)kind;
-	return session_send(s, MESSAGE_PONG, body, err);
-}
-
-static enum err_code on_pong(struct session *s, enum message_kind kind,
-	struct buf *body, struct err *err)
-{
-	(void)s;
-	(void)kind;
-	(void)body;
-	(void)err;
-	return ERR_OK;
-}
-
 /* ---- answers ---- */
 
 static enum err_code look_answer(
@@ -548,6 +534,7 @@ static enum err_code look_answer(
 	if (s->opt.role == SESSION_CHILD)
 		session_keep_sizes(s, &a->logs);
 	take_news(s, a);
+	orders_news(s, a);
 	if ((rc = mend_news(s, a, err)))
 		return rc;
 	return give_news(s, a, err);
@@ -583,6 +570,9 @@ static enum err_code answer(struct session *s, struct ask *a, struct err *err)
 	case ASK_GIVE_ENTRIES:
 	case ASK_MEND:
 		return mend_answer(s, a, err);
+	case ASK_GIVE_ORDERS:
+	case ASK_TAKE_ORDERS:
+		return orders_answer(s, a, err);
 	}
 	return err_set(err, ERR_INTERNAL, "unknown ask %d", (int)a->kind);
 }

@@ -143,6 +143,9 @@ struct session {
 	bool mending;	    /* asked, or an answer is being worked on */
 	bool again_out;	    /* no answer yet */
 	bool again_serving; /* the peer asked, and is not answered yet */
+
+	bool pinged;  /* child: a PING is out that asks about orders */
+	bool ponging; /* parent: a PING is not answered yet */
 };
 
 /* ---- session.c ---- */
@@ -229,6 +232,16 @@ enum err_code mend_on_entries(struct session *s, enum message_kind kind,
 enum err_code mend_on_none(
 	struct session *s, const struct control *c, struct err *err);
 enum err_code mend_answer(struct session *s, struct ask *a, struct err *err);
+
+/* ---- session_orders.c ---- */
+
+/* Child: asks what orders there are, where some wait for it. */
+void orders_news(struct session *s, const struct ask *look);
+enum err_code session_on_ping(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+enum err_code session_on_pong(struct session *s, enum message_kind kind,
+	struct buf *body, struct err *err);
+enum err_code orders_answer(struct session *s, struct ask *a, struct err *err);
 
 /* ---- session_take.c ---- */
 

@@ -72,7 +72,7 @@ static void an_order_of_each_kind_is_read_as_it_was_written(void **state)
 			: order_of((enum order_kind)kind, ROOT);
 
 		for (uint64_t i = 9; i > 0; i--)
-			if (kind == ORDER_HOLD || kind == ORDER_RESTRICT)
+			if (kind == ORDER_HOLD)
 				ok(order_add_record(&o, ORIGIN, i % 7, &err),
 					&err);
 		check_round_trip(&o);
@@ -131,11 +131,9 @@ static void a_hold_of_records_reaches_those_only(void **state)
 #define MADE "\"made_at\":\"2026-04-22T17:48:35+08:00\",\"node\":\"" ROOT "\","
 #define ID "\"order\":\"01961234-5678-7abc-8def-0123456789ab\","
 #define WHY "\"reason\":\"audit 7\",\"rules\":1"
-#define RESTRICT(records)                                                      \
-	HEAD "\"kind\":\"restrict\"," MADE ID "\"reason\":\"audit 7\","        \
-	     "\"records\":" records ",\"rules\":1}"
 #define HOLD(select)                                                           \
 	HEAD "\"kind\":\"hold\"," MADE ID WHY ",\"select\":" select "}"
+#define RECORDS(records) HOLD("{\"records\":" records "}")
 #define DIGEST "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 #define ERASE(parts)                                                           \
 	"{\"accounts\":false,\"domain\":\"" DOMAIN "\",\"holds\":\"" DIGEST    \
@@ -157,12 +155,12 @@ static const struct bad_text {
 	{HOLD("{\"node\":\"" ROOT "\",\"person\":\"x\"}"), "unknown"},
 	{HEAD "\"kind\":\"burn\"," MADE ID WHY "}", "kind"},
 	{HEAD "\"kind\":\"release\"," MADE ID WHY "}", "hold"},
-	{RESTRICT("[]"), "records"},
-	{RESTRICT("[[\"" ORIGIN "\",3],[\"" ORIGIN "\",3]]"), "records"},
-	{RESTRICT("[[\"" ORIGIN "\",4],[\"" ORIGIN "\",3]]"), "records"},
-	{RESTRICT("[[\"" ORIGIN "\",-1]]"), "records"},
-	{RESTRICT("[[\"other.example/" VILLAGE "/0123456789abcdef\",3]]"),
-		"records"},
+	{RECORDS("[]"), "select.records"},
+	{RECORDS("[[\"" ORIGIN "\",3],[\"" ORIGIN "\",3]]"), "select.records"},
+	{RECORDS("[[\"" ORIGIN "\",4],[\"" ORIGIN "\",3]]"), "select.records"},
+	{RECORDS("[[\"" ORIGIN "\",-1]]"), "select.records"},
+	{RECORDS("[[\"other.example/" VILLAGE "/0123456789abcdef\",3]]"),
+		"select.records"},
 	{ERASE("[]"), "parts"},
 	{ERASE("[" PART("[]") "]"), "parts"},
 	{ERASE("[" PART("[[3,3]]") "]"), "parts"},
@@ -386,7 +384,7 @@ static void whoever_ends_a_hold_covers_what_it_reaches(void **state)
 	expect_denied(r, &release, &s, &hold, "outside that scope");
 	snprintf(hold.prefix, sizeof(hold.prefix), VILLAGE);
 	ok(order_check(r, &release, &s, &hold, &err), &err);
-	hold.kind = ORDER_RESTRICT;
+	hold.kind = ORDER_ERASE;
 	expect_denied(r, &release, &s, &hold, "does not end");
 	signed_order_free(&s);
 	rules_unref(r);

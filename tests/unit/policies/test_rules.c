@@ -147,7 +147,6 @@ static void a_domain_that_says_nothing_of_orders_has_the_floors(void **state)
 	assert_int_equal(rules_disposal_approvals(&r), 2);
 	assert_int_equal(rules_accounts_approvals(&r), 5);
 	assert_int_equal(rules_hold_approvals(&r), 1);
-	assert_int_equal(rules_restrict_approvals(&r), 1);
 	assert_int_equal(rules_waiting_days(&r), 15);
 	ok(council_load_domain(less, strlen(less), &r.council, &err), &err);
 	assert_int_equal(rules_waiting_days(&r), 0);
@@ -187,7 +186,7 @@ static void mistakes_in_domain_and_officers_are_told(void **state)
 		{DOMAIN_ORDERS("accounts: 4"), TWO, "approvals.accounts"},
 		{DOMAIN_ORDERS("disposal: 6"), TWO, "is less than"},
 		{DOMAIN_ORDERS("hold: 0"), TWO, "approvals.hold"},
-		{DOMAIN_ORDERS("restrict: x"), TWO, "approvals.restrict"},
+		{DOMAIN_ORDERS("restrict: 1"), TWO, "domain.yaml"},
 		{DOMAIN_YAML "waiting_days: 366\n", TWO, "waiting_days"},
 		{DOMAIN_YAML,
 			"officers:\n" OFFICER("a", "governor", ROOT, KEY1),

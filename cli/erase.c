@@ -1,0 +1,220 @@
+/* erase.c - `cundang erase`: an order to destroy what a person asked for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/order.h"
+
+/* What identifies people; what is derived from it, masked, is not. */
+#define LABELS_OF_PEOPLE                                                       \
+	(LABEL_BIT(LABEL_PERSONAL) | LABEL_BIT(LABEL_SENSITIVE))
+
+#define REVISIONS_LIMIT 4096
+
+struct doomed {
+	char origin[ORIGIN_SIZE];
+	enum label label;
+	uint64_t seq;
+};
+
+struct erasing {
+	struct node *node;
+	uint8_t labels;
+	bool accounts;
+	struct doomed *part;
+	size_t count, cap;
+};
+
+static enum err_code add(struct erasing *e, const char *origin, uint64_t seq,
+	enum label label, struct err *err)
+{
+	struct doomed *more;
+	size_t cap = e->cap ? 2 * e->cap : 64;
+
+	if (e->count == e->cap) {
+		if (!(more = reallocarray(e->part, cap, sizeof(*more))))
+			return err_nomem(err);
+		e->part = more;
+		e->cap = cap;
+	}
+	more = &e->part[e->count++];
+	*more = (struct doomed){.label = label, .seq = seq};
+	snprintf(more->origin, sizeof(more->origin), "%s", origin);
+	return ERR_OK;
+}
+
+static enum err_code read_entry(struct node *n, uint32_t log, uint64_t seq,
+	struct entry *out, struct err *err)
+{
+	struct run run = {0};
+	enum err_code rc = store_read(n->store, log, seq, 1, 0, &run, err);
+
+	if (rc == ERR_OK)
+		rc = entry_parse(
+			run.record[0].entry, run.record[0].entry_len, out, err);
+	run_free(&run);
+	return rc;
+}
+
+struct places {
+	uint32_t log[REVISIONS_LIMIT];
+	uint64_t seq[REVISIONS_LIMIT];
+	size_t count;
+};
+
+static enum err_code on_revision(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
+{
+	struct places *p = arg;
+
+	(void)rev;
+	if (p->count == REVISIONS_LIMIT)
+		return err_set(err, ERR_LIMIT,
+			"more than %d revisions of a record", REVISIONS_LIMIT);
+	p->log[p->count] = log;
+	p->seq[p->count++] = seq;
+	return ERR_OK;
+}
+
+static enum err_code add_revision(
+	struct erasing *e, uint32_t log, uint64_t seq, struct err *err)
+{
+	const struct series *s;
+	struct log_info info;
+	struct entry entry;
+	enum err_code rc;
+
+	if ((rc = store_log_by_id(e->node->store, log, &info, err)) ||
+		(rc = read_entry(e->node, log, seq, &entry, err)))
+		return rc;
+	s = rules_series(e->node->rules, entry.series);
+	e->accounts |= s && s->accounts;
+	for (unsigned l = 0; rc == ERR_OK && l < LABEL_COUNT; l++)
+		if ((e->labels & LABEL_BIT(l)) &&
+			(!s || (s->labels & LABEL_BIT(l))))
+			rc = add(e, info.origin, seq, (enum label)l, err);
+	return rc;
+}
+
+/* The record that is meant, in all its revisions. */
+static enum err_code add_record(
+	struct erasing *e, const char *text, struct err *err)
+{
+	struct places *places = calloc(1, sizeof(*places));
+	struct log_info log;
+	struct entry entry;
+	struct point p;
+	uint64_t seq = 0;
+	enum err_code rc;
+
+	if (!places)
+		return err_nomem(err);
+	if (!(rc = point_parse(text, strlen(text), &p, err)) &&
+		!(rc = point_find(e->node->store, &p, &log, &seq, err)) &&
+		!(rc = read_entry(e->node, log.id, seq, &entry, err)))
+		rc = store_find_id(
+			e->node->store, entry.uuid, on_revision, places, err);
+	for (size_t i = 0; rc == ERR_OK && i < places->count; i++)
+		rc = add_revision(e, places->log[i], places->seq[i], err);
+	free(places);
+	return rc;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct doomed *x = a, *y = b;
+	int c = strcmp(x->origin, y->origin);
+
+	if (!c)
+		c = (x->label > y->label) - (x->label < y->label);
+	return c ? c : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static enum err_code fill(struct erasing *e, struct order *o, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	if (e->count)
+		qsort(e->part, e->count, sizeof(*e->part), by_place);
+	for (size_t i = 0; rc == ERR_OK && i < e->count; i++) {
+		const struct doomed *d = &e->part[i];
+
+		if (i && !by_place(d, d - 1))
+			continue;
+		rc = order_add_part(
+			o, d->origin, d->label, d->seq, d->seq + 1, err);
+	}
+	if (rc == ERR_OK && !e->count)
+		rc = err_set(err, ERR_NOT_FOUND,
+			"these records have no part of these labels");
+	o->not_before = o->made_at;
+	o->accounts = e->accounts;
+	return rc;
+}
+
+static enum err_code read_labels(
+	const struct args *a, uint8_t *out, struct err *err)
+{
+	const char *text;
+	enum label l;
+
+	for (size_t i = 0; (text = args_nth(a, "label", i)); i++) {
+		if (!label_parse(text, strlen(text), &l))
+			return err_set(
+				err, ERR_USAGE, "unknown label %s", text);
+		*out |= LABEL_BIT(l);
+	}
+	if (!*out)
+		*out = LABELS_OF_PEOPLE;
+	return ERR_OK;
+}
+
+static enum err_code run_erase(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct order o = {.part = NULL};
+	struct erasing e = {.count = 0};
+	const char *reason = args_get(a, "reason");
+	enum err_code rc;
+
+	if (!reason)
+		return err_set(err, ERR_USAGE,
+			"erase needs --reason: the article and the request's "
+			"number");
+	if ((rc = read_labels(a, &e.labels, err)) ||
+		(rc = open_reader(c, &e.node, err)) ||
+		(rc = order_new(ORDER_ERASE, e.node->rules, e.node->config.code,
+			 reason, &o, err)))
+		goto out;
+	for (size_t i = 0; rc == ERR_OK && i < a->count; i++)
+		rc = add_record(&e, a->word[i], err);
+	if (rc == ERR_OK && !(rc = fill(&e, &o, err)) &&
+		!(rc = orders_holds(e.node, o.node, &o.holds, err)))
+		rc = order_save(c, args_get(a, "out"), &o, err);
+out:
+	free(e.part);
+	order_free(&o);
+	node_close(e.node);
+	return rc;
+}
+
+static const struct option_spec options[] = {
+	{"label", 0, "LABEL",
+		N_("parts of this label; may be repeated; personal and "
+		   "sensitive otherwise")},
+	{"reason", 0, "TEXT", N_("the article; nothing personal")},
+	{"out", 'o', "FILE", N_("where to write the order")},
+	{NULL, 0, NULL, NULL},
+};
+
+const struct command command_erase = {
+	.name = "erase",
+	.words = "RECORD... --reason TEXT",
+	.summary = N_("write an order to destroy what a person asked for"),
+	.detail = N_("All revisions of the records. Nothing is destroyed "
+		     "before officers have signed the order and it is "
+		     "entered."),
+	.least = 1,
+	.most = WORDS_ANY,
+	.options = options,
+	.run = run_erase,
+};

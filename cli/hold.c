@@ -1,0 +1,187 @@
+/* hold.c - `cundang hold ...`: what must not be destroyed. */
+#include <string.h>
+
+#include "cli/order.h"
+
+static const struct option_spec add_options[] = {
+	{"record", 0, "RECORD", N_("this record; may be repeated")},
+	{"series", 0, "SERIES", N_("records of this series")},
+	{"node", 0, "CODE", N_("records captured there or below")},
+	{"from", 0, "DATE", N_("records from this day on")},
+	{"to", 0, "DATE", N_("records up to this day")},
+	{"reason", 0, "TEXT", N_("a reference; nothing personal")},
+	{"out", 'o', "FILE", N_("where to write the order")},
+	{NULL, 0, NULL, NULL},
+};
+
+static enum err_code add_records(
+	struct node *n, const struct args *a, struct order *o, struct err *err)
+{
+	const char *text;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; !rc && (text = args_nth(a, "record", i)); i++) {
+		struct log_info log;
+		struct point p;
+		uint64_t seq = 0;
+
+		if (!(rc = point_parse(text, strlen(text), &p, err)) &&
+			!(rc = point_find(n->store, &p, &log, &seq, err)))
+			rc = order_add_record(o, log.origin, seq, err);
+	}
+	return rc;
+}
+
+static enum err_code set_select(
+	struct node *n, const struct args *a, struct order *o, struct err *err)
+{
+	const char *series = args_get(a, "series"), *node = args_get(a, "node");
+	const char *from = args_get(a, "from"), *to = args_get(a, "to");
+
+	if (series && !rules_series(n->rules, series))
+		return err_set(err, ERR_NOT_FOUND, "no series %s", series);
+	if (node &&
+		!(code_valid(node, strlen(node)) && rules_node(n->rules, node)))
+		return err_set(err, ERR_NOT_FOUND, "no division %s", node);
+	if ((from && !date_valid(from, strlen(from))) ||
+		(to && !date_valid(to, strlen(to))))
+		return err_set(err, ERR_USAGE,
+			"--from and --to take dates YYYY-MM-DD");
+	snprintf(o->series, sizeof(o->series), "%s", series ? series : "");
+	snprintf(o->prefix, sizeof(o->prefix), "%s", node ? node : "");
+	snprintf(o->since, sizeof(o->since), "%s", from ? from : "");
+	snprintf(o->until, sizeof(o->until), "%s", to ? to : "");
+	if (!o->record_count && !series && !node && !from && !to)
+		return err_set(err, ERR_USAGE,
+			"hold add needs --record, --series, --node, --from or "
+			"--to");
+	return ERR_OK;
+}
+
+static enum err_code run_add(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct order o = {.part = NULL};
+	const char *reason = args_get(a, "reason");
+	struct node *n = NULL;
+	enum err_code rc;
+
+	if (!reason)
+		return err_set(err, ERR_USAGE, "hold add needs --reason");
+	if (!(rc = open_reader(c, &n, err)) &&
+		!(rc = order_new(ORDER_HOLD, n->rules, n->config.code, reason,
+			  &o, err)) &&
+		!(rc = add_records(n, a, &o, err)) &&
+		!(rc = set_select(n, a, &o, err)))
+		rc = order_save(c, args_get(a, "out"), &o, err);
+	order_free(&o);
+	node_close(n);
+	return rc;
+}
+
+const struct command command_hold_add = {
+	.name = "hold add",
+	.words = "[--record R...] [--series S] [--node CODE] [--from D] [--to "
+		 "D] --reason TEXT",
+	.summary = N_("write an order that records are not to be destroyed"),
+	.detail = N_("All conditions together select what is held, within "
+		     "this node's division."),
+	.options = add_options,
+	.run = run_add,
+};
+
+/* ---- release ---- */
+
+static const struct option_spec end_options[] = {
+	{"reason", 0, "TEXT", N_("a reference; nothing personal")},
+	{"out", 'o', "FILE", N_("where to write the order")},
+	{NULL, 0, NULL, NULL},
+};
+
+static enum err_code run_end(struct cli *c, const struct args *a,
+	enum order_kind kind, struct err *err)
+{
+	struct order o = {.part = NULL};
+	const char *reason = args_get(a, "reason");
+	uint8_t uuid[UUID_SIZE];
+	struct node *n = NULL;
+	enum err_code rc;
+
+	if (!reason)
+		return err_set(err, ERR_USAGE, "it needs --reason");
+	if (!uuid_parse(a->word[0], strlen(a->word[0]), uuid))
+		return err_set(
+			err, ERR_USAGE, "%s is no id of an order", a->word[0]);
+	if (!(rc = open_reader(c, &n, err)) &&
+		!(rc = order_new(
+			  kind, n->rules, n->config.code, reason, &o, err))) {
+		snprintf(o.about, sizeof(o.about), "%s", a->word[0]);
+		rc = order_save(c, args_get(a, "out"), &o, err);
+	}
+	order_free(&o);
+	node_close(n);
+	return rc;
+}
+
+static enum err_code run_release(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	return run_end(c, a, ORDER_RELEASE, err);
+}
+
+const struct command command_hold_release = {
+	.name = "hold release",
+	.words = "ORDER --reason TEXT",
+	.summary = N_("write an order that ends a hold"),
+	.least = 1,
+	.most = 1,
+	.options = end_options,
+	.run = run_release,
+};
+
+static enum err_code run_cancel(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	return run_end(c, a, ORDER_CANCEL, err);
+}
+
+const struct command command_disposal_cancel = {
+	.name = "disposal cancel",
+	.words = "ORDER --reason TEXT",
+	.summary = N_("write an order that an erasure is not carried out"),
+	.detail = N_("Nodes that have carried it out already have destroyed "
+		     "it for good."),
+	.least = 1,
+	.most = 1,
+	.options = end_options,
+	.run = run_cancel,
+};
+
+/* ---- list ---- */
+
+static const struct option_spec list_options[] = {
+	{"all", 0, NULL, N_("ended ones and those that do not count, too")},
+	{NULL, 0, NULL, NULL},
+};
+
+static enum err_code run_list(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct json *rows = NULL;
+	enum err_code rc;
+
+	if ((rc = order_rows(c, &rows, err)) == ERR_OK)
+		rc = order_print(c, rows, 1u << ORDER_HOLD,
+			args_has(a, "all") ? ORDER_ANY : 1u << ORDER_FORCE,
+			err);
+	json_free(rows);
+	return rc;
+}
+
+const struct command command_hold_list = {
+	.name = "hold list",
+	.words = "[--all]",
+	.summary = N_("list the holds in force here"),
+	.options = list_options,
+	.run = run_list,
+};

@@ -1,0 +1,22 @@
+/* order.h - what the commands about orders share.  Internal to cli/. */
+#pragma once
+
+#include "cli/cli.h"
+
+/* Writes the text of an order to `path`, or to KIND-ID.order in the working
+ * directory, never over a file, and tells what comes next. */
+enum err_code order_save(
+	struct cli *c, const char *path, struct order *o, struct err *err);
+/* Enters the order in a file with its signatures: those of `sig`, or, where
+ * there are none, the files beside it named FILE*.sig.  ERR_INVALID when it is
+ * of another kind than `kind` (ORDER_KINDS: any). */
+enum err_code order_enter(struct cli *c, const char *path, char **sig,
+	size_t count, unsigned kind, struct err *err);
+/* {"orders":[...]}: of the daemon, which knows why some wait, or of the node
+ * itself.  The caller frees *out. */
+enum err_code order_rows(struct cli *c, struct json **out, struct err *err);
+/* Prints the rows of the kinds (a set of 1 << kind) that are in `states`
+ * (likewise). */
+enum err_code order_print(struct cli *c, const struct json *rows,
+	unsigned kinds, unsigned states, struct err *err);
+#define ORDER_ANY (~0u)

@@ -1,0 +1,96 @@
+/* orders.h - the orders that a node has: which of them count, what they reach,
+ * entering them, and carrying out those that destroy.
+ *
+ * Records of orders travel as any others; what counts is judged here, by each
+ * node itself, from the signatures in them.  Any thread.
+ */
+#pragma once
+
+#include "policies/capture.h"
+#include "policies/order.h"
+
+/* Records of orders that came since the last call are read and judged. */
+enum err_code orders_refresh(struct node *n, struct err *err);
+
+enum order_state {
+	ORDER_VOID,    /* does not count: `why` */
+	ORDER_FORCE,   /* a hold in force; an end that counts */
+	ORDER_ENDED,   /* a hold or erasure that another ended */
+	ORDER_WAITING, /* an erasure that is not carried out here yet: `why` */
+	ORDER_DONE,    /* an erasure that was carried out here */
+};
+#define ORDER_STATES 5
+const char *order_state_name(enum order_state state); /* "void" ... */
+struct order_row {
+	const struct order *order;
+	const char *origin; /* of its record */
+	uint64_t seq;
+	enum order_state state;
+	const char *why; /* "" for nothing */
+};
+typedef enum err_code orders_visit(
+	void *arg, const struct order_row *row, struct err *err);
+/* All there are, in the order they came here; refreshed first.  The visit asks
+ * nothing of orders. */
+enum err_code orders_each(
+	struct node *n, orders_visit *visit, void *arg, struct err *err);
+
+/* {"orders":[...]} of the same, as docs/http.md section 1 has it.  */
+enum err_code orders_json(struct node *n, struct json **out, struct err *err);
+
+/* order_holds_digest() of the holds in force here that can reach what lies
+ * within `code`: what an order to erase has to name. */
+enum err_code orders_holds(
+	struct node *n, const char *code, struct digest *out, struct err *err);
+/* Is a record under a hold in force?  `hold` is its id then.  As of the last
+ * orders_refresh(). */
+bool orders_held(struct node *n, const char *origin, uint64_t seq,
+	const char *series, const char *at, char hold[UUID_TEXT_SIZE]);
+
+/* Puts a signed order into the own log (through `w`, or a batch of its own when
+ * w is NULL).  ERR_DENIED: it does not count, or not here; ERR_EXISTS: it was
+ * entered before; ERR_NOT_FOUND: a record or order that it names is not here;
+ * ERR_INVALID: no order. */
+enum err_code orders_enter(struct node *n, struct writer *w,
+	const struct signed_order *s, struct receipt *out, struct err *err);
+
+/* ---- carrying out ---- */
+
+/* Is there an erasure that this node has to carry out, now or later? */
+bool orders_waiting(struct node *n);
+/* SHA-256 over the sorted ids, each with a line feed, of the orders that are
+ * not of the logs of `child` or below and go down to it: equal at both ends
+ * when it has them all. */
+enum err_code orders_down_digest(struct node *n, const struct rules *rules,
+	const char *child, struct digest *out, struct err *err);
+/* The instant up to which this node knows the orders from above: at the root
+ * its clock, elsewhere what orders_fresh() told last, 0 before. */
+int64_t orders_now(struct node *n);
+/* The parent said that at `now` the digest above was `down`. */
+enum err_code orders_fresh(struct node *n, const struct digest *down,
+	int64_t now, struct err *err);
+/* Carries out what can be; *done tells how many.  What cannot be waits, and
+ * tells why (orders_each). */
+enum err_code orders_run(
+	struct node *n, struct writer *w, size_t *done, struct err *err);
+/* The receipt of the node `code` about an erasure: ERR_NOT_FOUND while it has
+ * not come here. */
+enum err_code orders_receipt(struct node *n, const char *order,
+	const char *code, struct receipt *out, struct err *err);
+
+/* ---- inside policies/ ---- */
+
+struct orders;
+enum err_code orders_new(struct orders **out, struct err *err);
+void orders_free(struct orders *o); /* NULL does nothing */
+/* Could an erasure that was carried out here name anything of the log's entries
+ * [from, to)? */
+bool orders_doom(
+	struct node *n, const char *origin, uint64_t from, uint64_t to);
+/* Was this part destroyed by one? */
+bool orders_destroyed(
+	struct node *n, const char *origin, enum label label, uint64_t seq);
+/* Takes the parts from the record that such an erasure names, and marks them,
+ * in `room` (of LABEL_COUNT): what comes late does not stay. */
+void orders_strip(struct node *n, const char *origin, uint64_t seq,
+	struct record *r, struct erasure *room);

@@ -1,0 +1,50 @@
+/* orders_inside.h - what the parts of orders share.  Internal to policies/. */
+#pragma once
+
+#include <pthread.h>
+
+#include "policies/orders.h"
+
+/* One record of an order. */
+struct booked {
+	struct order o;
+	struct signed_order s;
+	bool readable; /* else o is empty */
+	bool judged, counts;
+	bool done;	  /* an erasure: carried out here */
+	int64_t fresh_at; /* ... the orders from above were known since */
+	char origin[ORIGIN_SIZE];
+	uint64_t seq;
+	char id[UUID_TEXT_SIZE];
+	char why[ERR_TEXT_SIZE];
+};
+struct order_cursor {
+	uint32_t log;
+	uint64_t next;
+};
+struct orders {
+	pthread_mutex_t lock; /* of all below */
+	pthread_mutex_t work; /* held while one is entered or carried out */
+	struct booked **list;
+	size_t count;
+	struct order_cursor *cursor;
+	size_t cursor_count;
+	bool damaged; /* a record that may be of an order cannot be read */
+	int64_t now;  /* as of the last orders_fresh() */
+};
+
+bool orders_is_root(struct node *n);
+/* With the lock held. */
+struct booked *orders_find(struct orders *o, const char *id);
+/* Does an order that counts end this one? */
+bool orders_ended(const struct orders *o, const struct booked *b);
+/* The id of the receipt of `code` about an order. */
+void orders_receipt_id(const char *order, const char *code,
+	uint8_t uuid[UUID_SIZE], char id[UUID_TEXT_SIZE]);
+/* What stays of a part destroyed under the order. */
+void order_erasure(const struct order *o, int64_t at, struct erasure *out);
+/* What may be destroyed under an order at all: parts of records that people
+ * entered, of accounts only where the order says so.  ERR_DENIED. */
+enum err_code orders_may_destroy(const struct rules *rules,
+	const struct order *o, const char *series, const char *origin,
+	uint64_t seq, struct err *err);
