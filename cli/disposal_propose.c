@@ -150,7 +150,7 @@ static enum err_code make(
 	struct propose *p, const struct args *a, struct err *err)
 {
 	const char *reason = args_get(a, "reason");
-	const struct digest holds = order_holds_digest(NULL, 0);
+	struct digest holds;
 	struct due due = {.count = 0};
 	struct order o = {.part = NULL};
 	int64_t now = 0;
@@ -167,6 +167,8 @@ static enum err_code make(
 	}
 	if ((rc = proposal_make(p->rules, p->node->config.code, reason, now,
 		     &due, &p->proposal, err)) ||
+		(rc = orders_holds(
+			 p->node, p->node->config.code, &holds, err)) ||
 		(rc = proposal_order(&p->proposal, &holds, &o, err)))
 		goto out;
 	if (mkdir(p->dir, 0700)) {
