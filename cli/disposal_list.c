@@ -93,20 +93,12 @@ static enum err_code options(const struct args *a, const struct rules *rules,
 	return labels ? labels_parse(labels, &o->labels, err) : ERR_OK;
 }
 
-static bool is_held(void *arg, const char *origin, uint64_t seq,
-	const char *series, int64_t at)
-{
-	char hold[UUID_TEXT_SIZE], text[TIME_TEXT_SIZE];
-
-	time_format(at, text);
-	return orders_held(arg, origin, seq, series, text, hold);
-}
-
 enum err_code disposal_find(struct cli *c, const struct args *a, struct node *n,
 	const struct rules *rules, struct due *out, int64_t *now,
 	struct err *err)
 {
-	struct due_options o = {.labels = LABEL_ALL, .held = is_held, .arg = n};
+	struct due_options o = {
+		.labels = LABEL_ALL, .held = held_by_orders, .arg = n};
 	struct pool *pool = NULL;
 	enum err_code rc;
 

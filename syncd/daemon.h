@@ -16,7 +16,8 @@ struct daemon {
 	struct peers *peers;
 	struct http *http; /* NULL where node.yaml has none */
 	struct control_server *control;
-	struct event *orders; /* syncd/orders.h */
+	struct event *orders;	     /* syncd/orders.h */
+	struct automatic *automatic; /* syncd/automatic.h */
 	int64_t started;
 	uint64_t put_records; /* acknowledged since the start */
 	uint64_t put_refused;

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "syncd/automatic.h"
 #include "syncd/control.h"
 #include "syncd/http.h"
 #include "syncd/log.h"
@@ -157,7 +158,7 @@ static enum err_code serve(struct service *s, struct err *err)
 	if (d->node->copied)
 		log_warn("node: DATA is a copy of another directory: a new "
 			 "epoch begins");
-	if ((rc = orders_start(d, err)))
+	if ((rc = orders_start(d, err)) || (rc = automatic_start(d, err)))
 		return rc;
 	log_info(LINE_READY ": %s", d->node->origin);
 	notify_systemd("READY=1");
@@ -182,6 +183,7 @@ static void close_all(struct service *s)
 	free_event(s->watchdog);
 	free_event(s->tidy);
 	orders_stop(d);
+	automatic_stop(d);
 	loop_free(d->loop);
 	writer_stop(d->writer);
 	node_close(d->node);
