@@ -10,6 +10,7 @@ points.py [--list] [--only TEXT]
 import argparse
 import concurrent.futures
 import copy
+import json
 import os
 import pathlib
 import random
@@ -36,7 +37,7 @@ PLAN = {
     "batch.appended": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2)],
     "batch.indexed": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2)],
     "batch.keys": [("torn", 1), ("torn", 2)],
-    "batch.synced": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2)],
+    "batch.synced": [("put", 1), ("put", 3), ("erase", 4), ("adopt", 1), ("sync", 1), ("sync", 2), ("order", 2)],
     "compact.claimed": [("pack", 1), ("pack", 2)],
     "compact.led": [("pack", 1), ("pack", 2)],
     "compact.led-some": [("pack", 1), ("pack", 5)],
@@ -47,7 +48,7 @@ PLAN = {
     "epoch.begun": [("copy", 1), ("settle", 1)],
     "epoch.entered-some": [("settle", 1), ("settle", 2)],
     "epoch.marked": [("settle", 1)],  # a log is settled once
-    "erase.committed": [("erase", 1), ("erase", 3)],
+    "erase.committed": [("erase", 1), ("erase", 3), ("order", 1)],
     "erase.destroyed": [("erase", 1), ("erase", 3)],
     "erase.dropped": [("erase", 1), ("erase", 3)],
     "erase.left": [("erase", 1), ("pack", 1)],
@@ -79,6 +80,7 @@ PLAN = {
     "node.keys": [("init", 1)],  # and so is a node
     "node.made": [("init", 1)],
     "node.rules": [("init", 1)],
+    "orders.carried": [("order", 1)],  # an order is carried out once
     "segment.created": [("init", 1), ("torn", 1)],
     "segment.opened": [("init", 1), ("torn", 1)],
     "segment.punched": [("erase", 1), ("erase", 4)],
@@ -378,6 +380,29 @@ class Case:
         _, entries, _ = judge.check_log(self.tools, self.data, self.book)
         if len(entries) != 2:
             raise Broken("%d records of 2 heads" % len(entries))
+        judge.check_fsck(self.tools, self.data)
+
+    def do_order(self):
+        """The root carries out an order: what is destroyed and the receipt are one."""
+        judge.clone(self.base.saved[COUNTY], self.data)
+        at = ["-C", self.data]
+        line = net.generate(COUNTY, 1, seed=5, series="household")
+        put = json.loads(self.tools.run(*at, "put", "--json", "-", stdin=line.decode()).stdout)
+        text = self.folder / "text"
+        order = self.tools.json(*at, "erase", put["id"], "--reason", "request 1", "-o", text)["order"]
+        for key in self.base.d.officers:
+            self.tools.run("order", "sign", text, "--key", key)
+        self.dies(*at, "order", "enter", text)
+        self.tools.run(*at, "put", "-", stdin="")  # whoever writes next puts the index right
+        state = [o["state"] for o in self.tools.json(*at, "order", "list")["orders"]]
+        status = self.tools.json(*at, "disposal", "status", order)["orders"][0]["nodes"]
+        if state != ["done"] or [n["destroyed"] for n in status if n["confirmed"]] not in ([2], []):
+            raise Broken("state %s, receipts %s" % (state, status))
+        if self.run(*at, "order", "enter", text).returncode != 9:
+            raise Broken("the order is entered twice")
+        name = json.loads(line)["fields"]["members"][0]["name"]
+        if name in self.tools.run(*at, "store", "dump", text=False).stdout.decode(errors="replace"):
+            raise Broken("a destroyed name is there")
         judge.check_fsck(self.tools, self.data)
 
     def do_copy(self):
