@@ -396,12 +396,12 @@ static bool read_head(struct client *c)
 		return false;
 	x = exchange_new(c);
 	if (!x) {
-		client_drop(c);
+		c->broken = true;
 		return false;
 	}
 	if (len <= REQUEST_HEAD_LIMIT && !buf_reserve(&x->head, len + 1)) {
 		exchange_free(x);
-		client_drop(c);
+		c->broken = true;
 		return false;
 	}
 	if (len == 0 || len > REQUEST_HEAD_LIMIT) {
@@ -430,7 +430,7 @@ static bool read_body(struct client *c)
 	/* Memory grows with what came, not with what was announced. */
 	if (n > 0) {
 		if (!buf_reserve(&x->body, n)) {
-			client_drop(c);
+			c->broken = true;
 			return false;
 		}
 		evbuffer_remove(in, x->body.data + x->body.len, n);
