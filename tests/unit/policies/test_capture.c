@@ -22,6 +22,14 @@
 	"{\"side\":\"a\",\"name\":\"officer2\","                               \
 	"\"id_no\":\"11010519491231002x\"}]}"
 #define DOCUMENT HEAD FIELDS("未达成") "}"
+#define ALERT                                                                  \
+	"{\"series\":\"alert\",\"node\":\"" VILLAGE_CODE                       \
+	"\",\"created_at\":\"2026-04-22T09:48:36Z\",\"fields\":{"              \
+	"\"alert_no\":\"1\",\"effective\":\"2026-04-22T09:48:36Z\","           \
+	"\"expires\":\"2026-04-23T09:48:36Z\",\"issuer\":\"i\",\"kind\":"      \
+	"\"k\","                                                               \
+	"\"level\":\"红色\",\"measures\":[\"m\"],\"targets\":[\"" VILLAGE_CODE \
+	"\"],\"text\":\"x\",\"title\":\"t\"}}"
 #define CHANGED HEAD FIELDS("转司法") "}"
 
 static int open_village(void **state)
@@ -278,13 +286,7 @@ static void an_id_of_another_node_is_refused(void **state)
 
 static void an_alert_goes_to_all_below_its_issuer(void **state)
 {
-	struct receipt r = put_well(*state,
-		"{\"series\":\"alert\",\"node\":\"" VILLAGE_CODE
-		"\",\"created_at\":\"2026-04-22T09:48:36Z\",\"fields\":{"
-		"\"alert_no\":\"1\",\"kind\":\"k\",\"level\":\"红色\","
-		"\"issuer\":\"i\",\"title\":\"t\",\"text\":\"x\","
-		"\"effective\":\"2026-04-22T09:48:36Z\","
-		"\"expires\":\"2026-04-23T09:48:36Z\"}}");
+	struct receipt r = put_well(*state, ALERT);
 	struct run run = {0};
 	struct entry e;
 
@@ -309,6 +311,67 @@ struct refusal {
 	"\",\"created_at\":\"2026-04-22T09:48:35Z\",\"fields\":{}}"
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
+/* 突发事件应对法 art. 64 says what a warning tells. */
+static void a_warning_without_what_the_law_wants_is_refused(void **state)
+{
+	static const char *const wanted[] = {"kind", "level", "effective",
+		"targets", "text", "measures", "issuer"};
+	struct json *whole = NULL;
+
+	assert_int_equal(
+		json_parse(ALERT, strlen(ALERT), JSON_TEXT_LIMIT, &whole, NULL),
+		ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		struct json *doc = json_copy(whole);
+		struct json *fields = json_copy(json_get(doc, "fields"));
+		struct buf line = BUF_EMPTY;
+		struct intake_result r;
+		char told[64];
+
+		json_remove(fields, wanted[i]);
+		assert_true(json_set(doc, "fields", fields));
+		assert_int_equal(json_write(doc, &line, NULL), ERR_OK);
+		r = put(*state, buf_cstr(&line));
+		snprintf(told, sizeof(told), "fields.%s: missing", wanted[i]);
+		assert_int_equal(r.rc, ERR_INVALID);
+		assert_non_null(strstr(r.text, told));
+		buf_free(&line);
+		json_free(doc);
+	}
+	json_free(whole);
+	assert_int_equal(village_size(*state), 0);
+	put_well(*state, ALERT);
+}
+
+/* Who knows the form and guesses the number cannot tell by a digest. */
+static void the_same_words_have_other_digests_in_each_record(void **state)
+{
+	static const char line[] =
+		"{\"series\":\"mediation\",\"node\":\"" VILLAGE_CODE
+		"\",\"created_at\":\"2026-04-22T09:48:35Z\","
+		"\"fields\":" FIELDS("未达成") "}";
+	struct receipt a = put_well(*state, line), b = put_well(*state, line);
+	struct run one = {0}, two = {0};
+	struct entry x, y;
+
+	assert_string_not_equal(a.id, b.id);
+	village_read(*state, &a, &one);
+	village_read(*state, &b, &two);
+	assert_int_equal(entry_parse(one.record[0].entry,
+				 one.record[0].entry_len, &x, NULL),
+		ERR_OK);
+	assert_int_equal(entry_parse(two.record[0].entry,
+				 two.record[0].entry_len, &y, NULL),
+		ERR_OK);
+	assert_int_equal(x.sd_count, LABEL_COUNT);
+	for (size_t i = 0; i < x.sd_count; i++) {
+		for (size_t k = 0; k < y.sd_count; k++)
+			assert_false(digest_equal(&x.sd[i], &y.sd[k]));
+	}
+	run_free(&one);
+	run_free(&two);
+}
 
 static void what_is_wrong_is_told_with_its_path(void **state)
 {
@@ -664,6 +727,8 @@ int main(void)
 		TEST(an_id_keeps_its_series),
 		TEST(an_id_of_another_node_is_refused),
 		TEST(an_alert_goes_to_all_below_its_issuer),
+		TEST(a_warning_without_what_the_law_wants_is_refused),
+		TEST(the_same_words_have_other_digests_in_each_record),
 		TEST(what_is_wrong_is_told_with_its_path),
 		TEST(a_document_over_the_limit_is_refused),
 		TEST(a_receipt_is_a_line_of_json),

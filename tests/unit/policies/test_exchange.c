@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "policies/message.h"
+#include "policies/point.h"
 #include "tests/unit/policies/fixture.h"
 
 #define TARGET ((size_t)64 << 10)
@@ -845,6 +846,50 @@ static void attachments_of_parts_taken_are_wanted(void **state)
 	assert_true(log.size > r.seq);
 }
 
+/* PIPL arts. 8, 46: what was wrong is put right everywhere, and stays on
+ * record.
+ */
+static void a_correction_is_the_newest_at_each_node_above(void **state)
+{
+	struct fixture *f = *state;
+	struct json *doc = fixture_document_of("facility-geo", VILLAGE);
+	struct json *right, *fields;
+	struct receipt first, second;
+	const char *origin = village_origin(f);
+	struct point p;
+	struct err err;
+
+	json_remove(doc, "attachments");
+	right = json_copy(doc);
+	fixture_capture(f, VILLAGE, doc, NULL, NULL, &first);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, TOWNSHIP, COUNTY, origin);
+	fields = json_copy(json_get(right, "fields"));
+	assert_true(json_set(fields, "location", json_new_string("x", 1)));
+	assert_true(json_set(right, "fields", fields));
+	assert_true(json_set(
+		right, "id", json_new_string(first.id, strlen(first.id))));
+	fixture_capture(f, VILLAGE, right, NULL, NULL, &second);
+	assert_int_equal(second.rev, 2);
+	fixture_carry(f, VILLAGE, TOWNSHIP, origin);
+	fixture_carry(f, TOWNSHIP, COUNTY, origin);
+	fixture_ok(point_parse(first.id, strlen(first.id), &p, &err), &err);
+	for (unsigned i = 0; i < 2; i++) {
+		struct node *n = f->node[i ? COUNTY : TOWNSHIP];
+		struct log_info log;
+		struct run run = {0};
+		uint64_t seq = 0;
+
+		fixture_ok(point_find(n->store, &p, &log, &seq, &err), &err);
+		assert_int_equal(seq, second.seq);
+		fixture_ok(store_read(n->store, log.id, first.seq, 1, LABEL_ALL,
+				   &run, &err),
+			&err);
+		assert_true(digest_equal(&run.record[0].leaf, &first.leaf));
+		run_free(&run);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -852,6 +897,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_log_travels_up_through_the_middle),
 		TEST(a_second_trip_carries_only_what_is_new),
+		TEST(a_correction_is_the_newest_at_each_node_above),
 		TEST(small_targets_halve_a_package),
 		TEST(logs_up_are_told_in_the_order_of_origins),
 		TEST(a_known_checkpoint_is_no_news),

@@ -137,6 +137,92 @@ static void what_is_sensitive_is_for_those_whose_work_it_is(void **state)
 
 /* For people: a title in Chinese for every field, the plan's words, how long
  * every label is kept; and wherever age can be known, minors are sensitive. */
+/* What law and catalogue fix; counties may lengthen all of it. */
+static void the_template_keeps_what_the_law_wants_kept(void **state)
+{
+	static const struct {
+		const char *name;
+		enum label label;
+		const char *period, *anchor;
+	} expected[] = {
+		/* 会计档案管理办法: vouchers 30 years, annual reports always */
+		{"fund-project", LABEL_INTERNAL, "D30", "voucher_date"},
+		{"fund-project", LABEL_PERSONAL, "D30", "voucher_date"},
+		{"fund-project", LABEL_SENSITIVE, "D30", "voucher_date"},
+		{"fund-project", LABEL_PUBLIC, "Y", NULL},
+		/* 村民委员会组织法 art. 34 */
+		{"election-handover", LABEL_PUBLIC, "Y", NULL},
+		{"election-handover", LABEL_INTERNAL, "D30", "term_end"},
+		{"deliberation", LABEL_PUBLIC, "Y", NULL},
+		{"facility-geo", LABEL_PUBLIC, "Y", NULL},
+		{"village-disclosure", LABEL_PUBLIC, "D30", "publish_from"},
+		{"social-assistance", LABEL_SENSITIVE, "D30", "ended_at"},
+		/* thirty years from a closing lie behind any 18th birthday */
+		{"minor-protection", LABEL_SENSITIVE, "D30", "closed_at"},
+		{"mediation", LABEL_SENSITIVE, "D30", NULL},
+		{"service-case", LABEL_SENSITIVE, "D10", "closed_at"},
+		{"complaint", LABEL_PERSONAL, "D10", "closed_at"},
+		{"emergency-response", LABEL_PUBLIC, "Y", NULL},
+		{"emergency-response", LABEL_INTERNAL, "D30", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		const struct series *s =
+			catalogue_find(*state, expected[i].name);
+		enum label l = expected[i].label;
+
+		assert_string_equal(s->retention[l], expected[i].period);
+		assert_false(s->automatic[l]);
+		if (expected[i].anchor)
+			assert_string_equal(s->anchor[l], expected[i].anchor);
+		else
+			assert_null(s->anchor[l]);
+	}
+}
+
+/* 突发事件应对法 art. 85, and data lent for a purpose: it ends by itself. */
+static void what_was_taken_for_one_purpose_ends_with_it(void **state)
+{
+	static const struct {
+		const char *name, *period, *anchor;
+	} expected[] = {
+		{"emergency-response", "T30d", "ended_at"},
+		{"public-health", "T30d", "purge_at"},
+		{"special-rehab", "T30d", "term_to"},
+		{"open-data-down", "T1d", "valid_until"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+		const struct series *s =
+			catalogue_find(*state, expected[i].name);
+
+		assert_string_equal(
+			s->retention[LABEL_SENSITIVE], expected[i].period);
+		assert_string_equal(
+			s->anchor[LABEL_SENSITIVE], expected[i].anchor);
+		assert_true(s->automatic[LABEL_SENSITIVE]);
+	}
+}
+
+/* 反家庭暴力法 art. 14: nobody reads by rank who reported, or about whom. */
+static void who_reported_a_child_in_danger_is_kept_from_all_ranks(void **state)
+{
+	static const char *const secret[] = {"reporter_ref", "minor_token",
+		"name", "birth_date", "guardian", "situation", NULL};
+	const struct series *s = catalogue_find(*state, "minor-protection");
+	size_t count = 0;
+
+	for (unsigned r = 0; r < RANK_COUNT; r++)
+		assert_int_equal(s->clearance[r], 0);
+	for (size_t k = 0; k < s->field_count; k++) {
+		if (!is_one_of(s->fields[k].path, secret))
+			continue;
+		assert_int_equal(s->fields[k].label, LABEL_SENSITIVE);
+		count++;
+	}
+	assert_int_equal(count, ARRAY_LEN(secret) - 1);
+}
+
 static void every_field_is_explained_and_every_label_kept(void **state)
 {
 	static const char *const ages[] = {"household", "care-service",
@@ -381,6 +467,10 @@ int main(void)
 		cmocka_unit_test(directions_and_urgency_are_the_catalogue_s),
 		cmocka_unit_test(
 			what_is_sensitive_is_for_those_whose_work_it_is),
+		cmocka_unit_test(the_template_keeps_what_the_law_wants_kept),
+		cmocka_unit_test(what_was_taken_for_one_purpose_ends_with_it),
+		cmocka_unit_test(
+			who_reported_a_child_in_danger_is_kept_from_all_ranks),
 		cmocka_unit_test(every_field_is_explained_and_every_label_kept),
 		cmocka_unit_test(
 			a_series_knows_labels_of_derived_values_and_files),
