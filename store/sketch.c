@@ -124,7 +124,8 @@ static enum err_code sketch_part(
 	return ERR_OK;
 }
 
-static enum err_code sketch_row(struct sketching *k, size_t i, struct err *err)
+static enum err_code sketch_row(
+	struct sketching *k, size_t i, bool last_try, struct err *err)
 {
 	const struct entry_stub *stub = &k->entries->stubs[i];
 	struct sketch *r = &k->row[k->count];
@@ -148,15 +149,16 @@ static enum err_code sketch_row(struct sketching *k, size_t i, struct err *err)
 		if (!(wants & LABEL_BIT(l)))
 			continue;
 		rc = sketch_part(k, r, l, err);
-		if (rc == ERR_CORRUPT) /* as if it had not come here */
+		if (rc == ERR_CORRUPT &&
+			last_try) /* as if it had not come here */
 			rc = ERR_OK;
 	}
 	return rc;
 }
 
 static enum err_code sketch_rows(struct sketching *k,
-	const struct entry_place *at, uint64_t seq, uint64_t to, uint64_t *next,
-	struct err *err)
+	const struct entry_place *at, uint64_t seq, uint64_t to, bool last_try,
+	uint64_t *next, struct err *err)
 {
 	uint64_t first, end;
 	enum err_code rc;
@@ -178,7 +180,7 @@ static enum err_code sketch_rows(struct sketching *k,
 		return err_nomem(err);
 	rc = start_erased(k, seq, err);
 	for (uint64_t i = seq; i < end && !rc; i++)
-		rc = sketch_row(k, (size_t)(i - first), err);
+		rc = sketch_row(k, (size_t)(i - first), last_try, err);
 	*next = end;
 	return rc;
 }
@@ -243,7 +245,7 @@ static enum err_code sketch_at(struct sketching *k, uint64_t seq, uint64_t to,
 		rc = entry_locate(&k->view, k->log, seq, &at, err);
 	}
 	if (!rc)
-		rc = sketch_rows(k, &at, seq, to, next, err);
+		rc = sketch_rows(k, &at, seq, to, last_try, next, err);
 	if (rc != ERR_CORRUPT || !last_try)
 		return rc;
 	k->count = 0;

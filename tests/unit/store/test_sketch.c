@@ -96,6 +96,43 @@ static void destroyed_parts_are_told_and_not_given(void **state)
 	store_close(s);
 }
 
+struct gone {
+	struct seen seen; /* first: on_sketch() gets it */
+	const char *at, *away;
+	int looks;
+};
+
+/* The file is not there between the first look at the index and the second. */
+static uint8_t wants_what_moves(void *arg, const struct sketch *r)
+{
+	struct gone *g = arg;
+
+	if (r->seq == 0 && g->looks == 0)
+		assert_int_equal(rename(g->at, g->away), 0);
+	else if (r->seq == 0)
+		assert_int_equal(rename(g->away, g->at), 0);
+	g->looks += r->seq == 0;
+	return LABEL_ALL;
+}
+
+static void a_part_that_moves_meanwhile_is_looked_for_again(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	uint32_t log = put_records(s, 0, 20);
+	struct gone g = {.seen.wanted = LABEL_ALL};
+	const struct sketch_visitor v = {wants_what_moves, on_sketch, &g};
+	char at[256], away[256];
+
+	snprintf(at, sizeof(at), "%s/segments/00000001.seg", (char *)*state);
+	snprintf(away, sizeof(away), "%s/away", (char *)*state);
+	g.at = at;
+	g.away = away;
+	OK(store_sketch_each(s, log, 0, 20, &v, &test_err));
+	assert_int_equal(g.seen.count, 20);
+	assert_int_equal(g.looks, 2);
+	store_close(s);
+}
+
 static void single_entries_of_a_sparse_log_are_told(void **state)
 {
 	struct store *s = open_store(*state, STORE_WRITE, 0);
@@ -164,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCRATCH(all_records_are_told_once_with_the_parts_asked_for),
 		SCRATCH(destroyed_parts_are_told_and_not_given),
+		SCRATCH(a_part_that_moves_meanwhile_is_looked_for_again),
 		SCRATCH(single_entries_of_a_sparse_log_are_told),
 		SCRATCH(what_is_damaged_is_left_out_and_the_rest_told),
 	};
