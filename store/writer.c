@@ -152,6 +152,7 @@ enum err_code writer_start(struct store *s, batch_sign *sign, void *sign_arg,
 
 static void enqueue(struct writer *w, struct submitted *j)
 {
+	*j = (struct submitted){.job = j->job, .arg = j->arg};
 	*w->last = j;
 	w->last = &j->next;
 }
