@@ -146,9 +146,10 @@ static enum err_code directory_again(
 	struct groups g = {.segments = s->segments, .damage = no_damage};
 	struct directory_again a = {.d = d};
 	const struct group_at *of = NULL;
+	struct extent known;
 	enum err_code rc;
 
-	g.known = s->extent_known ? &s->extent : NULL;
+	g.known = extent_look(s, &known);
 	if ((rc = groups_scan(&g, at.segment, 0, err)))
 		goto out;
 	for (size_t i = 0; i < g.count && !of; i++)

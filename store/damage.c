@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/batch.h"
 
@@ -261,12 +263,38 @@ enum err_code damage_look(struct store *s, struct err *err)
 
 /* ---- DATA/extent ---- */
 
+const struct extent *extent_look(struct store *s, struct extent *out)
+{
+	bool known;
+
+	pthread_mutex_lock(&s->extent_lock);
+	*out = s->extent;
+	known = s->extent_known;
+	pthread_mutex_unlock(&s->extent_lock);
+	return known ? out : NULL;
+}
+
+/* Also where it was taken away, or another was put in its place. */
+static bool open_extent(struct store *s)
+{
+	struct stat st;
+
+	if (s->extent_fd >= 0 && !fstat(s->extent_fd, &st) && st.st_nlink)
+		return true;
+	if (s->extent_fd >= 0)
+		close(s->extent_fd);
+	s->extent_fd = -1;
+	return !extent_open(s->data, &s->extent_fd, NULL);
+}
+
 void extent_follow(struct store *s)
 {
-	struct extent *e = &s->extent;
+	struct extent now = s->extent;
+	struct extent *e = &now;
 	struct log_row row;
 	struct view v;
 	uint64_t own;
+	bool written;
 
 	memcpy(e->store, segments_store_id(s->segments), STORE_ID_SIZE);
 	e->segment = segments_count(s->segments);
@@ -287,8 +315,9 @@ void extent_follow(struct store *s)
 	}
 	view_close(&v);
 	/* It is a lower bound: without room it is one of before. */
-	if (s->extent_fd < 0 && extent_open(s->data, &s->extent_fd, NULL))
-		return;
-	if (!extent_write(s->extent_fd, e, NULL))
-		s->extent_known = true;
+	written = open_extent(s) && !extent_write(s->extent_fd, e, NULL);
+	pthread_mutex_lock(&s->extent_lock);
+	s->extent = now;
+	s->extent_known |= written;
+	pthread_mutex_unlock(&s->extent_lock);
 }

@@ -53,6 +53,7 @@ struct fsck {
 	size_t task_count, task_cap;
 	struct held held; /* the parts of the tasks */
 	size_t held_cap;
+	struct place last;	      /* where what the index covers ends */
 	struct groups groups;	      /* of the segment under the eye */
 	struct place commit;	      /* of the group */
 	struct damage_places *places; /* that the faults are at, or NULL */
@@ -749,12 +750,15 @@ static bool commit_reads(struct fsck *f, struct place at)
 	return reads;
 }
 
+/* Behind what the index covers a group may be on its way. */
 static void on_damage(
 	void *arg, struct place at, uint64_t len, const char *what)
 {
 	struct fsck *f = arg;
 
 	(void)len;
+	if (at.segment == f->last.segment && at.offset >= f->last.offset)
+		return;
 	f->lossy = true;
 	tell_bad(f, at, DAMAGED_BYTES, what);
 }
@@ -793,9 +797,9 @@ static enum err_code check_group(
 
 /* Up to what the index covers: behind it a group may be on its way, or the
  * rest of one that a crash cut off. */
-static enum err_code check_segment(
-	struct fsck *f, uint32_t id, struct place last, struct err *err)
+static enum err_code check_segment(struct fsck *f, uint32_t id, struct err *err)
 {
+	const struct place last = f->last;
 	struct place at = {id, SEGMENT_HEAD_SIZE};
 	struct err told;
 	enum err_code rc;
@@ -821,8 +825,10 @@ static enum err_code check_segment(
 	return rc;
 }
 
-static enum err_code covered(struct fsck *f, struct place *out, struct err *err)
+static enum err_code covered(struct fsck *f, struct err *err)
 {
+	struct place *out = &f->last;
+	const struct extent *known = f->groups.known;
 	uint64_t segment;
 	struct view v;
 	enum err_code rc;
@@ -838,17 +844,17 @@ static enum err_code covered(struct fsck *f, struct place *out, struct err *err)
 	f->result.mended = index_count(v.txn, DB_CLOSED);
 	view_close(&v);
 	/* Where the index is made from what is left, this knows of the rest. */
-	if (f->s->extent_known &&
-		(f->s->extent.segment > out->segment ||
-			(f->s->extent.segment == out->segment &&
-				f->s->extent.end > out->offset)))
-		*out = (struct place){f->s->extent.segment, f->s->extent.end};
+	if (known &&
+		(known->segment > out->segment ||
+			(known->segment == out->segment &&
+				known->end > out->offset)))
+		*out = (struct place){known->segment, known->end};
 	return rc;
 }
 
-static enum err_code check_segments(
-	struct fsck *f, struct place last, struct err *err)
+static enum err_code check_segments(struct fsck *f, struct err *err)
 {
+	const struct place last = f->last;
 	const struct store_options *opt = &f->s->opt;
 	uint32_t id;
 	enum err_code rc = ERR_OK;
@@ -858,7 +864,7 @@ static enum err_code check_segments(
 			opt->progress(
 				opt->arg, "segments", n - 1, last.segment);
 		id = segment_now(f->s->segments, n);
-		rc = check_segment(f, id, last, err);
+		rc = check_segment(f, id, err);
 		if (rc && is_fault(rc)) {
 			tell_at(f, (struct place){id, 0}, "",
 				err ? err->text : "cannot be read");
@@ -915,9 +921,9 @@ static enum err_code on_note(
 	return ERR_OK;
 }
 
-static enum err_code load_notes(
-	struct fsck *f, struct place last, struct err *err)
+static enum err_code load_notes(struct fsck *f, struct err *err)
 {
+	const struct place last = f->last;
 	enum err_code rc = ERR_OK;
 
 	for (uint32_t n = 1; n <= last.segment && !rc; n++) {
@@ -1264,7 +1270,7 @@ static enum err_code check_all(struct store *s, size_t threads,
 {
 	struct fsck f = {.s = s, .fault = fault, .arg = arg, .places = places};
 	struct err own; /* its text is needed even where the caller's is not */
-	struct place last;
+	struct extent known;
 	enum err_code rc;
 	int hold = -1;
 
@@ -1272,7 +1278,7 @@ static enum err_code check_all(struct store *s, size_t threads,
 	pthread_mutex_init(&f.lock, NULL);
 	cache_clear(s->cache);
 	f.groups = (struct groups){.segments = s->segments,
-		.known = s->extent_known ? &s->extent : NULL,
+		.known = extent_look(s, &known),
 		.damage = on_damage,
 		.arg = &f};
 	if ((rc = segments_hold(s->segments, SEGMENTS_KEPT, &hold, &own)) ||
@@ -1281,9 +1287,8 @@ static enum err_code check_all(struct store *s, size_t threads,
 		(rc = pool_new(threads, TASKS_AT_ONCE, &f.pool, &own)) ||
 		(rc = segments_recount(s->segments, &own)) ||
 		(rc = store_log_each(s, load_log, &f, &own)) ||
-		(rc = covered(&f, &last, &own)) ||
-		(rc = load_notes(&f, last, &own)) ||
-		(rc = check_segments(&f, last, &own)) ||
+		(rc = covered(&f, &own)) || (rc = load_notes(&f, &own)) ||
+		(rc = check_segments(&f, &own)) ||
 		(rc = store_log_each(s, check_log, &f, &own)) ||
 		(rc = store_log_each(s, check_own, &f, &own)) ||
 		(rc = check_cut(&f)) || (rc = check_marks(&f, &own)) ||

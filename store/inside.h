@@ -46,6 +46,7 @@ struct store {
 	bool marks_behind; /* DATA/erased lacks marks that the index has */
 	/* Damage. */
 	uint64_t marks_lost; /* of destroyed parts, nobody knows which */
+	pthread_mutex_t extent_lock; /* taken by who looks beside a writer */
 	struct extent extent;
 	int extent_fd;		/* the file once it is followed, or -1 */
 	bool extent_known;	/* there was one when the store was opened */
@@ -376,5 +377,7 @@ enum err_code damage_check_new(
 	struct store *s, const char *origin, struct err *err);
 /* An index that was met damaged is not trusted again. */
 void store_mark_bad(struct store *s);
+/* What DATA/extent tells by now, in `out`, or NULL.  Any thread. */
+const struct extent *extent_look(struct store *s, struct extent *out);
 /* DATA/extent follows what is durable. */
 void extent_follow(struct store *s);

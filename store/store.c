@@ -559,6 +559,7 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 	s->reserve = -1;
 	s->extent_fd = -1;
 	pthread_mutex_init(&s->reserve_lock, NULL);
+	pthread_mutex_init(&s->extent_lock, NULL);
 	s->mode = opt->mode;
 	s->opt = *opt;
 	s->segment_limit = segment_limit(opt);
@@ -618,6 +619,7 @@ void store_close(struct store *s)
 	reserve_close(s);
 	if (s->extent_fd >= 0)
 		close(s->extent_fd);
+	pthread_mutex_destroy(&s->extent_lock);
 	pthread_mutex_destroy(&s->reserve_lock);
 	pool_free(s->pool);
 	packers_free(s->packers);

@@ -382,7 +382,8 @@ enum err_code writer_wait(
 /* Both in one, without a turn of another thread where none is committing. */
 enum err_code writer_run(
 	struct writer *w, writer_job *job, void *arg, struct err *err);
-/* Finishes what was submitted.  NULL does nothing. */
+/* Finishes what was submitted.  Nobody waits any more, nor comes.  NULL does
+ * nothing. */
 void writer_stop(struct writer *w);
 
 /* ---- checking ---- */

@@ -70,6 +70,28 @@ static void a_torn_slot_leaves_the_one_before(void **state)
 	buf_free(&all);
 }
 
+static void a_file_that_was_taken_away_is_made_again(void **state)
+{
+	const char *path = scratch_path(state, "extent");
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct buf of_before = BUF_EMPTY;
+	struct extent got;
+
+	put_records(s, 0, 1);
+	OK(file_read(path, EXTENT_SIZE, &of_before, &test_err));
+	assert_int_equal(unlink(path), 0);
+	put_records(s, 1, 1);
+	OK(extent_read(*state, &got, &test_err));
+	assert_int_equal(got.own_size, 2);
+	/* So is one that a copy of before was put in place of. */
+	OK(file_replace(path, of_before.data, of_before.len, 0600, &test_err));
+	put_records(s, 2, 1);
+	OK(extent_read(*state, &got, &test_err));
+	assert_int_equal(got.own_size, 3);
+	buf_free(&of_before);
+	store_close(s);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 
 int main(void)
@@ -77,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(what_was_written_is_read_again),
 		test(a_torn_slot_leaves_the_one_before),
+		test(a_file_that_was_taken_away_is_made_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "store/inside.h"
+
 #define THREADS 8
 #define JOBS 20
 
@@ -169,6 +171,81 @@ static void jobs_run_in_the_order_in_which_they_came(void **state)
 	store_close(s);
 }
 
+static enum err_code refuse_to_sign(void *arg, const struct checkpoint *cp,
+	struct buf *note, struct err *err)
+{
+	(void)arg;
+	(void)cp;
+	(void)note;
+	return err_set(err, ERR_DENIED, "no signature");
+}
+
+static void all_of_a_group_are_told_that_it_failed(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct put_job jobs[10];
+	struct submitted sent[ARRAY_LEN(jobs)];
+	struct log_info log;
+	struct writer *w;
+
+	OK(writer_start(s, refuse_to_sign, NULL, &w, &test_err));
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+		jobs[i] = (struct put_job){.i = i};
+		sent[i] = (struct submitted){.job = run_put, .arg = &jobs[i]};
+		writer_submit(w, &sent[i]);
+	}
+	for (size_t i = ARRAY_LEN(jobs); i-- > 0;) {
+		assert_int_equal(
+			writer_wait(w, &sent[i], &test_err), ERR_DENIED);
+		assert_string_equal(test_err.text, "no signature");
+	}
+	writer_stop(w);
+	assert_int_equal(store_log_own(s, &log, &test_err), ERR_NOT_FOUND);
+	store_close(s);
+}
+
+/* Only the first two members are the caller's. */
+static void a_job_may_stand_in_memory_of_before(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct put_job jobs[2] = {{.i = 0}, {.i = 1}};
+	struct submitted sent[ARRAY_LEN(jobs)];
+	struct log_info log;
+	struct writer *w;
+
+	OK(writer_start(s, test_sign, NULL, &w, &test_err));
+	memset(sent, 0xff, sizeof(sent));
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+		sent[i].job = run_put;
+		sent[i].arg = &jobs[i];
+		writer_submit(w, &sent[i]);
+		OK(writer_wait(w, &sent[i], &test_err));
+	}
+	writer_stop(w);
+	OK(store_log_own(s, &log, &test_err));
+	assert_int_equal(log.size, ARRAY_LEN(jobs));
+	store_close(s);
+}
+
+static void a_look_for_damage_beside_puts_finds_none(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 30000);
+	struct damage_places *places;
+	struct putter p = {.from = 0};
+
+	OK(writer_start(s, test_sign, NULL, &p.w, &test_err));
+	assert_int_equal(pthread_create(&p.thread, NULL, put_some, &p), 0);
+	for (int i = 0; i < 5; i++) {
+		OK(store_damage_look(s, 1, NULL, NULL, &places, &test_err));
+		assert_int_equal(places->count, 0);
+		damage_places_free(places);
+	}
+	pthread_join(p.thread, NULL);
+	assert_false(p.failed);
+	writer_stop(p.w);
+	store_close(s);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 
 int main(void)
@@ -178,6 +255,9 @@ int main(void)
 		test(concurrent_puts_share_their_syncs),
 		test(who_waits_alone_needs_no_other_thread),
 		test(jobs_run_in_the_order_in_which_they_came),
+		test(all_of_a_group_are_told_that_it_failed),
+		test(a_job_may_stand_in_memory_of_before),
+		test(a_look_for_damage_beside_puts_finds_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
