@@ -22,7 +22,7 @@ static uint8_t labels_for(const struct rules *rules, const struct entry *e,
 	return entry_clearance(rules, e, code, to);
 }
 
-/* protocol 4.4: "Parts of the entries asked for come along, as far as the asker
+/* protocol 4.5: "Parts of the entries asked for come along, as far as the asker
  * may hold them." */
 static enum err_code cut_parts(struct run *run, const struct rules *rules,
 	const struct again *a, const char *to, struct err *err)
