@@ -2,30 +2,20 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/faults.h"
 #include "cli/state.h"
 
 #define THREADS_LIMIT 256
 
 #define LOST_TOLD 10000
 
-/* Faults by what is to be done. */
-enum sort {
-	SORT_FILES, /* node.yaml, keys: nobody else has them */
-	SORT_RULES,
-	SORT_EXTENT,
-	SORT_MARKS,
-	SORT_INDEX,
-	SORT_RECORDS, /* another node may have them */
-	SORT_COUNT
-};
-
 struct check {
 	struct cli *cli;
 	struct store *store;
 	struct json *faults;
 	uint64_t count;
-	uint64_t sort[SORT_COUNT]; /* of them */
-	struct json *files;	   /* attachments that are lost */
+	struct fault_sorts sorts;
+	struct json *files; /* attachments that are lost */
 	uint64_t file_count;
 };
 
@@ -68,34 +58,13 @@ static void print_files(const struct check *k)
 
 /* ---- the result ---- */
 
-static enum sort sort_of(const char *where)
-{
-	static const struct {
-		const char *head;
-		enum sort sort;
-	} known[] = {
-		{"node.yaml", SORT_FILES},
-		{"keys/", SORT_FILES},
-		{"keyring", SORT_FILES},
-		{"governance.git", SORT_RULES},
-		{"extent", SORT_EXTENT},
-		{"erased", SORT_MARKS},
-		{"index/", SORT_INDEX},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (!strncmp(where, known[i].head, strlen(known[i].head)))
-			return known[i].sort;
-	return SORT_RECORDS;
-}
-
 static void on_fault(void *arg, const char *where, const char *what)
 {
 	struct check *k = arg;
 	struct json *pair;
 
 	k->count++;
-	k->sort[sort_of(where)]++;
+	fault_sort(&k->sorts, where);
 	if (k->cli->json) {
 		pair = json_new_array();
 		if (json_append(pair, out_text(where)) &&
@@ -126,37 +95,12 @@ static struct json *result_json(
 		json_set(v, "erased", json_new_u64(r->erased)) &&
 		json_set(v, "mended", json_new_u64(r->mended)) &&
 		json_set(v, "lost", json_new_u64(r->lost)) &&
+		json_set(v, "gone", json_new_u64(r->gone)) &&
 		json_set(v, "lost_attachments", json_copy(k->files)) &&
 		json_set(v, "bytes", json_new_u64(r->bytes)))
 		return v;
 	json_free(v);
 	return NULL;
-}
-
-/* Each sort of fault has its own next step. */
-static void print_steps(const struct check *k, uint64_t marks)
-{
-	const uint64_t *n = k->sort;
-
-	puts(_("Nothing was deleted."));
-	if (n[SORT_RECORDS] > marks)
-		puts(_("cundang repair can bring back records and attachments "
-		       "that another node has."));
-	if (n[SORT_FILES])
-		puts(_("node.yaml, keys and keyring: no other node has them; "
-		       "bring them back from a copy of the data directory."));
-	if (n[SORT_RULES])
-		puts(_("governance.git: cundang governance adopt takes the "
-		       "rules from the officers' repository."));
-	if (n[SORT_EXTENT])
-		puts(_("extent: the node writes it anew with the next "
-		       "record."));
-	if (n[SORT_MARKS] || marks)
-		puts(_("Marks of destroyed parts: no other node has them; "
-		       "bring the file erased back from a copy of the data "
-		       "directory. What was destroyed stays destroyed."));
-	if (n[SORT_INDEX])
-		puts(_("index: cundang fsck --rebuild makes it anew."));
 }
 
 static void print_result(const struct check *k, const struct fsck_result *r)
@@ -167,7 +111,7 @@ static void print_result(const struct check *k, const struct fsck_result *r)
 	printf(_("%s records, %s parts, %s bytes read and recomputed: "),
 		out_count(r->records, records), out_count(r->parts, parts),
 		out_count(r->bytes, bytes));
-	if (k->count == 0 && (r->lost || k->file_count))
+	if (k->count == 0 && (r->lost || r->gone || k->file_count))
 		puts(_("what is here is whole, but not all is here."));
 	else if (k->count == 0)
 		puts(_("all good."));
@@ -175,17 +119,27 @@ static void print_result(const struct check *k, const struct fsck_result *r)
 		printf(ngettext("%s fault.\n", "%s faults.\n", k->count),
 			out_count(k->count, n));
 	if (r->mended)
-		printf(ngettext("%s damaged place is mended.\n",
-			       "%s damaged places are mended.\n", r->mended),
+		printf(ngettext("%s damaged place is mended or given up.\n",
+			       "%s damaged places are mended or given up.\n",
+			       r->mended),
 			out_count(r->mended, n));
+	if (r->gone)
+		printf(ngettext("%s record is lost, and cundang repair told of "
+				"it.\n",
+			       "%s records are lost, and cundang repair told "
+			       "of them.\n",
+			       r->gone),
+			out_count(r->gone, n));
 	if (r->lost)
 		printf(ngettext("%s record lost parts that no node held.\n",
 			       "%s records lost parts that no node held.\n",
 			       r->lost),
 			out_count(r->lost, n));
 	print_files(k);
-	if (k->count)
-		print_steps(k, r->marks);
+	if (k->count) {
+		puts(_("Nothing was deleted."));
+		fault_steps(&k->sorts, r->marks, false);
+	}
 }
 
 static enum err_code check(

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/control.h"
+#include "cli/faults.h"
 #include "cli/state.h"
 
 #define POLL_MS 200
@@ -99,15 +100,63 @@ static void print_files(const struct json *list, uint64_t count)
 	out_lost_files(list);
 }
 
+/* A log that could not go on, or lost its end. */
+static void print_logs(const struct json *end)
+{
+	const struct json *cut = json_get(end, "cut");
+	char had[COUNT_TEXT_SIZE], held[COUNT_TEXT_SIZE];
+
+	if (json_count_of(end, "renewed")) {
+		puts(_("No other node holds these records, and what came after "
+		       "them waited: a new log goes on without them."));
+		printf(_("Entered again in it: %s. What is lost stays "
+			 "damaged in the old log; nothing was deleted.\n"),
+			out_count(json_count_of(end, "entered"), had));
+	}
+	if (!cut)
+		return;
+	printf(_("The log %s lost its end: it had %s entries, and the newest "
+		 "checkpoint known above is of %s.\n"),
+		json_get_string(cut, "origin"),
+		out_count(json_count_of(cut, "had"), had),
+		out_count(json_count_of(cut, "held"), held));
+	puts(_("A log is written by its own node only, so it is not taken back "
+	       "from above: what the node above holds stays there and shows "
+	       "there; what only this node had is lost, unless a copy of the "
+	       "data directory has it. A new log goes on here."));
+}
+
+/* What is left that asking does not mend. */
+static void print_faults(const struct json *list)
+{
+	struct fault_sorts sorts = {{0}};
+
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *pair = json_at(list, i);
+		size_t len;
+		const char *where = json_string(json_at(pair, 0), &len);
+
+		fault_sort(&sorts, where);
+		printf("FAULT %s: ", where);
+		out_reason(stdout, json_string(json_at(pair, 1), &len));
+		putchar('\n');
+	}
+	fault_steps(&sorts, 0, true);
+}
+
 static void print_result(const struct json *end, const struct json *away)
 {
+	const struct json *faults = json_get(end, "faults");
 	const struct json *lost = json_get(end, "lost");
 	uint64_t count = json_count_of(end, "count");
 	uint64_t mended = json_count_of(end, "mended");
 	uint64_t files = json_count_of(end, "attachments");
 	char n[COUNT_TEXT_SIZE];
 
-	if (!mended && !count && !files) {
+	print_logs(end);
+	if (!mended && !count && !files && !json_count(faults)) {
+		if (json_get(end, "cut"))
+			return;
 		puts(_("All records can be read: there is nothing to "
 		       "repair."));
 		return;
@@ -127,6 +176,7 @@ static void print_result(const struct json *end, const struct json *away)
 	if (count > LOST_SHOWN)
 		puts(_("... all of them: cundang repair --json"));
 	print_files(json_get(end, "wanted"), files);
+	print_faults(faults);
 	for (size_t i = 0; i < json_count(away); i++) {
 		size_t len;
 
@@ -138,8 +188,10 @@ static void print_result(const struct json *end, const struct json *away)
 static enum err_code tell(struct cli *c, struct json *end,
 	const struct json *away, struct err *err)
 {
-	uint64_t left =
-		json_count_of(end, "count") + json_count_of(end, "attachments");
+	uint64_t left = json_count_of(end, "count") +
+		json_count_of(end, "attachments") +
+		json_count(json_get(end, "faults")) +
+		(json_get(end, "cut") != NULL);
 
 	/* Nobody else has it: it is told, not tried for ever. */
 	c->damaged = left > 0;

@@ -289,7 +289,12 @@ static void print_before(const struct json *epoch)
 	char common[COUNT_TEXT_SIZE], entered[COUNT_TEXT_SIZE];
 
 	out_column("", 10);
-	if (json_bool(json_get(epoch, "settled")))
+	if (json_bool(json_get(epoch, "gone")))
+		printf(_("It had %s entries, and nothing of it is here any "
+			 "more: what the node above has of it is told once it "
+			 "is connected.\n"),
+			out_count(json_count_of(epoch, "had"), common));
+	else if (json_bool(json_get(epoch, "settled")))
 		printf(_("Both have %s entries of %s; records that only this "
 			 "node had, entered again: %s.\n"),
 			out_count(json_count_of(epoch, "common"), common),
@@ -325,6 +330,11 @@ void epoch_print(const struct json *state)
 	if (reason_is(epoch, EPOCH_COPIED))
 		printf(_("This directory is a copy of another one, so a new "
 			 "log goes on since %.10s.\n"),
+			text_of(epoch, "since"));
+	else if (reason_is(epoch, EPOCH_DAMAGED))
+		printf(_("Records of this node's log are damaged and no other "
+			 "node held them, so a new log goes on since "
+			 "%.10s.\n"),
 			text_of(epoch, "since"));
 	else if (reason_is(epoch, EPOCH_CUT))
 		printf(_("The end of this node's log was damaged or gone, so a "

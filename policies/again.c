@@ -143,35 +143,20 @@ void brought_free(struct brought *b)
 	free(b);
 }
 
-/* The root at `size` that a note here signs. */
 static enum err_code signed_root(struct node *n, const char *origin,
 	uint64_t size, struct digest *root, struct err *err)
 {
-	static const enum which_note which[] = {
-		NOTE_COMPLETE, NOTE_COSIGNED, NOTE_PENDING};
 	struct log_info log;
 	enum err_code rc = store_log_find(n->store, origin, &log, err);
 
-	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(which); i++) {
-		struct buf bytes = BUF_EMPTY;
-		struct checkpoint cp;
-		struct note note;
-
-		rc = log_note(
-			n->store, log.id, which[i], &bytes, &note, &cp, err);
-		buf_free(&bytes);
-		if (rc == ERR_NOT_FOUND)
-			rc = ERR_OK;
-		else if (rc == ERR_OK && cp.size == size) {
-			*root = cp.root;
-			return ERR_OK;
-		}
-	}
-	return rc ? rc
-		  : err_set(err, ERR_BUSY,
-			    "%s: the note of %" PRIu64 " is not the newest "
-			    "any more",
-			    origin, size);
+	if (rc == ERR_OK &&
+		(rc = log_noted_root(n->store, log.id, size, root, err)) ==
+			ERR_NOT_FOUND)
+		rc = err_set(err, ERR_BUSY,
+			"%s: the note of %" PRIu64 " is not the newest any "
+			"more",
+			origin, size);
+	return rc;
 }
 
 static enum err_code check_tile(struct node *n, const struct again *a,

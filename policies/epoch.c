@@ -23,6 +23,7 @@ static const char *const reasons[] = {
 	[EPOCH_FORKED] = "forked",
 	[EPOCH_LOST] = "lost",
 	[EPOCH_CUT] = "cut",
+	[EPOCH_DAMAGED] = "damaged",
 	[EPOCH_ENTERED] = "entered-again",
 };
 
@@ -52,6 +53,23 @@ static struct json *last_json(
 	return NULL;
 }
 
+/* What a log that was cut had is known of it, too. */
+static bool set_had(struct json *o, enum epoch_reason reason, uint64_t had)
+{
+	return reason != EPOCH_CUT || json_set(o, "had", json_new_u64(had));
+}
+
+struct json *epoch_cut_fields(const struct log_cut *cut)
+{
+	struct digest root = tree_empty();
+	struct json *o = epoch_fields(EPOCH_CUT, cut->origin, 0, &root);
+
+	if (o && set_had(o, EPOCH_CUT, cut->had))
+		return o;
+	json_free(o);
+	return NULL;
+}
+
 struct json *epoch_fields(enum epoch_reason reason, const char *origin,
 	uint64_t size, const struct digest *root)
 {
@@ -65,7 +83,7 @@ struct json *epoch_fields(enum epoch_reason reason, const char *origin,
 }
 
 bool epoch_fields_parse(const struct record *r, enum epoch_reason *reason,
-	char origin[ORIGIN_SIZE], uint64_t *size)
+	char origin[ORIGIN_SIZE], uint64_t *size, uint64_t *had)
 {
 	const struct part *p = &r->part[LABEL_INTERNAL];
 	const char *name = NULL, *why;
@@ -88,6 +106,8 @@ bool epoch_fields_parse(const struct record *r, enum epoch_reason *reason,
 		json_get_u64(json_get(fields, "last"), "size", size);
 	if (good)
 		snprintf(origin, ORIGIN_SIZE, "%s", name);
+	if (good && had && !json_get_u64(fields, "had", had))
+		*had = 0;
 	json_free(fields);
 	return good;
 }
@@ -140,23 +160,6 @@ struct beginning {
 	bool begun;
 };
 
-static enum err_code cosigned_root(struct store *s, const struct log_info *log,
-	uint64_t *size, struct digest *root, struct err *err)
-{
-	struct buf bytes = BUF_EMPTY;
-	struct checkpoint cp;
-	struct note note;
-	enum err_code rc =
-		log_note(s, log->id, NOTE_COSIGNED, &bytes, &note, &cp, err);
-
-	if (rc == ERR_OK) {
-		*size = cp.size;
-		*root = cp.root;
-	}
-	buf_free(&bytes);
-	return rc;
-}
-
 /* The last checkpoint that both sides knew: a copy has all that it copied,
  * else what a node above cosigned. */
 static enum err_code last_known(struct beginning *g, const struct log_info *log,
@@ -165,17 +168,17 @@ static enum err_code last_known(struct beginning *g, const struct log_info *log,
 	uint64_t size =
 		g->reason == EPOCH_COPIED ? log->size : log->cosigned_size;
 	struct digest root = tree_empty();
+	struct log_cut cut = {.had = log->size};
 	enum err_code rc = ERR_OK;
 
 	if (size > 0)
 		rc = log_root_at(g->node->store, log, size, &root, err);
-	/* The tree may have gone with what was cut. */
-	if (rc == ERR_CORRUPT && g->reason == EPOCH_CUT)
-		rc = cosigned_root(g->node->store, log, &size, &root, err);
 	if (rc)
 		return rc;
+	(void)store_log_cut(g->node->store, &cut);
 	*out = epoch_fields(g->reason, log->origin, size, &root);
-	return *out ? ERR_OK : err_nomem(err);
+	return *out && set_had(*out, g->reason, cut.had) ? ERR_OK
+							 : err_nomem(err);
 }
 
 /* May run twice. */
@@ -249,7 +252,7 @@ static enum err_code read_first(
 		struct entry e;
 
 		out->any = epoch_fields_parse(
-			r, &out->reason, out->origin, &out->last);
+			r, &out->reason, out->origin, &out->last, &out->had);
 		if (out->any &&
 			entry_parse(r->entry, r->entry_len, &e, NULL) == ERR_OK)
 			memcpy(out->since, e.at, sizeof(out->since));
@@ -285,15 +288,25 @@ enum err_code epoch_tell(
 {
 	struct epoch_story story = {.any = false};
 	struct settled s;
+	struct log_info log;
 	enum err_code rc;
 
 	if ((rc = read_first(n, &story, err)) ||
 		(!story.any && (rc = find_lost(n, &story, err))))
 		return rc;
+	rc = store_log_find(n->store, story.origin, &log, err);
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	story.gone = story.any && rc == ERR_NOT_FOUND;
 	if (story.any && epoch_settled(n, story.origin, &s)) {
 		story.settled = true;
 		story.common = s.common;
 		story.entered = s.entered;
+	}
+	/* Nothing of it was left, and now a node above told what it has. */
+	if (story.gone && story.settled && story.reason == EPOCH_CUT) {
+		story.reason = EPOCH_LOST;
+		story.last = s.size;
 	}
 	*out = story;
 	return ERR_OK;
@@ -401,6 +414,8 @@ static struct json *story_json(const struct epoch_story *t)
 		set_text(o, "since", t->since) &&
 		set_text(o, "origin", t->origin) &&
 		set_number(o, "last", t->last) &&
+		set_number(o, "had", t->had) &&
+		json_set(o, "gone", json_new_bool(t->gone)) &&
 		json_set(o, "settled", json_new_bool(t->settled)) &&
 		set_number(o, "common", t->common) &&
 		set_number(o, "entered", t->entered))

@@ -15,6 +15,7 @@ enum epoch_reason {
 	EPOCH_FORKED,	/* a node above has other entries than are here */
 	EPOCH_LOST,	/* a node above has a log of ours that is not here */
 	EPOCH_CUT,     /* what was acknowledged at its end is damaged or gone */
+	EPOCH_DAMAGED, /* records in it are damaged that nobody else holds */
 	EPOCH_ENTERED, /* what only we had of an epoch was entered again */
 };
 const char *epoch_reason_name(enum epoch_reason r);
@@ -54,6 +55,8 @@ struct epoch_story {
 	char since[TIME_TEXT_SIZE];
 	char origin[ORIGIN_SIZE]; /* of the log before */
 	uint64_t last;		  /* entries of it that both knew then */
+	uint64_t had; /* EPOCH_CUT: it had, at least; 0 where that is lost */
+	bool gone;    /* nothing of it is here */
 	bool settled;
 	uint64_t common, entered; /* where settled */
 };

@@ -57,7 +57,8 @@ static enum err_code on_log(
 	return keep_log(list, log, err);
 }
 
-/* A settled log counts as the parent has it; it has no number here. */
+/* A settled log counts as the parent has it, where it has any of it complete;
+ * it has no number here. */
 static enum err_code add_settled(
 	struct node *n, struct log_list *list, struct err *err)
 {
@@ -71,7 +72,8 @@ static enum err_code add_settled(
 			.checkpoint_size = s.size};
 
 		memcpy(log.origin, s.origin, sizeof(log.origin));
-		rc = keep_log(list, &log, err);
+		if (s.size)
+			rc = keep_log(list, &log, err);
 	}
 	return rc;
 }

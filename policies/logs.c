@@ -28,18 +28,6 @@ bool log_issuer_is(const char *origin, const char *iss)
 	return strlen(iss) == len && !memcmp(iss, origin, len);
 }
 
-enum err_code log_root_at(struct store *s, const struct log_info *log,
-	uint64_t size, struct digest *root, struct err *err)
-{
-	struct log_reader reader = {s, log->id};
-
-	if (size == log->size) {
-		*root = log->root;
-		return ERR_OK;
-	}
-	return tree_root_at(size, store_tree_read, &reader, root, err);
-}
-
 enum err_code log_note(struct store *s, uint32_t log, enum which_note which,
 	struct buf *bytes, struct note *note, struct checkpoint *cp,
 	struct err *err)
@@ -54,6 +42,49 @@ enum err_code log_note(struct store *s, uint32_t log, enum which_note which,
 			? err_while(err, ERR_CORRUPT, "note in the store")
 			: rc;
 	return ERR_OK;
+}
+
+enum err_code log_noted_root(struct store *s, uint32_t log, uint64_t size,
+	struct digest *root, struct err *err)
+{
+	static const enum which_note which[] = {
+		NOTE_COMPLETE, NOTE_COSIGNED, NOTE_PENDING};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(which); i++) {
+		struct buf bytes = BUF_EMPTY;
+		struct checkpoint cp;
+		struct note note;
+
+		rc = log_note(s, log, which[i], &bytes, &note, &cp, err);
+		buf_free(&bytes);
+		if (rc == ERR_NOT_FOUND)
+			rc = ERR_OK;
+		else if (rc == ERR_OK && cp.size == size) {
+			*root = cp.root;
+			return ERR_OK;
+		}
+	}
+	return rc ? rc
+		  : err_set(err, ERR_NOT_FOUND,
+			    "no note here is of %" PRIu64 " entries", size);
+}
+
+/* Leaves that the tree needs there may be damaged. */
+enum err_code log_root_at(struct store *s, const struct log_info *log,
+	uint64_t size, struct digest *root, struct err *err)
+{
+	struct log_reader reader = {s, log->id};
+	enum err_code rc;
+
+	if (size == log->size) {
+		*root = log->root;
+		return ERR_OK;
+	}
+	rc = tree_root_at(size, store_tree_read, &reader, root, err);
+	if (rc == ERR_CORRUPT && !log_noted_root(s, log->id, size, root, NULL))
+		rc = ERR_OK;
+	return rc;
 }
 
 enum err_code log_known(struct store *s, const struct log_info *log,

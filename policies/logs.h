@@ -9,7 +9,11 @@
 bool log_code(const char *origin, char out[CODE_SIZE]);
 /* `iss` is the "domain/code" of `origin`. */
 bool log_issuer_is(const char *origin, const char *iss);
-/* The root at `size`, which is not beyond log->size. */
+/* The root at `size` that a note here signs; ERR_NOT_FOUND. */
+enum err_code log_noted_root(struct store *s, uint32_t log, uint64_t size,
+	struct digest *root, struct err *err);
+/* The root at `size`, which is not beyond log->size.  ERR_CORRUPT where neither
+ * the tree nor a note tells it any more. */
 enum err_code log_root_at(struct store *s, const struct log_info *log,
 	uint64_t size, struct digest *root, struct err *err);
 /* A note of the store, parsed: `note` borrows from `bytes`, which the caller

@@ -209,9 +209,26 @@ struct adoption {
 	struct receipt receipt;
 };
 
+/* The first log of a node whose log before is gone whole. */
+static enum err_code record_cut(
+	struct batch *b, struct node *n, struct err *err)
+{
+	struct receipt receipt;
+	struct log_info log;
+	struct log_cut cut;
+
+	if (!n->cut || !store_log_cut(n->store, &cut) ||
+		store_log_find(n->store, cut.origin, &log, NULL) !=
+			ERR_NOT_FOUND)
+		return ERR_OK;
+	return system_record(
+		b, n, "sys-epoch", epoch_cut_fields(&cut), &receipt, err);
+}
+
 /* May run twice. */
 static enum err_code record_policy(struct batch *b, void *arg, struct err *err)
 {
+	enum err_code rc;
 	struct adoption *a = arg;
 	struct json *fields = json_new_object();
 	const struct statement *s = a->head;
@@ -230,8 +247,8 @@ static enum err_code record_policy(struct batch *b, void *arg, struct err *err)
 	/* What was prepared under earlier rules is not entered behind this,
 	 * where those no longer hold. */
 	a->node->recorded = s->serial;
-	return system_record(
-		b, a->node, "sys-policy", fields, &a->receipt, err);
+	rc = system_record(b, a->node, "sys-policy", fields, &a->receipt, err);
+	return !rc && a->receipt.seq == 0 ? record_cut(b, a->node, err) : rc;
 }
 
 enum err_code node_run_job(struct node *n, struct writer *w, writer_job *job,
@@ -455,11 +472,20 @@ enum err_code node_damage_status(
 	struct node *n, struct json *status, struct err *err)
 {
 	struct json *list = json_new_array();
-	enum err_code rc = ERR_OK;
+	struct log_cut cut;
+	struct err told;
+	enum err_code rc;
 
 	if (!list)
 		return err_nomem(err);
 	rc = store_damage_each(n->store, add_damage, list, err);
+	if (!rc && store_log_cut(n->store, &cut)) {
+		(void)err_set(&told, ERR_CORRUPT,
+			"%" PRIu64 " entries were acknowledged; what is left "
+			"at the end is not all of them",
+			cut.had);
+		rc = add_damage(list, cut.origin, told.text, err);
+	}
 	if (rc || !json_count(list)) {
 		json_free(list);
 		return rc;

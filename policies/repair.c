@@ -445,28 +445,53 @@ enum err_code repair_stored(struct node *n, const struct again *a,
 	return rc;
 }
 
-/* ---- the end ---- */
+/* ---- what is given up ---- */
 
-static enum err_code close_job(struct batch *b, void *arg, struct err *err)
+static bool node_above(struct node *n)
 {
-	return batch_close(b, arg, err);
+	struct rules *rules = node_rules(n);
+	const struct node_info *us = rules_node(rules, n->config.code);
+	bool above = us && us->parent[0];
+
+	rules_unref(rules);
+	return above;
 }
 
-enum err_code repair_end(struct node *n, struct writer *w, repair_visit *visit,
-	void *arg, struct err *err)
+bool repair_given_up(
+	struct node *n, const char *origin, uint64_t from, uint64_t *count)
+{
+	const char *self = n->config.code;
+	unsigned above = node_above(n) ? REPAIR_PARENT : 0;
+	struct repair *r = n->repair;
+	bool is = false;
+
+	*count = 0;
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->count && !*count; i++) {
+		const struct gap *g = &r->gap[i];
+		unsigned all = above;
+
+		if (strcmp(g->origin, origin) || from < g->from ||
+			from - g->from >= g->count)
+			continue;
+		if (strcmp(g->code, self))
+			all |= REPAIR_CHILD;
+		*count = g->count - (from - g->from);
+		is = code_within(g->code, self) && (g->asked & all) == all;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return is;
+}
+
+enum err_code repair_list(
+	struct node *n, repair_visit *visit, void *arg, struct err *err)
 {
 	struct rules *rules = node_rules(n);
 	struct looking l = {
 		.node = n, .rules = rules, .visit = visit, .arg = arg};
-	struct damage_places *places = NULL;
-	enum err_code rc;
+	enum err_code rc = look_at_logs(&l, err);
 
-	if ((rc = store_damage_look(n->store, 0, NULL, NULL, &places, err)) ==
-			ERR_OK &&
-		(rc = writer_run(w, close_job, places, err)) == ERR_OK)
-		rc = look_at_logs(&l, err);
 	free(l.list.gap);
-	damage_places_free(places);
 	rules_unref(rules);
 	return rc;
 }

@@ -82,7 +82,34 @@ struct repair_lost {
 };
 typedef enum err_code repair_visit(
 	void *arg, const struct repair_lost *lost, struct err *err);
-/* Looks once more, closes the damage that nothing needs any more, and tells
- * what is lost. */
-enum err_code repair_end(struct node *n, struct writer *w, repair_visit *visit,
+/* All of them. */
+enum err_code repair_list(
+	struct node *n, repair_visit *visit, void *arg, struct err *err);
+
+/* ---- the end ---- */
+
+/* Was everybody who may hold that damaged entry asked for it?  *count tells for
+ * how many from there on the same holds, 0 for one that nobody looks for. */
+bool repair_given_up(
+	struct node *n, const char *origin, uint64_t from, uint64_t *count);
+
+struct renewed {
+	uint64_t logs;	  /* closed: nothing more is given of them */
+	uint64_t entered; /* records of them, entered again */
+};
+/* Closes the logs of ours that wait for a damaged entry which is given up, and
+ * enters again what is whole behind what a node above has cosigned: a new epoch
+ * where it was the log being written.  While it runs nothing may adopt rules.
+ * It can be cut and run again. */
+enum err_code repair_renew(
+	struct node *n, struct writer *w, struct renewed *out, struct err *err);
+
+/* Of a record that is damaged: was everybody asked, and the loss told?  What
+ * waits for it goes on without it. */
+bool record_given_up(struct node *n, const struct log_info *log, uint64_t seq);
+
+/* Looks once more and closes the damage that nothing needs any more, or only
+ * entries that are given up.  `fault` is told what is left of faults, but for
+ * damage that entries need: repair_list() tells these. */
+enum err_code repair_end(struct node *n, struct writer *w, fsck_fault *fault,
 	void *arg, struct err *err);

@@ -463,7 +463,7 @@ static enum err_code look_in_log(
 			&skipped, err);
 		for (size_t i = 0; !rc && !m->found && i < run.count; i++)
 			m->found = epoch_fields_parse(&run.record[i], &reason,
-					   origin, &size) &&
+					   origin, &size, NULL) &&
 				reason == m->mark->reason &&
 				!strcmp(origin, m->mark->s->origin);
 		run_free(&run);

@@ -7,9 +7,12 @@
 /* The fields of a sys-epoch record; NULL when out of memory. */
 struct json *epoch_fields(enum epoch_reason reason, const char *origin,
 	uint64_t size, const struct digest *root);
-/* Reads them; false = no sys-epoch, or its part is not here. */
+/* Of a log of which nothing is left. */
+struct json *epoch_cut_fields(const struct log_cut *cut);
+/* Reads them; false = no sys-epoch, or its part is not here.  `had` may be
+ * NULL. */
 bool epoch_fields_parse(const struct record *r, enum epoch_reason *reason,
-	char origin[ORIGIN_SIZE], uint64_t *size);
+	char origin[ORIGIN_SIZE], uint64_t *size, uint64_t *had);
 
 /* The text of the newest sys-policy below `end`; nothing, and *serial 0, where
  * there is none. */

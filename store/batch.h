@@ -83,6 +83,7 @@ struct batch {
 	size_t mend_count, mend_cap;
 	struct place *closes; /* damage that nothing needs any more */
 	size_t close_count, close_cap;
+	bool retells; /* all marks of destroyed parts are written once more */
 };
 
 /* Room for one more element; false when out of memory. */
@@ -152,6 +153,14 @@ enum err_code refs_sweep(const struct view *v, struct err *err);
 typedef void object_visit(void *arg, const struct digest *object);
 enum err_code refs_missing(
 	const struct view *v, object_visit *visit, void *arg, struct err *err);
+
+/* ---- telling again (retell.c) ---- */
+
+/* Does the index know all that the damaged item told? */
+bool retell_can(struct batch *b, struct place at);
+/* Has notes, marks of destroyed parts and closed damage written once more. */
+enum err_code retell(struct batch *b, struct err *err);
+enum err_code retell_marks(struct group *g, struct err *err);
 
 /* ---- mending (mend.c) ---- */
 

@@ -889,6 +889,7 @@ static enum err_code write_group(
 	if ((rc = add_logs(g, err)) ||
 		(rc = add_blocks(g, jobs, places, err)) ||
 		(rc = refs_write(g, err)) || (rc = erase_write(g, err)) ||
+		(rc = retell_marks(g, err)) ||
 		(rc = mend_write_closes(g, err)) || (rc = add_notes(g, err)))
 		goto out;
 	if (g->directory.items) {

@@ -25,13 +25,18 @@ void damage_tell(struct store *s, const char *where, const char *what)
 	snprintf(d->what, sizeof(d->what), "%s", what);
 }
 
+void damage_where(struct place at, char out[DAMAGE_WHERE_SIZE])
+{
+	snprintf(out, DAMAGE_WHERE_SIZE, "segments/%s.seg at %" PRIu64,
+		segment_name(at.segment).text, at.offset);
+}
+
 void damage_tell_at(struct store *s, struct place at, const char *what)
 {
-	char where[64];
+	char where[DAMAGE_WHERE_SIZE];
 	size_t before;
 
-	snprintf(where, sizeof(where), "segments/%s.seg at %" PRIu64,
-		segment_name(at.segment).text, at.offset);
+	damage_where(at, where);
 	before = s->damage_count;
 	damage_tell(s, where, what);
 	if (s->damage_count > before)
@@ -60,10 +65,19 @@ enum err_code damage_forget_closed(struct store *s, struct err *err)
 enum err_code store_damage_each(
 	struct store *s, store_damage_visit *visit, void *arg, struct err *err)
 {
-	enum err_code rc = ERR_OK;
+	struct view v;
+	enum err_code rc;
 
+	if (!s->damage_count)
+		return ERR_OK;
+	if ((rc = view_open(s, &v, err)))
+		return rc;
 	for (size_t i = 0; i < s->damage_count && !rc; i++)
-		rc = visit(arg, s->damages[i].where, s->damages[i].what, err);
+		if (!s->damages[i].at.segment ||
+			!place_closed(&v, s->damages[i].at))
+			rc = visit(arg, s->damages[i].where, s->damages[i].what,
+				err);
+	view_close(&v);
 	return rc;
 }
 

@@ -120,8 +120,7 @@ static void tell_at(
 
 	if (closed(f, at))
 		return;
-	snprintf(where, sizeof(where), "segments/%s.seg at %" PRIu64,
-		segment_name(at.segment).text, at.offset);
+	damage_where(at, where);
 	snprintf(text, sizeof(text), "%s%s", what, more);
 	tell_text(f, where, text);
 }
@@ -425,7 +424,7 @@ static void check_raw(struct task *t)
 	if (mind(t->f,
 		    segment_item(
 			    t->f->s->segments, t->at, &it, &payload, &err))) {
-		tell_at(t->f, t->at, "", err.text);
+		tell_bad(t->f, t->at, DAMAGED_TOLD, err.text);
 		if (t->item.kind == ITEM_ERASED && !closed(t->f, t->at)) {
 			pthread_mutex_lock(&t->f->lock);
 			t->f->result.marks++;
@@ -1050,6 +1049,8 @@ static enum err_code check_marks(struct fsck *f, struct err *err)
 		return rc;
 	if ((rc = marks_each(f->s, on_mark, &g, &seen, err)))
 		goto out;
+	if (f->places)
+		f->places->marks = seen.headless || seen.bad;
 	if (seen.headless || seen.bad)
 		tell(f, "erased",
 			"damaged at %" PRIu64 ": marks of %" PRIu64
@@ -1253,15 +1254,31 @@ static enum err_code on_mended(
 	return rc;
 }
 
-/* Of its own records a node holds every part, unless it was destroyed. */
+static enum err_code on_gone(
+	void *arg, uint64_t from, uint64_t count, struct err *err)
+{
+	struct losing *l = arg;
+
+	(void)from;
+	(void)err;
+	l->f->result.gone += count;
+	return ERR_OK;
+}
+
+/* Of its own records a node holds every part, unless it was destroyed.  Where
+ * damage is closed and no other is left, what cannot be read was given up. */
 static enum err_code check_own(
 	void *arg, const struct log_info *log, struct err *err)
 {
 	struct losing l = {arg, log->id};
+	const struct fsck_result *r = &l.f->result;
+	enum err_code rc;
 
-	return log->kind == LOG_OWN
-		? store_mended_each(l.f->s, log->id, on_mended, &l, err)
-		: ERR_OK;
+	if (log->kind != LOG_OWN ||
+		(rc = store_mended_each(l.f->s, log->id, on_mended, &l, err)) ||
+		r->faults || !r->mended)
+		return log->kind == LOG_OWN ? rc : ERR_OK;
+	return store_damaged_each(l.f->s, log->id, on_gone, &l, err);
 }
 
 static enum err_code check_all(struct store *s, size_t threads,
@@ -1290,10 +1307,10 @@ static enum err_code check_all(struct store *s, size_t threads,
 		(rc = covered(&f, &own)) || (rc = load_notes(&f, &own)) ||
 		(rc = check_segments(&f, &own)) ||
 		(rc = store_log_each(s, check_log, &f, &own)) ||
-		(rc = store_log_each(s, check_own, &f, &own)) ||
 		(rc = check_cut(&f)) || (rc = check_marks(&f, &own)) ||
 		(rc = check_objects(&f, &own)) ||
-		(rc = check_missing(&f, &own)))
+		(rc = check_missing(&f, &own)) ||
+		(rc = store_log_each(s, check_own, &f, &own)))
 		goto out;
 	if (starved(&f))
 		rc = err_nomem(&own);
@@ -1336,7 +1353,7 @@ enum err_code store_damage_look(struct store *s, size_t threads,
 		return err_nomem(err);
 	rc = check_all(s, threads, fault, arg, d, &result, err);
 	if (rc == ERR_OK || rc == ERR_CORRUPT)
-		rc = damage_places_need(s, d, err);
+		rc = store_damage_need(s, d, NULL, NULL, err);
 	if (rc)
 		damage_places_free(d);
 	else

@@ -323,8 +323,8 @@ enum err_code damaged_each(struct store *s, uint32_t log, bool proved,
 	damaged_visit *visit, void *arg, struct err *err);
 
 /* Damage as fsck finds it: a block of entries or parts whose head can be read,
- * a block of references, or bytes. */
-enum damage_sort { DAMAGED_ITEM, DAMAGED_REFS, DAMAGED_BYTES };
+ * a block of references, bytes, or an item that told what the index keeps. */
+enum damage_sort { DAMAGED_ITEM, DAMAGED_REFS, DAMAGED_BYTES, DAMAGED_TOLD };
 struct damage_place {
 	struct place at;
 	enum damage_sort sort;
@@ -333,12 +333,13 @@ struct damage_place {
 struct damage_places {
 	struct damage_place *at;
 	size_t count, cap;
+	bool marks; /* DATA/erased is damaged */
 };
 enum err_code damage_places_add(struct damage_places *d, struct place at,
 	enum damage_sort sort, struct err *err);
-/* Marks those that entries need. */
-enum err_code damage_places_need(
-	struct store *s, struct damage_places *d, struct err *err);
+/* The file and place, as people are told. */
+#define DAMAGE_WHERE_SIZE 64
+void damage_where(struct place at, char out[DAMAGE_WHERE_SIZE]);
 bool place_closed(const struct view *v, struct place at);
 
 /* ---- replay (replay.c) ---- */
@@ -354,6 +355,9 @@ enum err_code store_replay(struct store *s, struct err *err);
 enum err_code marks_look(struct store *s, bool anew, struct err *err);
 /* DATA/erased as the index has it. */
 enum err_code marks_rewrite(struct store *s, struct err *err);
+/* Makes a damaged file anew from the index, which has all marks: it is kept
+ * aside.  For the thread of the batches. */
+void marks_mend(struct store *s);
 
 /* ---- damage (damage.c) ---- */
 

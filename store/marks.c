@@ -388,6 +388,26 @@ static void tell_lost(struct store *s, uint64_t count)
 	damage_tell(s, MARKS_FILE, told.text);
 }
 
+static enum err_code pass(void *arg, const struct mark_row *m, struct err *err)
+{
+	(void)arg;
+	(void)m;
+	(void)err;
+	return ERR_OK;
+}
+
+void marks_mend(struct store *s)
+{
+	struct marks_seen seen;
+
+	if (s->marks_lost || marks_each(s, pass, NULL, &seen, NULL) ||
+		(!seen.bad && !seen.headless) || keep_aside(s, NULL))
+		return;
+	s->marks_behind = true;
+	/* Where there is no room for it the next erasure writes it. */
+	(void)marks_rewrite(s, NULL);
+}
+
 static uint64_t rows_by_size(struct store *s)
 {
 	uint64_t size = 0;

@@ -463,15 +463,42 @@ bool place_closed(const struct view *v, struct place at)
 		ERR_OK;
 }
 
+bool store_closed(struct store *s, uint32_t log, uint64_t seq)
+{
+	struct entry_place at;
+	struct block *b = NULL;
+	bool closed = false;
+	struct place need;
+	struct view v;
+
+	if (view_open(s, &v, NULL))
+		return false;
+	if (!entry_locate(&v, log, seq, &at, NULL)) {
+		need = at.block;
+		if (!block_made(&v, at.block, at.commit, &b, NULL) &&
+			seq - b->head.first < b->count)
+			need = b->entries[seq - b->head.first].damage;
+		closed = need.segment && place_closed(&v, need);
+	}
+	block_unpin(b);
+	view_close(&v);
+	return closed;
+}
+
 enum err_code batch_close(
 	struct batch *b, const struct damage_places *d, struct err *err)
 {
+	bool again = false;
+
 	for (size_t i = 0; i < d->count; i++) {
+		const bool told = d->at[i].sort == DAMAGED_TOLD;
 		struct key k = key_of_place(d->at[i].at);
 		enum err_code rc;
 
-		if (d->at[i].needed || place_closed(&b->view, d->at[i].at))
+		if (d->at[i].needed || place_closed(&b->view, d->at[i].at) ||
+			(told && !retell_can(b, d->at[i].at)))
 			continue;
+		again |= told;
 		if (!grow(&b->closes, &b->close_cap, b->close_count,
 			    sizeof(*b->closes)))
 			return err_nomem(err);
@@ -483,7 +510,9 @@ enum err_code batch_close(
 			return rc;
 		}
 	}
-	return ERR_OK;
+	if (d->marks)
+		marks_mend(b->s);
+	return again ? retell(b, err) : ERR_OK;
 }
 
 #define CLOSES_AT_ONCE ((size_t)1 << 16)
@@ -559,15 +588,27 @@ enum err_code damage_places_add(struct damage_places *d, struct place at,
 	return ERR_OK;
 }
 
+struct needing {
+	struct store *s;
+	struct damage_places *places;
+	store_forgone *forgone; /* or NULL */
+	void *arg;
+	const struct log_info *log;
+};
+
 /* An item that an entry needs is named by the entry.  What stood where no item
  * can be told apart any more is needed by each entry that is lost. */
 static enum err_code on_needed(
 	void *arg, const struct damaged_run *run, struct err *err)
 {
-	struct damage_places *d = arg;
+	const struct needing *need = arg;
+	struct damage_places *d = need->places;
 	bool found = false;
 
 	(void)err;
+	if (need->forgone &&
+		need->forgone(need->arg, need->log, run->from, run->count))
+		return ERR_OK;
 	for (size_t i = 0; i < d->count; i++) {
 		struct damage_place *p = &d->at[i];
 
@@ -581,27 +622,35 @@ static enum err_code on_needed(
 	return ERR_OK;
 }
 
-struct needing {
-	struct store *s;
-	struct damage_places *places;
-};
-
 static enum err_code on_log(
 	void *arg, const struct log_info *log, struct err *err)
 {
 	struct needing *n = arg;
 	enum err_code rc;
 
-	rc = damaged_each(n->s, log->id, false, on_needed, n->places, err);
-	return rc
-		? rc
-		: damaged_each(n->s, log->id, true, on_needed, n->places, err);
+	n->log = log;
+	rc = damaged_each(n->s, log->id, false, on_needed, n, err);
+	return rc ? rc : damaged_each(n->s, log->id, true, on_needed, n, err);
 }
 
-enum err_code damage_places_need(
-	struct store *s, struct damage_places *d, struct err *err)
+enum err_code store_damage_need(struct store *s, struct damage_places *d,
+	store_forgone *forgone, void *arg, struct err *err)
 {
-	struct needing n = {s, d};
+	struct needing n = {s, d, forgone, arg, NULL};
 
+	for (size_t i = 0; i < d->count; i++)
+		d->at[i].needed = d->at[i].sort == DAMAGED_REFS;
 	return store_log_each(s, on_log, &n, err);
+}
+
+bool damage_needed(const struct damage_places *d, const char *where)
+{
+	char place[DAMAGE_WHERE_SIZE];
+
+	for (size_t i = 0; i < d->count; i++) {
+		damage_where(d->at[i].at, place);
+		if (d->at[i].needed && !strcmp(place, where))
+			return true;
+	}
+	return false;
 }

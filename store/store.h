@@ -47,9 +47,10 @@ void store_close(struct store *s);
 void store_tidy(struct store *s);
 const char *store_path(const struct store *s);
 
-/* What opening found damaged or gone: the file, under DATA, with the place in
- * it, and what is wrong in words.  Nothing of it was deleted, and what is left
- * can be read.  Damage that an earlier opening found is for store_fsck(). */
+/* What opening found damaged or gone, and is not closed: the file, under DATA,
+ * with the place in it, and what is wrong in words.  Nothing of it was deleted,
+ * and what is left can be read.  Damage that an earlier opening found is for
+ * store_fsck(). */
 typedef enum err_code store_damage_visit(
 	void *arg, const char *where, const char *what, struct err *err);
 enum err_code store_damage_each(
@@ -170,6 +171,8 @@ typedef enum err_code store_range_visit(
 	void *arg, uint64_t from, uint64_t count, struct err *err);
 enum err_code store_damaged_each(struct store *s, uint32_t log,
 	store_range_visit *visit, void *arg, struct err *err);
+/* Is what cannot be read of the entry at a place that batch_close() closed? */
+bool store_closed(struct store *s, uint32_t log, uint64_t seq);
 /* Those that batch_mend() wrote, which may lack parts that were here. */
 enum err_code store_mended_each(struct store *s, uint32_t log,
 	store_range_visit *visit, void *arg, struct err *err);
@@ -394,6 +397,8 @@ struct fsck_result {
 	uint64_t mended; /* places of damage that nothing needs any more */
 	uint64_t lost;	 /* records of own logs that were mended without all of
 			    their parts: no node held these */
+	uint64_t gone;	 /* records of own logs that cannot be read and were
+			    given up; counted where there are no faults */
 	uint64_t marks;	 /* faults at marks of destroyed parts in segments */
 	uint64_t faults;
 };
@@ -411,6 +416,14 @@ enum err_code store_damage_look(struct store *s, size_t threads,
 	fsck_fault *fault, void *arg, struct damage_places **out,
 	struct err *err);
 void damage_places_free(struct damage_places *d); /* NULL does nothing */
+/* Are these entries, which are damaged, given up?  Damage that only such need
+ * is needed no more. */
+typedef bool store_forgone(
+	void *arg, const struct log_info *log, uint64_t from, uint64_t count);
+enum err_code store_damage_need(struct store *s, struct damage_places *d,
+	store_forgone *forgone, void *arg, struct err *err);
+/* Is the fault at `where` damage that entries need? */
+bool damage_needed(const struct damage_places *d, const char *where);
 
 /* Shows every byte that the keys found in `data` open, block by block and
  * attachment by attachment, past the index: for privacy scanners.  `where` is

@@ -15,6 +15,7 @@
 #include "syncd/control_inside.h"
 #include "syncd/log.h"
 #include "syncd/peers.h"
+#include "syncd/repair_report.h"
 #include "syncd/staged.h"
 #include "syncd/status.h"
 
@@ -356,114 +357,25 @@ static void ran_repair(struct job *j)
 	daemon_changed(j->control->d);
 }
 
-#define LOST_TOLD 10000
-
-struct lost {
-	struct json *list;
-	uint64_t count;
-};
-
-static struct json *new_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
-static struct json *labels_json(uint8_t labels)
-{
-	struct json *list = json_new_array();
-
-	for (unsigned i = 0; list && i < LABEL_COUNT; i++) {
-		if (!(labels & LABEL_BIT(i)) ||
-			json_append(list, new_text(label_name((enum label)i))))
-			continue;
-		json_free(list);
-		return NULL;
-	}
-	return list;
-}
-
-static enum err_code on_lost(
-	void *arg, const struct repair_lost *lost, struct err *err)
-{
-	struct lost *l = arg;
-	struct json *o;
-
-	if (l->count++ >= LOST_TOLD)
-		return ERR_OK;
-	o = json_new_object();
-	if (!o || !json_set(o, "entry", json_new_bool(lost->entry)) ||
-		!json_set(o, "labels", labels_json(lost->labels)) ||
-		!json_set(o, "origin", new_text(lost->origin)) ||
-		!json_set(o, "seq", json_new_u64(lost->seq)) ||
-		!json_set(o, "series", new_text(lost->series))) {
-		json_free(o);
-		return err_nomem(err);
-	}
-	return json_append(l->list, o) ? ERR_OK : err_nomem(err);
-}
-
-struct wanted {
-	struct store *store;
-	struct json *list;
-};
-
-/* An attachment that did not come yet, or that nobody holds. */
-static enum err_code on_wanted(
-	void *arg, const struct attachment_ref *ref, struct err *err)
-{
-	struct wanted *w = arg;
-	char name[DIGEST_HEX_SIZE];
-	struct log_info log;
-	struct json *o;
-	enum err_code rc;
-
-	if (json_count(w->list) >= LOST_TOLD)
-		return ERR_OK;
-	if ((rc = store_log_by_id(w->store, ref->log, &log, err)))
-		return rc;
-	digest_hex(&ref->object, name);
-	o = json_new_object();
-	if (!o || !json_set(o, "label", new_text(label_name(ref->label))) ||
-		!json_set(o, "object", new_text(name)) ||
-		!json_set(o, "origin", new_text(log.origin)) ||
-		!json_set(o, "seq", json_new_u64(ref->seq))) {
-		json_free(o);
-		return err_nomem(err);
-	}
-	return json_append(w->list, o) ? ERR_OK : err_nomem(err);
-}
-
 static enum err_code run_repair_end(struct job *j, struct err *err)
 {
 	struct daemon *d = j->control->d;
-	struct lost lost = {.list = json_new_array()};
-	struct wanted wanted = {d->node->store, json_new_array()};
-	struct json *o = json_new_object();
-	struct repair_count counts;
-	enum err_code rc;
+	struct json *report = NULL;
+	enum err_code rc =
+		repair_report(d->node, d->writer, &report, &j->again, err);
 
-	if (!lost.list || !wanted.list || !o) {
-		rc = err_nomem(err);
-		goto out;
-	}
-	if ((rc = repair_end(d->node, d->writer, on_lost, &lost, err)) ||
-		(rc = store_wanted_each(
-			 d->node->store, on_wanted, &wanted, err)))
-		goto out;
-	repair_tell(d->node, &counts);
-	if (!json_set(o, "attachments", json_new_u64(counts.attachments)) ||
-		!json_set(o, "count", json_new_u64(lost.count)) ||
-		!json_set(o, "lost", json_copy(lost.list)) ||
-		!json_set(o, "mended", json_new_u64(counts.mended)) ||
-		!json_set(o, "wanted", json_copy(wanted.list)))
-		rc = err_nomem(err);
-	else if ((rc = json_write(o, &j->body, err)) == ERR_OK)
+	if (!rc && !(rc = json_write(report, &j->body, err)))
 		buf_str(&j->body, "\n");
-out:
-	json_free(lost.list);
-	json_free(wanted.list);
-	json_free(o);
+	json_free(report);
 	return rc;
+}
+
+/* What was held up by damage is for a new session. */
+static void ran_repair_end(struct job *j)
+{
+	daemon_changed(j->control->d);
+	if (j->again)
+		peers_again(j->control->d->peers);
 }
 
 static void call_repair(struct control_server *c, struct exchange *x,
@@ -488,7 +400,7 @@ static void call_repair_end(struct control_server *c, struct exchange *x,
 	(void)len;
 	if (!j)
 		return;
-	j->ran = ran_repair;
+	j->ran = ran_repair_end;
 	job_submit(j, loop_job);
 }
 

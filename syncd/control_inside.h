@@ -19,6 +19,7 @@ struct job {
 	struct json *status;	/* GET /status */
 	char *path;		/* POST /governance/adopt */
 	uint64_t kept, refused; /* POST /put */
+	bool again;		/* POST /repair/end */
 	struct who who;		/* the calls about access */
 	enum err_code rc;
 	struct err err;

@@ -311,7 +311,14 @@ static enum err_code read_stretch(struct reading *rd, const struct place *first,
 	/* Singles of a sparse log, and those ahead of their turn. */
 	if (rd->log.kind == LOG_SPARSE || first->seq >= rd->log.size)
 		count = 1;
-	if ((rc = read_good(rd, first, count, &run, err)))
+	rc = read_good(rd, first, count, &run, err);
+	if (rc == ERR_CORRUPT &&
+		record_given_up(rd->node, &rd->log, first->seq)) {
+		rd->at.arrival = first->arrival;
+		*took = 1;
+		return ERR_OK;
+	}
+	if (rc)
 		return rc;
 	if (run.count == 0)
 		rc = err_set(err, ERR_CORRUPT,

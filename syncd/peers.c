@@ -549,3 +549,14 @@ bool peers_repair(struct peers *p, uint64_t *asking, struct json *array)
 	rules_unref(rules);
 	return ok;
 }
+
+void peers_again(struct peers *p)
+{
+	struct conn *next;
+
+	for (struct conn *c = p->first; c; c = next) {
+		next = c->next;
+		if (c->role == SESSION_CHILD)
+			conn_end(c, "again", "damage was dealt with here");
+	}
+}

@@ -37,6 +37,8 @@ bool peers_status(struct peers *p, struct json *array);
 /* The ranges that open sessions are still to ask for, and the codes of the
  * neighbours that could be asked and are not there: appends to `array`. */
 bool peers_repair(struct peers *p, uint64_t *asking, struct json *array);
+/* Ends the sessions with nodes above: the next one finds what can go on. */
+void peers_again(struct peers *p);
 /* Totals since the start, for /metrics. */
 struct peers_totals {
 	uint64_t connections, refused;	      /* accepted, turned away */

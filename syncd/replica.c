@@ -275,6 +275,17 @@ static enum err_code take_prefix(
 	return rc;
 }
 
+enum err_code replica_renew(
+	struct node *n, struct writer *w, struct renewed *out, struct err *err)
+{
+	enum err_code rc;
+
+	pthread_mutex_lock(&adopting);
+	rc = repair_renew(n, w, out, err);
+	pthread_mutex_unlock(&adopting);
+	return rc;
+}
+
 /* No rules are adopted meanwhile: what is entered again names those in
  * force. */
 static enum err_code settle(struct ask *a, struct replica *r, struct err *err)

@@ -26,3 +26,6 @@ enum err_code replica_adopt(
 /* governance_agree() of the node's own heads with others. */
 enum err_code replica_agree(
 	struct node *n, struct governance *other, struct err *err);
+/* repair_renew() under the same lock. */
+enum err_code replica_renew(
+	struct node *n, struct writer *w, struct renewed *out, struct err *err);

@@ -166,6 +166,9 @@ static enum err_code give_log_down(struct ask *a, struct replica *r,
 		rc = give_entry(a, r, log, seqs.seq[i], err);
 		if (rc == ERR_NOT_FOUND)
 			return ERR_OK;
+		if (rc == ERR_CORRUPT &&
+			record_given_up(r->node, log, seqs.seq[i]))
+			rc = ERR_OK;
 		if (rc)
 			return rc;
 		cursor->n = seqs.seq[i] + 1;

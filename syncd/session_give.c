@@ -197,8 +197,13 @@ static void give_up(struct session *s)
 /* What cannot be given is named and left; the other logs go on. */
 static void stuck(struct session *s, struct log_row *row, struct ask *a)
 {
-	row->refused = true;
 	row->target = 0;
+	/* One that is closed is entered again, as far as it is whole. */
+	if (a->rc == ERR_CORRUPT && row->mine && !row->own && !row->damaged) {
+		row->damaged = row->settle = true;
+		return;
+	}
+	row->refused = true;
 	if (a->rc == ERR_CORRUPT)
 		(void)!err_while(&a->err, a->rc,
 			"held up by damage here (cundang repair)");

@@ -53,6 +53,7 @@ struct log_row {
 	bool refused;	 /* for this session */
 	bool mine;	 /* child: a log of our own, this epoch or another */
 	bool settle;	 /* child: to find out what the parent has of it */
+	bool damaged;	 /* child: closed, and it cannot be given whole */
 	bool closed;	 /* child: settled, nothing more is given of it */
 	uint64_t note;	 /* parent: mark of the cosigned note last sent */
 	bool note_due;

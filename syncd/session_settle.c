@@ -44,9 +44,9 @@ void settle_pump(struct session *s)
 			continue;
 		s->settling = (struct settling){.active = true, .row = i};
 		memcpy(s->settling.what.origin, row->origin, ORIGIN_SIZE);
-		/* Most likely all that is here is there too.  Out of memory:
-		 * the next session finds it the same. */
-		if (say_prove(s, row->here, NULL))
+		/* Most likely all that is here is there too; of a damaged one
+		 * not.  Out of memory: the next session finds it the same. */
+		if (say_prove(s, row->damaged ? 0 : row->here, NULL))
 			done(s, row);
 		return;
 	}
@@ -105,26 +105,48 @@ static bool narrow(struct settling *g, const struct prefix *p)
 	return true;
 }
 
+static enum err_code settle(struct session *s, struct err *err)
+{
+	struct settling *g = &s->settling;
+	struct ask *next = session_ask(s, ASK_SETTLE);
+
+	if (!next)
+		return err_nomem(err);
+	g->what.common = g->low;
+	next->settled = g->what;
+	memcpy(next->origin, g->what.origin, ORIGIN_SIZE);
+	return ERR_OK;
+}
+
+/* A note of more than its entries is one whose tree the parent lacks. */
+static enum err_code same_so_far(struct session *s, struct log_row *row,
+	const struct prefix *p, struct err *err)
+{
+	const struct row *closed = rows_find(&s->closed, row->origin);
+	struct settling *g = &s->settling;
+	bool whole = p->size <= row->acked;
+
+	row->closed = closed != NULL;
+	if (row->damaged || (closed && whole && p->size != closed->n)) {
+		g->what.size = g->low = whole ? p->size : 0;
+		g->what.root = whole ? p->root : tree_empty();
+		return settle(s, err);
+	}
+	done(s, row);
+	return ERR_OK;
+}
+
 static enum err_code prefix_taken(
 	struct session *s, const struct ask *a, struct err *err)
 {
 	struct settling *g = &s->settling;
 	struct log_row *row = &s->rows[g->row];
-	struct ask *next;
 
 	/* What the parent has is the beginning of what is here. */
-	if (!g->judged && !a->prefix.other) {
-		done(s, row);
-		return ERR_OK;
-	}
-	if (narrow(g, &a->prefix))
-		return say_prove(s, g->at, err);
-	if (!(next = session_ask(s, ASK_SETTLE)))
-		return err_nomem(err);
-	g->what.common = g->low;
-	next->settled = g->what;
-	memcpy(next->origin, row->origin, ORIGIN_SIZE);
-	return ERR_OK;
+	if (!g->judged && !a->prefix.other)
+		return same_so_far(s, row, &a->prefix, err);
+	return narrow(g, &a->prefix) ? say_prove(s, g->at, err)
+				     : settle(s, err);
 }
 
 static enum err_code settled(
@@ -150,7 +172,8 @@ enum err_code settle_answer(struct session *s, struct ask *a, struct err *err)
 		session_full(s);
 		return ERR_OK;
 	}
-	if (rc_is_ours(a->rc)) {
+	/* Damage in one log holds up no other. */
+	if (rc_is_ours(a->rc) && a->rc != ERR_CORRUPT) {
 		*err = a->err;
 		return a->rc;
 	}
