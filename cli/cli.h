@@ -87,6 +87,8 @@ void out_column(const char *s, int width);
 int out_width(const char *s);
 /* A label's name for people. */
 const char *out_label(const char *name);
+/* A title and the labels behind it; nothing for none. */
+void out_label_list(const char *title, uint8_t labels);
 /* What view_destroyed() tells: each label, when and why. */
 void out_erased(FILE *f, const struct json *erased);
 #define COUNT_TEXT_SIZE 32

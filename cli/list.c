@@ -18,6 +18,7 @@ struct row {
 	char origin[ORIGIN_SIZE];
 	struct entry entry;
 	struct json *erased; /* NULL where nothing is */
+	uint8_t lost;	     /* labels that damage took for good */
 };
 
 struct list {
@@ -71,6 +72,23 @@ static enum err_code add(struct list *l, const struct row *r, struct err *err)
 	return ERR_OK;
 }
 
+/* Only what was mended may lack a part of ours. */
+static enum err_code find_lost(struct list *l, const struct log_info *log,
+	struct row *row, struct err *err)
+{
+	struct run run = {0};
+	enum err_code rc;
+
+	if (log->kind != LOG_OWN ||
+		!store_was_mended(l->store, log->id, row->seq))
+		return ERR_OK;
+	rc = store_read(l->store, log->id, row->seq, 1, LABEL_ALL, &run, err);
+	if (rc == ERR_OK)
+		row->lost = view_lost(l->rules, log, &run.record[0]);
+	run_free(&run);
+	return rc;
+}
+
 static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 	uint64_t seq, bool again, struct err *err)
 {
@@ -95,7 +113,7 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 			 &row.entry, err)))
 		goto out;
 	memcpy(row.origin, info.origin, sizeof(row.origin));
-	if (!is_wanted(l, &row))
+	if (!is_wanted(l, &row) || (rc = find_lost(l, &info, &row, err)))
 		goto out;
 	if (run.record[0].erased &&
 		!(row.erased = view_destroyed(&run.record[0])))
@@ -125,7 +143,8 @@ static struct json *row_json(const struct row *r)
 		json_set(v, "origin", out_text(r->origin)) &&
 		json_set(v, "seq", json_new_u64(r->seq)) &&
 		json_set(v, "rev", json_new_u64(r->entry.rev)) &&
-		(!r->erased || json_set(v, "erased", json_copy(r->erased))))
+		(!r->erased || json_set(v, "erased", json_copy(r->erased))) &&
+		(!r->lost || json_set(v, "lost", out_labels(r->lost))))
 		return v;
 	json_free(v);
 	return NULL;
@@ -150,6 +169,9 @@ static enum err_code print_row(
 		printf("  %s ", _("destroyed:"));
 		out_erased(stdout, r->erased);
 	}
+	if (r->lost)
+		fputs("  ", stdout);
+	out_label_list(_("lost:"), r->lost);
 	putchar('\n');
 	return ERR_OK;
 }

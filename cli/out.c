@@ -259,3 +259,17 @@ void progress_end(void)
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 }
+
+void out_label_list(const char *title, uint8_t labels)
+{
+	const char *comma = " ";
+
+	if (labels)
+		fputs(title, stdout);
+	for (unsigned i = 0; i < LABEL_COUNT; i++) {
+		if (!(labels & LABEL_BIT(i)))
+			continue;
+		printf("%s%s", comma, out_label(label_name((enum label)i)));
+		comma = _(", ");
+	}
+}

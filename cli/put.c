@@ -11,6 +11,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/encoding.h"
 #include "cli/folder.h"
 #include "cli/lines.h"
 
@@ -509,11 +510,35 @@ static bool pauses(int fd)
 	return poll(&f, 1, 0) == 0;
 }
 
+/* Nothing of a file in another encoding is kept: half of its lines might be
+ * plain ASCII. */
+static enum err_code check_text(struct put *p, const char *name,
+	const char *bytes, size_t len, struct err *err)
+{
+	const char *from = NULL;
+
+	switch (encoding_of(bytes, len, false)) {
+	case ENCODING_UTF8:
+		return ERR_OK;
+	case ENCODING_UTF16:
+		from = "UTF-16";
+		break;
+	case ENCODING_GB:
+		from = "GB18030";
+		break;
+	}
+	cli_safe(p->cli, _("Nothing of it was stored."));
+	cli_next(p->cli, _("iconv -f %s -t UTF-8 FILE | cundang put"), from);
+	return err_set(err, ERR_INVALID,
+		"%s is %s text, and documents are UTF-8", name, from);
+}
+
 static enum err_code put_stream(struct put *p, int fd, const char *name,
 	const char *file, struct err *err)
 {
 	char *bytes = malloc(READ_SIZE);
 	enum err_code rc = ERR_OK;
+	uint64_t all = 0;
 	struct lines l;
 
 	lines_init(&l, LINE_LIMIT);
@@ -531,14 +556,26 @@ static enum err_code put_stream(struct put *p, int fd, const char *name,
 			rc = err_sys(err, "%s", name);
 		else if (n == 0)
 			lines_end(&l);
-		else
+		else if (all ||
+			!(rc = check_text(p, name, bytes, (size_t)n, err)))
 			rc = lines_feed(&l, bytes, (size_t)n, err);
+		all += n > 0 ? (uint64_t)n : 0;
 		if (rc == ERR_OK)
 			rc = drain(p, file, &l, err);
 	}
+	if (rc == ERR_OK && !all)
+		fprintf(stderr, _("%s is empty: there is nothing to keep.\n"),
+			name);
 	lines_free(&l);
 	free(bytes);
 	return rc;
+}
+
+static bool is_folder(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISDIR(st.st_mode);
 }
 
 static enum err_code put_file(
@@ -550,7 +587,13 @@ static enum err_code put_file(
 
 	if (fd < 0)
 		return err_sys(err, "%s", name);
-	rc = put_stream(p, fd, name, only ? NULL : name, err);
+	if (!standard && is_folder(fd)) {
+		close(fd);
+		cli_next(p->cli, _("name its files: cundang put %s/*"), name);
+		return err_set(err, ERR_USAGE, "%s is a folder", name);
+	}
+	rc = put_stream(p, fd, standard ? _("Standard input") : name,
+		only ? NULL : name, err);
 	if (!standard)
 		close(fd);
 	return rc;

@@ -207,17 +207,9 @@ static struct json *story_json(const struct story *s)
 
 static void print_labels(const char *title, uint8_t labels)
 {
-	const char *comma = "";
-
 	if (!labels)
 		return;
-	printf("%s ", title);
-	for (unsigned i = 0; i < LABEL_COUNT; i++) {
-		if (!(labels & LABEL_BIT(i)))
-			continue;
-		printf("%s%s", comma, out_label(label_name((enum label)i)));
-		comma = _(", ");
-	}
+	out_label_list(title, labels);
 	putchar('\n');
 }
 

@@ -55,6 +55,21 @@ static void on_object(void *arg, const char *id, const char *what)
 	tell(arg, where, what);
 }
 
+/* Nothing here reads by it, but officers clone it. */
+static void check_main(struct check *k, struct governance *g)
+{
+	struct buf bytes = BUF_EMPTY;
+	char id[GIT_HEX_SIZE];
+	struct err told;
+	enum err_code rc = repo_ref_get(g->repo, MAIN_REF, id, &told);
+
+	if (!rc)
+		rc = repo_read(g->repo, id, GITOBJ_COMMIT, &bytes, &told);
+	if (rc && !is_machine(rc))
+		tell(k, NODE_GOVERNANCE "/" MAIN_REF, told.text);
+	buf_free(&bytes);
+}
+
 static enum err_code check_governance(
 	struct check *k, const struct digest *root, struct err *err)
 {
@@ -74,6 +89,8 @@ static enum err_code check_governance(
 		!(rc = governance_head(g, &head, &told)) && root &&
 		(rc = governance_rules(g, head.serial, root, &rules, &told)))
 		where = NODE_GOVERNANCE ", or root in " NODE_FILE;
+	if (!rc)
+		check_main(k, g);
 	rules_unref(rules);
 	if (is_machine(rc))
 		rc = err_set(err, rc, "%s", told.text);

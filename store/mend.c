@@ -453,6 +453,27 @@ enum err_code store_mended_each(struct store *s, uint32_t log,
 	}
 }
 
+bool store_was_mended(struct store *s, uint32_t log, uint64_t seq)
+{
+	struct key k = key_of_seq(log, seq);
+	struct bytes found, value;
+	struct cursor c;
+	bool is = false;
+	struct view v;
+
+	if (view_open(s, &v, NULL))
+		return false;
+	if (!index_floor(
+		    v.txn, DB_MENDED, key_bytes(&k), &found, &value, NULL)) {
+		c = value_cursor(found);
+		is = cursor_u32(&c) == log;
+		c = value_cursor(value);
+		is = is && cursor_u64(&c) >= seq;
+	}
+	view_close(&v);
+	return is;
+}
+
 /* ---- closing ---- */
 
 bool place_closed(const struct view *v, struct place at)

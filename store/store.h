@@ -176,6 +176,7 @@ bool store_closed(struct store *s, uint32_t log, uint64_t seq);
 /* Those that batch_mend() wrote, which may lack parts that were here. */
 enum err_code store_mended_each(struct store *s, uint32_t log,
 	store_range_visit *visit, void *arg, struct err *err);
+bool store_was_mended(struct store *s, uint32_t log, uint64_t seq);
 
 /* Revisions of an id in the order of arrival; an unknown id has none. */
 typedef enum err_code store_id_visit(

@@ -265,6 +265,131 @@ static void fsck_names_the_file(void **state)
 	store_close(s);
 }
 
+/* What repair does at its end. */
+static void mend_marks(struct store *s)
+{
+	struct damage_places *places = NULL;
+	struct batch *b;
+
+	OK(store_damage_look(s, 1, NULL, NULL, &places, &test_err));
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_close(b, places, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	damage_places_free(places);
+}
+
+/* Nothing but the segments tells of them then. */
+static void assert_told_by_segments(void **state)
+{
+	struct fsck_result result;
+	struct run run = {0};
+	struct store *s;
+
+	unlink(scratch_path(state, "index/data.mdb"));
+	unlink(scratch_path(state, MARKS));
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_all_known(s);
+	OK(store_read(s, 1, 2, 1, LABEL_ALL, &run, &test_err));
+	assert_true(erasure_equal(
+		&run.record[0].erasure[LABEL_PERSONAL], &test_order));
+	run_free(&run);
+	assert_false(told_of(s, "segments/"));
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	store_close(s);
+}
+
+static void damaged_marks_are_written_again(void **state)
+{
+	struct fsck_result result;
+	struct store *s;
+
+	make(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	damage_item(state);
+	assert_code(
+		store_fsck(s, 1, NULL, NULL, &result, &test_err), ERR_CORRUPT);
+	mend_marks(s);
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	assert_int_equal(result.erased, ARRAY_LEN(targets));
+	store_close(s);
+	assert_told_by_segments(state);
+	/* And what told it again is told again. */
+	damage_item(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_all_known(s);
+	mend_marks(s);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_all_known(s);
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	store_close(s);
+}
+
+static void where_some_are_lost_it_stays_a_fault(void **state)
+{
+	struct fsck_result result;
+	struct store *s;
+
+	make(state);
+	damage_item(state);
+	damage_file(state, 30, 0);
+	s = open_store(*state, STORE_WRITE, 0);
+	mend_marks(s);
+	assert_code(
+		store_fsck(s, 1, NULL, NULL, &result, &test_err), ERR_CORRUPT);
+	assert_code(bring(s, 8), ERR_ERASED);
+	store_close(s);
+}
+
+static void the_other_file_is_written_again(void **state)
+{
+	struct fsck_result result;
+	struct store *s;
+
+	make(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	damage_file(state, 30, 0);
+	assert_code(
+		store_fsck(s, 1, NULL, NULL, &result, &test_err), ERR_CORRUPT);
+	mend_marks(s);
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	store_close(s);
+	damage_file(state, 0, 0);
+}
+
+/* A damaged note, too, is told by the index. */
+static void a_damaged_note_is_written_again(void **state)
+{
+	const char *path = scratch_path(state, SEGMENT);
+	struct buf all = BUF_EMPTY;
+	struct fsck_result result;
+	struct log_info log;
+	struct store *s;
+	size_t found = 0;
+
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, 0, 3);
+	OK(file_read(path, 1 << 20, &all, &test_err));
+	for (size_t i = 0; i + 80 < all.len; i++)
+		if (!memcmp(all.data + i, "CDit\1\5", 6))
+			found = i;
+	assert_true(found > 0);
+	all.data[found + 72 + 3] ^= 1;
+	write_bytes(path, &all);
+	buf_free(&all);
+	assert_code(
+		store_fsck(s, 1, NULL, NULL, &result, &test_err), ERR_CORRUPT);
+	mend_marks(s);
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	store_close(s);
+	unlink(scratch_path(state, "index/data.mdb"));
+	s = open_store(*state, STORE_WRITE, 0);
+	OK(store_log_own(s, &log, &test_err));
+	assert_int_equal(log.checkpoint_size, 3);
+	OK(store_fsck(s, 1, NULL, NULL, &result, &test_err));
+	store_close(s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_remove)
 
 int main(void)
@@ -277,6 +402,10 @@ int main(void)
 		TEST(where_marks_are_lost_no_parts_come_in),
 		TEST(nor_do_they_where_damage_is_mended),
 		TEST(fsck_names_the_file),
+		TEST(damaged_marks_are_written_again),
+		TEST(where_some_are_lost_it_stays_a_fault),
+		TEST(the_other_file_is_written_again),
+		TEST(a_damaged_note_is_written_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
