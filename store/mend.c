@@ -486,6 +486,7 @@ bool place_closed(const struct view *v, struct place at)
 
 bool store_closed(struct store *s, uint32_t log, uint64_t seq)
 {
+	const struct block_entry *e;
 	struct entry_place at;
 	struct block *b = NULL;
 	bool closed = false;
@@ -496,9 +497,8 @@ bool store_closed(struct store *s, uint32_t log, uint64_t seq)
 		return false;
 	if (!entry_locate(&v, log, seq, &at, NULL)) {
 		need = at.block;
-		if (!block_made(&v, at.block, at.commit, &b, NULL) &&
-			seq - b->head.first < b->count)
-			need = b->entries[seq - b->head.first].damage;
+		if (!block_entry(&v, &at, seq, &b, &e, NULL))
+			need = e->damage;
 		closed = need.segment && place_closed(&v, need);
 	}
 	block_unpin(b);

@@ -84,6 +84,24 @@ def check_put(folder, village):
     assert b"line 3: document: column " in p.stderr, p.stderr
 
 
+def check_texts(folder, village):
+    """Files that are no documents in UTF-8 are named, with the next step, and nothing of them is kept."""
+    line = net.generate(VILLAGE, 1, seed=8).decode()
+    assert not line.isascii()
+    before = village.status()["size"]
+    path = folder / "records.ndjson"
+    for encoding, name in (("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16"), ("gbk", "GB18030")):
+        path.write_bytes(line.encode(encoding, "ignore"))
+        expect(village.run("put", path, check=False), 1, str(path), name, "iconv -f " + name)
+    path.write_bytes(b"")
+    expect(village.run("put", path), 0, "%s is empty" % path)
+    expect(village.run("put", folder, check=False), 2, "%s is a folder" % folder, "cundang put %s/*" % folder)
+    expect(village.run("put", path, env=CHINESE), 0, "为空")
+    assert village.status()["size"] == before
+    path.write_bytes(b"\xef\xbb\xbf" + line.encode())
+    expect(village.run("put", path), 0, "1 record kept")
+
+
 def check_files(folder, domain, village):
     """A wrong file of the user is no damage of ours."""
     wrong = folder / "wrong file"
@@ -203,6 +221,7 @@ def main():
         check_link_down(village, town)
         check_show(village)
         check_put(folder, village)
+        check_texts(folder, village)
         check_files(folder, d, village)
         check_silent(village)
         village.stop()

@@ -131,6 +131,9 @@ def check_lost(township, village, origin, size):
     assert told_of["lost"] == ["sensitive"] and told_of["withheld"] == [], told_of
     p = village.run("why", at)
     assert "Lost here by damage" in p.stdout and "by the rules" not in p.stdout, p.stdout
+    listed = {r["seq"]: r.get("lost") for r in rows(village) if r["origin"] == origin}
+    assert all(listed[seq] == ["sensitive"] for seq in lost) and sum(map(bool, listed.values())) == len(lost), listed
+    assert "lost: sensitive" in village.run("list", "--limit", "2000").stdout
     again = repair(village)
     assert again[0] == 7 and again[1]["mended"] == 0 and again[1]["lost"] == told["lost"], again
     print("village: %d records lack a part for good" % len(lost))
@@ -177,13 +180,15 @@ def check_steps(village):
     """Faults that repair can do nothing about name another next step."""
     village.stop()
     for name, step in (("node.yaml", "from a copy"), ("extent", "writes it anew"),
-                       ("governance.git/refs/cundang/heads/0000000001", "governance adopt")):
+                       ("governance.git/refs/cundang/heads/0000000001", "governance adopt"),
+                       ("governance.git/refs/heads/main", "governance adopt")):
         path = village.data / name
         was = path.read_bytes()
         path.write_bytes(b"x" * len(was))
         p = fsck(village)
         path.write_bytes(was)
         assert p.returncode == 7 and step in p.stdout and "cundang repair" not in p.stdout, (name, p.stdout, p.stderr)
+        assert name.split("/")[0] in p.stdout and (not name.endswith("main") or name in p.stdout), p.stdout
 
 
 def main():
