@@ -80,7 +80,8 @@ static enum err_code name_targets(
 	return ERR_OK;
 }
 
-/* Orders come in through the writer too: none comes while this runs. */
+/* Orders come in through the writer too: none comes while this runs, but one
+ * that comes in the same group, before this, is not in the store yet. */
 static enum err_code go(struct batch *b, void *arg, struct err *err)
 {
 	struct going *g = arg;
@@ -89,6 +90,10 @@ static enum err_code go(struct batch *b, void *arg, struct err *err)
 	struct digest holds;
 	enum err_code rc;
 
+	if (batch_records(b))
+		return err_set(err, ERR_BUSY,
+			"records are being entered just now, maybe a hold: "
+			"what may go is looked for again");
 	if ((rc = holds_digest(g->node, &holds, err)))
 		return rc;
 	if (!digest_equal(&holds, &g->holds))

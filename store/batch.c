@@ -123,6 +123,11 @@ enum err_code batch_begin(struct store *s, struct batch **out, struct err *err)
 	return rc;
 }
 
+size_t batch_records(const struct batch *b)
+{
+	return b->pending_count;
+}
+
 /* Keys that an undone batch took may serve the next one. */
 static void give_back(struct batch *b)
 {

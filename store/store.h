@@ -256,6 +256,8 @@ struct batch;
 /* Opens the one batch there can be. */
 enum err_code batch_begin(struct store *s, struct batch **out, struct err *err);
 void batch_abort(struct batch *b);
+/* Records that it holds so far: what they say is not in the store yet. */
+size_t batch_records(const struct batch *b);
 /* The batch may be written where nothing but the reserve is left. */
 void batch_use_reserve(struct batch *b);
 
