@@ -7,6 +7,7 @@
 #include "policies/judge.h"
 #include "policies/logs.h"
 #include "policies/message.h"
+#include "policies/orders.h"
 #include "policies/repair.h"
 
 #define RUN_LEVEL 3 /* zstd's */
@@ -129,6 +130,7 @@ out:
 /* ---- taking ---- */
 
 struct brought {
+	struct node *node;
 	char origin[ORIGIN_SIZE];
 	uint64_t from, count;
 	struct run run; /* the tile */
@@ -243,6 +245,7 @@ enum err_code exchange_take_entries(struct node *n, const struct rules *rules,
 		(rc = check_tile(n, a, &m, &b->run, err)) ||
 		(rc = judge_begin(&j, n, rules, a->origin, NULL, err)))
 		goto out;
+	b->node = n;
 	memcpy(b->origin, a->origin, sizeof(b->origin));
 	b->from = m.from;
 	b->count = m.to - m.from;
@@ -258,22 +261,37 @@ out:
 	return rc;
 }
 
+/* Parts that an erasure names do not come this way either. */
+static enum err_code store_one(struct batch *b, uint32_t log,
+	const struct brought *m, uint64_t seq, struct err *err)
+{
+	struct record r = m->run.record[seq - m->run.start];
+	struct erasure room[LABEL_COUNT] = {{0}};
+	enum err_code rc;
+
+	r.erased = 0;
+	orders_strip(m->node, m->origin, seq, &r, room);
+	rc = batch_mend(b, log, seq, &r, 1, err);
+	for (unsigned l = 0; rc == ERR_OK && l < LABEL_COUNT; l++) {
+		struct erase_target part = {log, seq, (enum label)l};
+
+		if (r.erased & LABEL_BIT(l))
+			rc = batch_erase(b, &part, 1, &room[l], err);
+	}
+	return rc;
+}
+
 enum err_code brought_store(
 	struct batch *b, const struct brought *m, struct err *err)
 {
-	size_t from = (size_t)(m->from - m->run.start);
-	size_t end = from + (size_t)m->count;
 	struct log_info log;
-	enum err_code rc = batch_log_find(b, m->origin, &log, err);
+	enum err_code rc;
 
-	for (size_t to; from < end && !rc; from = to) {
-		for (to = from; to < end && m->useful[to]; to++)
-			;
-		if (to == from)
-			to++;
-		else
-			rc = batch_mend(b, log.id, m->run.start + from,
-				&m->run.record[from], to - from, err);
-	}
+	if ((rc = orders_ready(m->node, err)) ||
+		(rc = batch_log_find(b, m->origin, &log, err)))
+		return rc;
+	for (uint64_t i = m->from; i < m->from + m->count && !rc; i++)
+		if (m->useful[i - m->run.start])
+			rc = store_one(b, log.id, m, i, err);
 	return rc;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/clock.h"
+#include "policies/epoch.h"
 #include "policies/logs.h"
 #include "policies/nodefile.h"
 #include "policies/orders_inside.h"
@@ -207,6 +209,27 @@ static enum err_code see_sparse(struct carrying *c, const struct log_info *log,
 	return rc;
 }
 
+/* Up to where is a log what the nodes above have of it, too?  One of our own
+ * that was restored may have others at the places which an order names. */
+static enum err_code sure_size(
+	struct carrying *c, struct log_info *log, uint64_t end, struct err *err)
+{
+	struct settled s;
+
+	if (log->kind != LOG_OWN || orders_is_root(c->node))
+		return ERR_OK;
+	if (epoch_settled(c->node, log->origin, &s)) {
+		log->size = s.common < log->size ? s.common : log->size;
+		return ERR_OK;
+	}
+	if (end > log->cosigned_size && log->size > log->cosigned_size)
+		return err_set(err, ERR_BUSY,
+			"the node above has not countersigned all that it "
+			"names of %s",
+			log->origin);
+	return ERR_OK;
+}
+
 static enum err_code see_part(
 	struct carrying *c, const struct order_part *p, struct err *err)
 {
@@ -218,7 +241,7 @@ static enum err_code see_part(
 		return rc;
 	if (!log_code(p->origin, c->code))
 		return err_set(err, ERR_INVALID, "no origin: %s", p->origin);
-	rc = ERR_OK;
+	rc = here ? sure_size(c, &log, p->range[p->count - 1].to, err) : ERR_OK;
 	for (size_t i = 0; rc == ERR_OK && i < p->count; i++) {
 		const struct order_range *r = &p->range[i];
 
@@ -322,19 +345,41 @@ static enum err_code check_time(
 	return ERR_OK;
 }
 
+static enum err_code check_open(
+	struct orders *o, const struct booked *b, struct err *err)
+{
+	bool open;
+
+	pthread_mutex_lock(&o->lock);
+	open = orders_open_cancel(o, b);
+	pthread_mutex_unlock(&o->lock);
+	return open ? err_set(err, ERR_BUSY,
+			      "an order that may cancel it names a head that "
+			      "is not here")
+		    : ERR_OK;
+}
+
 static enum err_code carry(struct node *n, struct writer *w, struct booked *b,
 	int64_t now, struct err *err)
 {
 	struct carrying c = {
 		.node = n, .booked = b, .order = &b->o, .now = now};
 	struct rules *rules = node_rules(n);
+	struct receipt before;
 	enum err_code rc;
 
 	c.rules = rules;
+	/* The same order may stand in two logs. */
+	rc = orders_receipt(n, b->o.id, n->config.code, &before, err);
+	if (rc != ERR_NOT_FOUND)
+		goto out;
 	/* The officers of now, too: who left since does not count. */
 	if (!(rc = order_check(rules, &b->o, &b->s, NULL, err)) &&
-		!(rc = check_time(&b->o, now, err)))
+		!(rc = check_open(n->orders, b, err)) &&
+		!(rc = check_time(&b->o, now, err)) &&
+		!(rc = rules_fresh(rules, now, err)))
 		rc = node_run_job(n, w, carry_job, &c, err);
+out:
 	free(c.target);
 	rules_unref(rules);
 	return rc;

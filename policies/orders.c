@@ -317,9 +317,11 @@ static enum err_code refresh(struct node *n, struct err *err)
 {
 	enum err_code rc;
 
-	if ((rc = look(n, err)) || (rc = judge_all(n, false, err)))
+	if ((rc = look(n, err)) || (rc = judge_all(n, false, err)) ||
+		(rc = judge_all(n, true, err)))
 		return rc;
-	return judge_all(n, true, err);
+	n->orders->ready = true;
+	return ERR_OK;
 }
 
 enum err_code orders_refresh(struct node *n, struct err *err)
@@ -330,6 +332,16 @@ enum err_code orders_refresh(struct node *n, struct err *err)
 	rc = refresh(n, err);
 	pthread_mutex_unlock(&n->orders->lock);
 	return rc ? err_while(err, rc, "read orders") : ERR_OK;
+}
+
+enum err_code orders_ready(struct node *n, struct err *err)
+{
+	bool ready;
+
+	pthread_mutex_lock(&n->orders->lock);
+	ready = n->orders->ready;
+	pthread_mutex_unlock(&n->orders->lock);
+	return ready ? ERR_OK : orders_refresh(n, err);
 }
 
 /* ---- asking ---- */
@@ -425,6 +437,29 @@ enum err_code orders_holds(
 	return rc;
 }
 
+/* A hold whose head is not here yet holds until it can be judged, as far as the
+ * node in whose log it stands could order at all. */
+static bool is_open_hold(const struct booked *b)
+{
+	char code[CODE_SIZE];
+
+	return b->readable && !b->judged && b->o.kind == ORDER_HOLD &&
+		log_code(b->origin, code) && code_within(b->o.node, code);
+}
+
+bool orders_open_cancel(const struct orders *o, const struct booked *b)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		const struct booked *end = o->list[i];
+
+		if (end->readable && !end->judged &&
+			end->o.kind == ORDER_CANCEL &&
+			!strcmp(end->o.about, b->id))
+			return true;
+	}
+	return false;
+}
+
 bool orders_held(struct node *n, const char *origin, uint64_t seq,
 	const char *series, const char *at, char hold[UUID_TEXT_SIZE])
 {
@@ -438,7 +473,7 @@ bool orders_held(struct node *n, const char *origin, uint64_t seq,
 	for (size_t i = 0; !held && i < o->count; i++) {
 		const struct booked *b = o->list[i];
 
-		held = in_force(o, b) &&
+		held = (in_force(o, b) || is_open_hold(b)) &&
 			order_reaches(&b->o, origin, code, seq, series, at);
 		if (held)
 			memcpy(hold, b->id, UUID_TEXT_SIZE);
@@ -464,25 +499,35 @@ static bool goes_down(
 	return exchange_goes_down(rules, &e, child);
 }
 
-enum err_code orders_down_digest(struct node *n, const struct rules *rules,
+/* With the lock held. */
+static enum err_code down_digest(struct node *n, const struct rules *rules,
 	const char *child, struct digest *out, struct err *err)
 {
 	struct orders *o = n->orders;
-	char(*ids)[UUID_TEXT_SIZE] = NULL;
+	char(*ids)[UUID_TEXT_SIZE];
 	size_t count = 0;
 	enum err_code rc;
 
-	pthread_mutex_lock(&o->lock);
-	if (!(rc = refresh(n, err)) &&
-		!(ids = calloc(o->count + 1, sizeof(*ids))))
-		rc = err_nomem(err);
-	for (size_t i = 0; rc == ERR_OK && i < o->count; i++)
+	if ((rc = refresh(n, err)))
+		return rc;
+	if (!(ids = calloc(o->count + 1, sizeof(*ids))))
+		return err_nomem(err);
+	for (size_t i = 0; i < o->count; i++)
 		if (goes_down(rules, o->list[i], child))
 			memcpy(ids[count++], o->list[i]->id, UUID_TEXT_SIZE);
-	pthread_mutex_unlock(&o->lock);
-	if (rc == ERR_OK)
-		*out = order_holds_digest(ids, count);
+	*out = order_holds_digest(ids, count);
 	free(ids);
+	return ERR_OK;
+}
+
+enum err_code orders_down_digest(struct node *n, const struct rules *rules,
+	const char *child, struct digest *out, struct err *err)
+{
+	enum err_code rc;
+
+	pthread_mutex_lock(&n->orders->lock);
+	rc = down_digest(n, rules, child, out, err);
+	pthread_mutex_unlock(&n->orders->lock);
 	return rc;
 }
 
@@ -498,23 +543,25 @@ int64_t orders_now(struct node *n)
 	return now;
 }
 
+/* Only the orders that are in the digest are fresh: none comes meanwhile. */
 enum err_code orders_fresh(
 	struct node *n, const struct digest *down, int64_t now, struct err *err)
 {
 	struct rules *rules = node_rules(n);
+	struct orders *o = n->orders;
 	struct digest here;
-	enum err_code rc =
-		orders_down_digest(n, rules, n->config.code, &here, err);
+	enum err_code rc;
 
+	pthread_mutex_lock(&o->lock);
+	rc = down_digest(n, rules, n->config.code, &here, err);
+	if (rc == ERR_OK && digest_equal(&here, down)) {
+		o->now = now;
+		for (size_t i = 0; i < o->count; i++)
+			o->list[i]->fresh_at = now;
+	}
+	pthread_mutex_unlock(&o->lock);
 	rules_unref(rules);
-	if (rc || !digest_equal(&here, down))
-		return rc;
-	pthread_mutex_lock(&n->orders->lock);
-	n->orders->now = now;
-	for (size_t i = 0; i < n->orders->count; i++)
-		n->orders->list[i]->fresh_at = now;
-	pthread_mutex_unlock(&n->orders->lock);
-	return ERR_OK;
+	return rc;
 }
 
 bool orders_waiting(struct node *n)
@@ -551,49 +598,48 @@ struct receipt_search {
 	struct node *n;
 	const char *code;
 	struct receipt *out;
-	uint32_t log;
-	uint64_t seq;
 	bool found;
 };
 
+static enum err_code read_receipt(struct receipt_search *r,
+	const struct log_info *log, uint64_t seq, struct err *err)
+{
+	struct run run = {0};
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = store_read(r->n->store, log->id, seq, 1, 0, &run, err)))
+		return rc;
+	rc = entry_parse(run.record[0].entry, run.record[0].entry_len, &e, err);
+	if (rc == ERR_OK && !strcmp(e.series, "sys-receipt")) {
+		r->found = true;
+		*r->out = (struct receipt){
+			.rev = 1, .seq = seq, .leaf = run.record[0].leaf};
+		memcpy(r->out->id, e.id, sizeof(e.id));
+		memcpy(r->out->origin, log->origin, sizeof(log->origin));
+	}
+	run_free(&run);
+	return rc;
+}
+
+/* Only the node itself tells that it destroyed: who else takes the id, before
+ * or after, hides nothing. */
 static enum err_code on_receipt(
 	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
 {
 	struct receipt_search *r = arg;
-
-	(void)rev;
-	(void)err;
-	r->log = log;
-	r->seq = seq;
-	r->found = true;
-	return ERR_OK;
-}
-
-/* Only the node itself tells that it destroyed. */
-static enum err_code receipt_is(struct receipt_search *r, struct err *err)
-{
-	struct log_info log;
-	struct run run = {0};
+	struct log_info info;
 	char code[CODE_SIZE];
-	struct entry e;
 	enum err_code rc;
 
-	if ((rc = store_log_by_id(r->n->store, r->log, &log, err)) ||
-		(rc = store_read(r->n->store, r->log, r->seq, 1, 0, &run, err)))
+	(void)rev;
+	if (r->found)
+		return ERR_OK;
+	if ((rc = store_log_by_id(r->n->store, log, &info, err)))
 		return rc;
-	rc = entry_parse(run.record[0].entry, run.record[0].entry_len, &e, err);
-	if (rc == ERR_OK &&
-		(!log_code(log.origin, code) || strcmp(code, r->code) ||
-			strcmp(e.series, "sys-receipt")))
-		rc = err_set(err, ERR_NOT_FOUND, "no receipt of %s", r->code);
-	if (rc == ERR_OK) {
-		*r->out = (struct receipt){
-			.rev = 1, .seq = r->seq, .leaf = run.record[0].leaf};
-		memcpy(r->out->id, e.id, sizeof(e.id));
-		memcpy(r->out->origin, log.origin, sizeof(log.origin));
-	}
-	run_free(&run);
-	return rc;
+	if (!log_code(info.origin, code) || strcmp(code, r->code))
+		return ERR_OK;
+	return read_receipt(r, &info, seq, err);
 }
 
 enum err_code orders_receipt(struct node *n, const char *order,
@@ -608,7 +654,7 @@ enum err_code orders_receipt(struct node *n, const char *order,
 	rc = store_find_id(n->store, uuid, on_receipt, &r, err);
 	if (rc == ERR_NOT_FOUND || (rc == ERR_OK && !r.found))
 		return err_set(err, ERR_NOT_FOUND, "no receipt of %s", code);
-	return rc ? rc : receipt_is(&r, err);
+	return rc;
 }
 
 /* ---- what comes late ---- */

@@ -42,8 +42,8 @@ enum err_code orders_json(struct node *n, struct json **out, struct err *err);
  * within `code`: what an order to erase has to name. */
 enum err_code orders_holds(
 	struct node *n, const char *code, struct digest *out, struct err *err);
-/* Is a record under a hold in force?  `hold` is its id then.  As of the last
- * orders_refresh(). */
+/* Is a record under a hold in force, or one that names a head which is not here
+ * yet?  `hold` is its id then.  As of the last orders_refresh(). */
 bool orders_held(struct node *n, const char *origin, uint64_t seq,
 	const char *series, const char *at, char hold[UUID_TEXT_SIZE]);
 
@@ -83,6 +83,9 @@ enum err_code orders_receipt(struct node *n, const char *order,
 struct orders;
 enum err_code orders_new(struct orders **out, struct err *err);
 void orders_free(struct orders *o); /* NULL does nothing */
+/* Has what is carried out been read since the node was opened?  Reads it else:
+ * before anything is taken. */
+enum err_code orders_ready(struct node *n, struct err *err);
 /* Could an erasure that was carried out here name anything of the log's entries
  * [from, to)? */
 bool orders_doom(

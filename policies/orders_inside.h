@@ -29,6 +29,7 @@ struct orders {
 	size_t count;
 	struct order_cursor *cursor;
 	size_t cursor_count;
+	bool ready;   /* read and judged once */
 	bool damaged; /* a record that may be of an order cannot be read */
 	int64_t now;  /* as of the last orders_fresh() */
 };
@@ -38,6 +39,8 @@ bool orders_is_root(struct node *n);
 struct booked *orders_find(struct orders *o, const char *id);
 /* Does an order that counts end this one? */
 bool orders_ended(const struct orders *o, const struct booked *b);
+/* Could one end this erasure whose head is not here yet? */
+bool orders_open_cancel(const struct orders *o, const struct booked *b);
 /* The id of the receipt of `code` about an order. */
 void orders_receipt_id(const char *order, const char *code,
 	uint8_t uuid[UUID_SIZE], char id[UUID_TEXT_SIZE]);

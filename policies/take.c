@@ -698,6 +698,8 @@ enum err_code taken_store(
 	struct log_info log;
 	enum err_code rc;
 
+	if ((rc = orders_ready(t->node, err)))
+		return rc;
 	rc = batch_log_find(b, t->origin, &log, err);
 	if (rc == ERR_NOT_FOUND)
 		rc = batch_log(b, t->origin, t->log_kind, &log, err);
