@@ -40,7 +40,7 @@ static enum err_code holds_digest(
 {
 	struct rules *rules = node_rules(n);
 	const struct node_info *root = rules_root(rules);
-	enum err_code rc = orders_refresh(n, err);
+	enum err_code rc = orders_whole(n, err);
 
 	if (rc == ERR_OK)
 		rc = orders_holds(n, root->code, out, err);

@@ -290,6 +290,9 @@ static enum err_code carry_job(struct batch *b, void *arg, struct err *err)
 	struct erasure why;
 	enum err_code rc = ERR_OK;
 
+	/* Holds come in through the writer too: none comes while this runs. */
+	if ((rc = orders_whole(c->node, err)))
+		return rc;
 	c->batch = b;
 	c->count = 0;
 	c->destroyed = c->absent = 0;
@@ -431,22 +434,11 @@ enum err_code orders_run(
 	struct node *n, struct writer *w, size_t *done, struct err *err)
 {
 	enum err_code rc;
-	bool damaged;
 
 	*done = 0;
 	pthread_mutex_lock(&n->orders->work);
-	if ((rc = orders_refresh(n, err)))
-		goto out;
-	pthread_mutex_lock(&n->orders->lock);
-	damaged = n->orders->damaged;
-	pthread_mutex_unlock(&n->orders->lock);
-	if (damaged)
-		rc = err_set(err, ERR_CORRUPT,
-			"a record that may be a hold cannot be read: nothing "
-			"is destroyed before cundang repair");
-	else
+	if (!(rc = orders_whole(n, err)))
 		rc = run_waiting(n, w, done, err);
-out:
 	pthread_mutex_unlock(&n->orders->work);
 	return rc;
 }

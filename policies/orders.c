@@ -334,6 +334,22 @@ enum err_code orders_refresh(struct node *n, struct err *err)
 	return rc ? err_while(err, rc, "read orders") : ERR_OK;
 }
 
+enum err_code orders_whole(struct node *n, struct err *err)
+{
+	enum err_code rc = orders_refresh(n, err);
+	bool damaged;
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&n->orders->lock);
+	damaged = n->orders->damaged;
+	pthread_mutex_unlock(&n->orders->lock);
+	return damaged ? err_set(err, ERR_CORRUPT,
+				 "a record that may be a hold cannot be read: "
+				 "nothing is destroyed before cundang repair")
+		       : ERR_OK;
+}
+
 enum err_code orders_ready(struct node *n, struct err *err)
 {
 	bool ready;
@@ -415,6 +431,21 @@ static bool in_force(const struct orders *o, const struct booked *b)
 	return b->counts && b->o.kind == ORDER_HOLD && !orders_ended(o, b);
 }
 
+/* A hold whose head is not here yet holds until it can be judged, as far as the
+ * node in whose log it stands could order at all. */
+static bool is_open_hold(const struct booked *b)
+{
+	char code[CODE_SIZE];
+
+	return b->readable && !b->judged && b->o.kind == ORDER_HOLD &&
+		log_code(b->origin, code) && code_within(b->o.node, code);
+}
+
+static bool may_hold(const struct orders *o, const struct booked *b)
+{
+	return in_force(o, b) || is_open_hold(b);
+}
+
 enum err_code orders_holds(
 	struct node *n, const char *code, struct digest *out, struct err *err)
 {
@@ -428,23 +459,13 @@ enum err_code orders_holds(
 		!(ids = calloc(o->count + 1, sizeof(*ids))))
 		rc = err_nomem(err);
 	for (size_t i = 0; rc == ERR_OK && i < o->count; i++)
-		if (in_force(o, o->list[i]) && meets(o->list[i]->o.node, code))
+		if (may_hold(o, o->list[i]) && meets(o->list[i]->o.node, code))
 			memcpy(ids[count++], o->list[i]->id, UUID_TEXT_SIZE);
 	pthread_mutex_unlock(&o->lock);
 	if (rc == ERR_OK)
 		*out = order_holds_digest(ids, count);
 	free(ids);
 	return rc;
-}
-
-/* A hold whose head is not here yet holds until it can be judged, as far as the
- * node in whose log it stands could order at all. */
-static bool is_open_hold(const struct booked *b)
-{
-	char code[CODE_SIZE];
-
-	return b->readable && !b->judged && b->o.kind == ORDER_HOLD &&
-		log_code(b->origin, code) && code_within(b->o.node, code);
 }
 
 bool orders_open_cancel(const struct orders *o, const struct booked *b)
@@ -473,7 +494,7 @@ bool orders_held(struct node *n, const char *origin, uint64_t seq,
 	for (size_t i = 0; !held && i < o->count; i++) {
 		const struct booked *b = o->list[i];
 
-		held = (in_force(o, b) || is_open_hold(b)) &&
+		held = may_hold(o, b) &&
 			order_reaches(&b->o, origin, code, seq, series, at);
 		if (held)
 			memcpy(hold, b->id, UUID_TEXT_SIZE);

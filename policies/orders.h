@@ -12,6 +12,10 @@
 /* Records of orders that came since the last call are read and judged. */
 enum err_code orders_refresh(struct node *n, struct err *err);
 
+/* The same, and none of them is damaged: else nothing may be destroyed.
+ * ERR_CORRUPT. */
+enum err_code orders_whole(struct node *n, struct err *err);
+
 enum order_state {
 	ORDER_VOID,    /* does not count: `why` */
 	ORDER_FORCE,   /* a hold in force; an end that counts */
@@ -38,8 +42,8 @@ enum err_code orders_each(
 /* {"orders":[...]} of the same, as docs/http.md section 1 has it.  */
 enum err_code orders_json(struct node *n, struct json **out, struct err *err);
 
-/* order_holds_digest() of the holds in force here that can reach what lies
- * within `code`: what an order to erase has to name. */
+/* order_holds_digest() of the holds here, as orders_held() counts them, that
+ * can reach what lies within `code`: what an order to erase has to name. */
 enum err_code orders_holds(
 	struct node *n, const char *code, struct digest *out, struct err *err);
 /* Is a record under a hold in force, or one that names a head which is not here
