@@ -139,6 +139,20 @@ static void read_order(
 			"its record is of another order or series");
 }
 
+/* What does not count keeps its head only: whoever may write a log could fill
+ * our memory with orders that nobody signed. */
+static void drop_body(struct booked *b)
+{
+	signed_order_free(&b->s);
+	for (size_t i = 0; i < b->o.part_count; i++)
+		free(b->o.part[i].range);
+	free(b->o.part);
+	free(b->o.record);
+	b->o.part = NULL;
+	b->o.record = NULL;
+	b->o.part_count = b->o.record_count = 0;
+}
+
 static enum err_code book(struct orders *o, const struct log_info *log,
 	uint64_t seq, const struct record *r, const struct entry *e,
 	struct err *err)
@@ -155,6 +169,8 @@ static enum err_code book(struct orders *o, const struct log_info *log,
 	memcpy(b->origin, log->origin, sizeof(b->origin));
 	b->seq = seq;
 	read_order(b, e, r);
+	if (!b->readable)
+		drop_body(b);
 	o->list[o->count++] = b;
 	return ERR_OK;
 }
@@ -303,6 +319,8 @@ static enum err_code judge_all(struct node *n, bool ends, struct err *err)
 		b->counts = rc == ERR_OK;
 		b->judged = rc == ERR_OK || rc == ERR_DENIED;
 		snprintf(b->why, sizeof(b->why), "%s", rc ? told.text : "");
+		if (rc == ERR_DENIED)
+			drop_body(b);
 		if (rc == ERR_DENIED || rc == ERR_BUSY)
 			rc = ERR_OK;
 		else if (rc)
