@@ -147,16 +147,17 @@ static bool set_until(struct json *v, char until[TIME_TEXT_SIZE])
 	return json_set(v, "until", access_text(until));
 }
 
-/* Account, record and labels give it, so the same question finds it again. */
+/* Account, record, labels and reason give it: the same question finds it again,
+ * and what was approved for one reason is not shown for another. */
 static void request_id(const struct node *n, const struct access_ask *ask,
 	const struct access_target *t, uint8_t out[UUID_SIZE])
 {
 	struct buf text = BUF_EMPTY;
 	struct digest d;
 
-	buf_printf(&text, "%s %s %s %s/%" PRIu64 " %u %s", ACCESS_SERIES,
+	buf_printf(&text, "%s %s %s %s/%" PRIu64 " %u %s %s", ACCESS_SERIES,
 		n->config.code, ask->who.account, t->log.origin, t->seq,
-		t->labels, ask->field ? ask->field : "");
+		t->labels, ask->field ? ask->field : "", ask->reason);
 	d = digest_of(text.data, text.len);
 	memcpy(out, d.b, UUID_SIZE);
 	out[6] = (uint8_t)((out[6] & 0x0f) | 0x80); /* RFC 9562: version 8 */

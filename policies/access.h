@@ -3,8 +3,8 @@
  *
  * docs/format.md 8.9 has the fields of the sys-access records.  A request about
  * minors, its approval and the one reading of it are revisions of one record of
- * the own log, under an id that account, record and labels give: what waits
- * needs no other place to be kept.
+ * the own log, under an id that account, record, labels and reason give: what
+ * waits needs no other place to be kept.
  */
 #pragma once
 

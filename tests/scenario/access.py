@@ -197,6 +197,8 @@ def check_minor(clerk, approver):
     assert CLERK in p.stdout and REASON in p.stdout and MINOR_ID in p.stdout, p.stdout
     has_no_number(p.stdout)
     exits(approver.run("reveal", "--approve", request), 3)
+    p = exits(clerk.run("reveal", MINOR_ID, "--reason", "另一事由"), 5)
+    assert request not in p.stderr and CHILD not in p.stdout, p.stderr
     assert CHILD in exits(clerk.run("reveal", MINOR_ID, "--reason", REASON), 0).stdout
     exits(clerk.run("reveal", MINOR_ID, "--reason", REASON), 5)
 

@@ -280,11 +280,17 @@ static void about_a_minor_a_second_person_approves_one_reading(void **state)
 	assert_int_equal(
 		access_approve(n, NULL, NULL, &zhao, request, &out, &err),
 		ERR_NOT_FOUND);
-	/* Of another field or another person's nothing was approved. */
+	/* Of another field, for another reason nothing was approved. */
 	ask.labels = LABEL_BIT(LABEL_SENSITIVE);
 	ask.field = "applicant.id_no";
 	fixture_ok(access_reveal(n, NULL, NULL, &ask, &out, &err), &err);
 	assert_null(json_get(out, "document"));
+	json_free(out);
+	ask = ask_for(&r, li);
+	ask.reason = "another matter";
+	fixture_ok(access_reveal(n, NULL, NULL, &ask, &out, &err), &err);
+	assert_null(json_get(out, "document"));
+	assert_string_not_equal(json_get_string(out, "request"), request);
 	json_free(out);
 	ask = ask_for(&r, li);
 	fixture_ok(access_reveal(n, NULL, NULL, &ask, &out, &err), &err);
@@ -294,12 +300,13 @@ static void about_a_minor_a_second_person_approves_one_reading(void **state)
 	assert_null(json_get(out, "document"));
 	json_free(out);
 	l = audited(n, "li3");
-	assert_int_equal(l.count, 5);
+	assert_int_equal(l.count, 6);
 	assert_string_equal(result_of(&l, 0), "waiting");
 	assert_string_equal(result_of(&l, 1), "denied");
 	assert_string_equal(result_of(&l, 2), "waiting");
-	assert_string_equal(result_of(&l, 3), "shown");
-	assert_string_equal(result_of(&l, 4), "waiting");
+	assert_string_equal(result_of(&l, 3), "waiting");
+	assert_string_equal(result_of(&l, 4), "shown");
+	assert_string_equal(result_of(&l, 5), "waiting");
 	lines_free(&l);
 }
 
