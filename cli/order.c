@@ -245,7 +245,8 @@ enum err_code order_rows(struct cli *c, struct json **out, struct err *err)
 	struct node *n = NULL;
 	enum err_code rc;
 
-	if ((rc = open_check(c, err)))
+	rc = open_check(c, err);
+	if (rc && rc != ERR_DENIED)
 		return rc;
 	rc = control_open(c->data, &control, err);
 	if (rc == ERR_OK)

@@ -260,6 +260,12 @@ enum err_code order_judge(const struct rules *rules, const struct order *o,
 			"order %s (%s) does not end order %s (%s)", o->id,
 			order_kind_name(o->kind), about->id,
 			order_kind_name(about->kind));
+	/* It goes to all below its node: as far as what it ends. */
+	if (about && !code_within(about->node, o->node))
+		return err_set(err, ERR_DENIED,
+			"order %s of %s does not reach all that order %s of %s "
+			"reached: make it there or above",
+			o->id, o->node, about->id, about->node);
 	for (size_t i = 0; i < s->count; i++) {
 		if ((rc = judge_one(rules, o, s, i, about ? about : o,
 			     &signer[i], err)))

@@ -208,6 +208,11 @@ def check_people(town):
     check_stranger(stranger)
     check_crowd(stranger, clerk, town)
     assert ID_NO in exits(clerk.run("reveal", ADULT_ID, "--reason", REASON), 0).stdout
+    # A clerk puts records; others do not.
+    again = document(ADULT_ID, ID_NO, PHONE).decode()
+    assert ADULT_ID in exits(clerk.run("put", "--json", "-", stdin=again), 0).stdout
+    exits(stranger.run("put", "-", stdin=again), 4)
+    exits(clerk.run("repair", "--timeout", "5"), 4)
     exits(clerk.run("audit", "access"), 4)
     # Those who keep the machine, or the audit, do not look.
     exits(auditor.run("reveal", ADULT_ID, "--reason", REASON), 4)

@@ -372,7 +372,7 @@ static void whoever_ends_a_hold_covers_what_it_reaches(void **state)
 	struct digest pin;
 	struct governance *g = domain_final(state, &pin);
 	struct order hold = order_of(ORDER_HOLD, ROOT);
-	struct order release = order_of(ORDER_RELEASE, TOWNSHIP);
+	struct order release = order_of(ORDER_RELEASE, ROOT);
 	struct signed_order s;
 	struct rules *r;
 	struct err err;
@@ -382,6 +382,12 @@ static void whoever_ends_a_hold_covers_what_it_reaches(void **state)
 	snprintf(hold.series, sizeof(hold.series), "alert");
 	sign(state, &s, &release, ORDER_NAMESPACE, "2");
 	expect_denied(r, &release, &s, &hold, "outside that scope");
+	signed_order_free(&s);
+	/* It would not come to those beside. */
+	release = order_of(ORDER_RELEASE, TOWNSHIP);
+	sign(state, &s, &release, ORDER_NAMESPACE, "2");
+	expect_denied(r, &release, &s, &hold, "does not reach all");
+	hold = order_of(ORDER_HOLD, TOWNSHIP);
 	snprintf(hold.prefix, sizeof(hold.prefix), VILLAGE);
 	ok(order_check(r, &release, &s, &hold, &err), &err);
 	hold.kind = ORDER_ERASE;
