@@ -185,6 +185,7 @@ static enum err_code run_audit(
 		.filter = {.account = args_get(a, "account"), .to = INT64_MAX},
 		.record = args_get(a, "record"),
 	};
+	const char *from = args_get(a, "from"), *to = args_get(a, "to");
 	struct control *control = NULL;
 	struct node *n = NULL;
 	enum err_code rc;
@@ -196,6 +197,9 @@ static enum err_code run_audit(
 		(rc = take_day(a, "from", 0, &audit.filter.from, err)) ||
 		(rc = take_day(a, "to", DAY_S, &audit.filter.to, err)))
 		return rc;
+	if (from && to && audit.filter.from >= audit.filter.to)
+		return err_set(
+			err, ERR_USAGE, "--from %s is after --to %s", from, to);
 	rc = control_open(c->data, &control, err);
 	if (rc == ERR_NOT_FOUND)
 		rc = open_reader(c, &n, err);

@@ -47,6 +47,9 @@ static enum err_code set_select(
 		(to && !date_valid(to, strlen(to))))
 		return err_set(err, ERR_USAGE,
 			"--from and --to take dates YYYY-MM-DD");
+	if (from && to && strcmp(from, to) > 0)
+		return err_set(
+			err, ERR_USAGE, "--from %s is after --to %s", from, to);
 	snprintf(o->series, sizeof(o->series), "%s", series ? series : "");
 	snprintf(o->prefix, sizeof(o->prefix), "%s", node ? node : "");
 	snprintf(o->since, sizeof(o->since), "%s", from ? from : "");

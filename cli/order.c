@@ -54,8 +54,9 @@ static enum err_code add_signature(
 	struct buf armor = BUF_EMPTY;
 	enum err_code rc = file_read(path, SSHSIG_TEXT_LIMIT, &armor, err);
 
-	if (rc == ERR_OK)
-		rc = signed_order_add(s, armor.data, armor.len, err);
+	if (rc == ERR_OK &&
+		(rc = signed_order_add(s, armor.data, armor.len, err)))
+		rc = err_while(err, rc, "%s", path);
 	buf_free(&armor);
 	return rc;
 }
@@ -203,6 +204,7 @@ static enum err_code run_sign(
 		strrchr(key, '/') ? strrchr(key, '/') + 1 : key);
 	if ((rc = file_read(path, ORDER_TEXT_LIMIT, &text, err)) ||
 		(rc = order_parse(text.data, text.len, &o, err)) ||
+		(rc = access_reason_check(o.reason, err)) ||
 		(rc = sshsig_make(key, ORDER_NAMESPACE, text.data, text.len,
 			 &armor, err)) ||
 		(rc = file_replace(out, armor.data, armor.len, 0644, err))) {

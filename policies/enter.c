@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/access.h"
 #include "policies/logs.h"
 #include "policies/nodefile.h"
 #include "policies/orders_inside.h"
@@ -209,6 +210,11 @@ enum err_code orders_enter(struct node *n, struct writer *w,
 
 	if ((rc = order_parse(s->text.data, s->text.len, &o, err)))
 		return rc;
+	/* What is entered already, here or elsewhere, counts as it is. */
+	if ((rc = access_reason_check(o.reason, err))) {
+		order_free(&o);
+		return rc;
+	}
 	rules = node_rules(n);
 	e.rules = rules;
 	/* One at a time: it is judged by what was entered before. */

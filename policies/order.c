@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/access.h"
 #include "policies/logs.h"
 #include "policies/roster.h"
 
@@ -61,6 +62,8 @@ enum err_code order_new(enum order_kind kind, const struct rules *rules,
 		return err_set(err, ERR_USAGE,
 			"the reason of an order is one line of 1 to %d bytes",
 			ORDER_REASON_LIMIT);
+	if ((rc = access_reason_check(reason, err)))
+		return rc;
 	if ((rc = uuid_v7(time_now_ms(), uuid, err)))
 		return rc;
 	uuid_format(uuid, o.id);
@@ -339,7 +342,9 @@ static enum err_code read_select(struct reading *r)
 		return bad(r, "select.node");
 	if (!read_date(v, "from", o->since))
 		return bad(r, "select.from");
-	if (!read_date(v, "to", o->until))
+	/* With the days the wrong way round it would select nothing. */
+	if (!read_date(v, "to", o->until) ||
+		(*o->until && strcmp(o->since, o->until) > 0))
 		return bad(r, "select.to");
 	return ERR_OK;
 }

@@ -24,6 +24,9 @@ enum err_code signed_order_add(
 	if (s->count == ORDER_SIGNATURES_LIMIT)
 		return err_set(err, ERR_LIMIT, "order: more than %d signatures",
 			ORDER_SIGNATURES_LIMIT);
+	if (len == 0)
+		return err_set(
+			err, ERR_DENIED, "%zu bytes are no ssh signature", len);
 	if (len > SSHSIG_TEXT_LIMIT)
 		return err_set(err, ERR_LIMIT,
 			"signature of %zu bytes, limit %zu", len,

@@ -225,6 +225,7 @@ def check_people(town):
     denied = auditor.json("audit", "access", "--account", STRANGER)
     assert len(denied) == 6 and all(l["access"]["result"] == "denied" for l in denied), denied
     assert auditor.run("audit", "access", "--to", "2020-01-01").stdout.startswith("Nobody"), denied
+    exits(auditor.run("audit", "access", "--from", "2026-05-02", "--to", "2026-05-01"), 2)
     text = auditor.run("audit", "access").stdout
     assert text.count("\n") == len(auditor.json("audit", "access")) and "approved" in text, text
     # What was only counted is one more record.

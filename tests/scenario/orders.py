@@ -138,7 +138,23 @@ def bad_input(desk, county, town, village, line, put):
         desk.sign(path, 1, 2)
         desk.refused(county, path, code, says)
 
+    path = desk.craft(**{**text, "reason": "request of 13805710001"})
+    key = desk.domain.folder / "officer1"
+    assert desk.domain.tools.run("order", "sign", path, "--key", key, check=False).returncode == 2
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "cundang-approval", "-f", str(key), str(path)], check=True)
+    desk.refused(county, path, 2, "number of a person")
+    for words in (("erase", name), ("hold", "add", "--series", "household")):
+        p = county.run(*words, "--reason", "request of 13805710001", "-o", desk.folder / "no.order", check=False)
+        assert p.returncode == 2 and "number of a person" in p.stderr, p.stderr
+    p = county.run("hold", "add", "--from", "2026-05-02", "--to", "2026-05-01", "--reason", "r",
+                   "-o", desk.folder / "no.order", check=False)
+    assert p.returncode == 2 and "is after" in p.stderr, p.stderr
+
     path, _ = desk.write(county, "hold", "add", "--series", "household", "--reason", "all of the county")
+    empty = path.with_name("empty.sig")
+    empty.write_bytes(b"")
+    p = county.run("order", "enter", path, empty, check=False)
+    assert p.returncode == 4 and "no ssh signature" in p.stderr, p.stderr
     desk.sign(path, 3)
     desk.refused(county, path, 4, "outside that scope")
 

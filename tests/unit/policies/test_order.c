@@ -151,6 +151,7 @@ static const struct bad_text {
 	{HOLD("{}"), "select"},
 	{HOLD("{\"node\":\"33010611020\"}"), "select.node"},
 	{HOLD("{\"from\":\"2026-02-30\"}"), "select.from"},
+	{HOLD("{\"from\":\"2026-05-02\",\"to\":\"2026-05-01\"}"), "select.to"},
 	{HOLD("{\"token\":\"x\"}"), "unknown"},
 	{HOLD("{\"node\":\"" ROOT "\",\"person\":\"x\"}"), "unknown"},
 	{HEAD "\"kind\":\"burn\"," MADE ID WHY "}", "kind"},
@@ -406,6 +407,8 @@ static void an_order_and_its_signatures_are_fields_of_a_record(void **state)
 
 	(void)state;
 	buf_str(&s.text, "{\"a\":1}");
+	assert_int_equal(signed_order_add(&s, NULL, 0, &err), ERR_DENIED);
+	assert_non_null(strstr(err.text, "no ssh signature"));
 	ok(signed_order_add(&s, "x\ny\n", 4, &err), &err);
 	v = signed_order_json(&s);
 	assert_non_null(v);
