@@ -59,7 +59,7 @@ def bad_lines(case):
         (line(changed(case, node="330106110202")), "denied", "330106110202"),
         (line(changed(case, node="110101001001")), "denied", "110101001001"),
         (b"[1]", "invalid", "not an object"),
-        (b"\xff\xfe", "invalid", "not json"),
+        (b"\xff\xfd", "invalid", "not json"),
     ]
 
 
