@@ -338,7 +338,7 @@ class Case:
         """In place of an open proposal of one node."""
         gov = self.folder / "gov"
         args = self.proposal(gov)
-        self.tools.run(*args[:4])
+        self.tools.run(*args[:-1])
         self.dies(*args)
         self.tools.run(*args)
         self.sign_all(gov)
