@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -46,10 +47,26 @@ def wait(condition, what, limit=WAIT_S):
     raise Failed("gave up after %d s waiting until %s; last: %r" % (limit, what, last))
 
 
+PORTS = range(20000, 32000)  # below those that the kernel gives to whoever asks
+held = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A TCP port that is free and stays so: its UDP twin, held to the end of
+    the process, keeps other tests from taking it."""
+    for port in random.SystemRandom().sample(PORTS, 200):
+        twin = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            twin.bind(("127.0.0.1", port))
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            twin.close()
+            continue
+        held.append(twin)
+        return port
+    raise Failed("no free port")
 
 
 class Tools:
