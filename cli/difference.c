@@ -132,8 +132,8 @@ static void print_seen(const struct effect_seen *s)
 
 	printf("  ");
 	if (s->more)
-		printf(_("%s: %s records here come to be seen more of by the "
-			 "rank %s:"),
+		printf(_("%s: %s records here, captured when it was as wide, "
+			 "come to be seen more of by the rank %s:"),
 			s->series, out_count(s->records, n), _(ranks[s->rank]));
 	else
 		printf(_("%s: %s records here come to be seen less of by the "
@@ -155,6 +155,8 @@ static void print_effect(const struct effect *e)
 	char n[COUNT_TEXT_SIZE], m[COUNT_TEXT_SIZE];
 
 	puts(_("What it does to what is stored here:"));
+	puts(_("  (A wider clearance is for what is captured under it: what is "
+	       "here and was withheld at its capture stays withheld.)"));
 	for (size_t i = 0; i < e->seen_count; i++)
 		print_seen(&e->seen[i]);
 	for (size_t i = 0; i < e->due_count; i++)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/bounds.h"
 #include "policies/judge.h"
 #include "policies/logs.h"
 #include "policies/message.h"
@@ -15,35 +16,19 @@
 
 /* ---- giving ---- */
 
-static uint8_t labels_for(const struct rules *rules, const struct entry *e,
-	const char *code, const char *to)
-{
-	if (strcmp(code, to) == 0)
-		return LABEL_ALL;
-	return entry_clearance(rules, e, code, to);
-}
-
 /* protocol 4.5: "Parts of the entries asked for come along, as far as the asker
- * may hold them." */
-static enum err_code cut_parts(struct run *run, const struct rules *rules,
-	const struct again *a, const char *to, struct err *err)
+ * may hold them; of its own logs all." */
+static enum err_code cut_parts(struct run *run, struct node *n,
+	const struct rules *rules, const struct log_info *log, const char *to,
+	struct err *err)
 {
-	char code[CODE_SIZE];
-	struct entry e;
-	enum err_code rc;
+	struct bounds b;
+	enum err_code rc =
+		bounds_begin(&b, n, rules, log->origin, log, to, err);
 
-	if (!log_code(a->origin, code))
-		return err_set(err, ERR_USAGE, "no origin: %s", a->origin);
-	for (size_t i = 0; i < run->count; i++) {
-		struct record *r = &run->record[i];
-
-		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
-			return err_while(err, ERR_CORRUPT,
-				"entry %" PRIu64 " in the store",
-				run->start + i);
-		r->have &= labels_for(rules, &e, code, to);
-	}
-	return ERR_OK;
+	if (rc || strcmp(b.code, to) == 0)
+		return rc;
+	return bounds_cut(&b, run, err);
 }
 
 /* Parts of the entries from `from` up to `to` only. */
@@ -112,7 +97,7 @@ enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
 	if (rc == ERR_CORRUPT || (!rc && run.count != end - start))
 		rc = not_all_here(a, err);
 	reader.log = log.id;
-	if (rc || (rc = cut_parts(&run, rules, a, to, err)) ||
+	if (rc || (rc = cut_parts(&run, n, rules, &log, to, err)) ||
 		(rc = encode_parts(&run, a, &m.to, &body, err)) ||
 		(rc = tree_prove_subtree(start, end, a->size, store_tree_read,
 			 &reader, &m.proof, err)))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/exchange.h"
 #include "policies/logs.h"
 #include "policies/merge.h"
 #include "policies/split.h"
@@ -69,6 +70,15 @@ static enum err_code add_seen(struct finding *f, const struct entry *e,
 	return ERR_OK;
 }
 
+/* The stricter of these rules and those of its capture. */
+static enum err_code may_hold(struct finding *f, const struct rules *rules,
+	const struct entry *e, uint64_t seq, const char *holder,
+	uint8_t *labels, struct err *err)
+{
+	return exchange_may_hold(
+		f->node, rules, f->log, seq, e, holder, labels, err);
+}
+
 /* The nodes above the one that captured it, by the rules that shall come. */
 static enum err_code look_up(
 	struct finding *f, const struct entry *e, uint64_t seq, struct err *err)
@@ -78,9 +88,12 @@ static enum err_code look_up(
 
 	while (rc == ERR_OK && n && *n->parent &&
 		(n = rules_node(f->to, n->parent))) {
-		uint8_t before = entry_clearance(f->from, e, f->code, n->code);
-		uint8_t after = entry_clearance(f->to, e, f->code, n->code);
+		uint8_t before, after;
 
+		if ((rc = may_hold(
+			     f, f->from, e, seq, n->code, &before, err)) ||
+			(rc = may_hold(f, f->to, e, seq, n->code, &after, err)))
+			break;
 		if (after & (uint8_t)~before)
 			rc = add_seen(f, e, seq, n->rank,
 				after & (uint8_t)~before, 0, err);

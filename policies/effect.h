@@ -3,7 +3,9 @@
 
 #include "policies/due.h"
 
-/* Records of which a rank above comes to see more, or no longer sees some. */
+/* Records of which a rank above may hold more, or less, by the stricter of the
+ * rules and those of their capture.  So a wider clearance reaches only those
+ * that were captured when it had been as wide before. */
 struct effect_seen {
 	char series[SERIES_NAME_SIZE];
 	enum rank rank;

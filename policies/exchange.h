@@ -50,6 +50,11 @@ enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	const struct log_info *log, uint64_t seq, const char *to,
 	struct buf *out, struct err *err);
+/* The labels that `to` may hold of the entry `seq` of a log, by the rules of
+ * now and by those of its capture: what the three above give, and repair. */
+enum err_code exchange_may_hold(struct node *n, const struct rules *rules,
+	const struct log_info *log, uint64_t seq, const struct entry *e,
+	const char *to, uint8_t *labels, struct err *err);
 /* Does the entry go down to `to`: its `to` prefixes meet the node or what is
  * below it, the node lies within its issuer, and its series goes down.  */
 bool exchange_goes_down(

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/bounds.h"
 #include "policies/epoch.h"
 #include "policies/logs.h"
 #include "policies/message.h"
@@ -209,27 +210,42 @@ out:
 
 /* ---- packages ---- */
 
-/* Leaves of each record only what `to` may hold, or might have held.  The
- * clearance is by series, so one mask for the whole run would not do. */
-static enum err_code cut_parts(struct run *run, const struct rules *rules,
-	const char *code, const char *to, struct err *err)
+/* Records that are not here in their turn do not tell the rules before them. */
+static enum err_code begin(struct bounds *b, struct node *n,
+	const struct rules *rules, const struct log_info *log, uint64_t seq,
+	const char *to, struct err *err)
 {
-	struct entry e;
+	bool turn = log->kind != LOG_SPARSE && seq < log->size;
+
+	return bounds_begin(
+		b, n, rules, log->origin, turn ? log : NULL, to, err);
+}
+
+enum err_code exchange_may_hold(struct node *n, const struct rules *rules,
+	const struct log_info *log, uint64_t seq, const struct entry *e,
+	const char *to, uint8_t *labels, struct err *err)
+{
+	struct bound bound;
+	struct bounds b;
 	enum err_code rc;
 
-	for (size_t i = 0; i < run->count; i++) {
-		struct record *r = &run->record[i];
-		uint8_t clearance;
-
-		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
-			return err_while(err, ERR_CORRUPT,
-				"entry %" PRIu64 " in the store",
-				run->start + i);
-		clearance = entry_clearance(rules, &e, code, to);
-		r->have &= clearance;
-		r->erased &= clearance;
-	}
+	if ((rc = begin(&b, n, rules, log, seq, to, err)) ||
+		(rc = bounds_of(&b, seq, e, &bound, err)))
+		return rc;
+	*labels = bound.may;
 	return ERR_OK;
+}
+
+/* Leaves of each record only what `to` may hold, or might have held.  The
+ * clearance is by series, so one mask for the whole run would not do. */
+static enum err_code cut_parts(struct run *run, struct node *n,
+	const struct rules *rules, const struct log_info *log, const char *to,
+	struct err *err)
+{
+	struct bounds b;
+	enum err_code rc = begin(&b, n, rules, log, run->start, to, err);
+
+	return rc ? rc : bounds_cut(&b, run, err);
 }
 
 /* Encodes the first *count records, fewer where they do not fit. */
@@ -284,7 +300,7 @@ enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 			log->origin, from);
 		goto out;
 	}
-	if ((rc = cut_parts(&run, rules, code, to, err)) ||
+	if ((rc = cut_parts(&run, n, rules, log, to, err)) ||
 		(rc = encode_some(&run, target_bytes, &count, &body, err)))
 		goto out;
 	m.end = from + count;
@@ -352,7 +368,7 @@ enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	if ((rc = store_read(
 		     n->store, log->id, seq, 1, LABEL_ALL, &run, err)) ||
 		(rc = prove_entry(n->store, log, seq, &proof, err)) ||
-		(rc = cut_parts(&run, rules, code, to, err)) ||
+		(rc = cut_parts(&run, n, rules, log, to, err)) ||
 		(rc = run_encode(&run, LABEL_ALL, RUN_LEVEL, &body, err)))
 		goto out;
 	marks_write(&run, run.count, &marks);

@@ -6,7 +6,6 @@
 
 #include "policies/logs.h"
 #include "policies/merge.h"
-#include "policies/policy.h"
 
 enum err_code judge_begin(struct judge *j, struct node *n,
 	const struct rules *rules, const char *origin,
@@ -16,7 +15,8 @@ enum err_code judge_begin(struct judge *j, struct node *n,
 		.node = n, .rules = rules, .origin = origin, .log = log};
 	if (!log_code(origin, j->code))
 		return err_set(err, ERR_PROTOCOL, "no origin: %s", origin);
-	return ERR_OK;
+	return bounds_begin(
+		&j->bounds, n, rules, origin, log, n->config.code, err);
 }
 
 /* ---- the entry ---- */
@@ -39,99 +39,57 @@ static enum err_code check_entry(const struct judge *j, uint64_t seq,
 
 /* ---- which parts ---- */
 
-/* How a record stands to some rules. */
-struct standing {
-	size_t labels;	 /* of its series; 0: unknown */
-	uint8_t missing; /* what we should hold by them and by those of now */
-};
-
-static struct standing stand(const struct judge *j, const struct rules *rules,
-	const struct entry *e, const struct record *r)
-{
-	const struct series *s = rules_series(rules, e->series);
-	const char *holder = j->node->config.code;
-	struct standing st = {0};
-
-	if (!s)
-		return st;
-	st.labels = (size_t)__builtin_popcount(s->labels);
-	st.missing = entry_clearance(rules, e, j->code, holder) &
-		entry_clearance(j->rules, e, j->code, holder) &
-		(uint8_t) ~(r->have | r->erased);
-	return st;
-}
-
-static bool fits(const struct standing *st, const struct entry *e)
-{
-	return st->labels == e->sd_count && !st->missing;
-}
-
-/* Did the rules that held when the entry was made ask for no more? */
-static enum err_code fitted_then(struct judge *j, uint64_t seq,
-	const struct entry *e, const struct record *r, bool *fitted,
-	struct err *err)
-{
-	struct rules *then = NULL;
-	struct standing st;
-	uint64_t at = 0;
-	enum err_code rc;
-
-	*fitted = false;
-	if (!j->asked) {
-		if ((rc = policy_before(j->node->store, j->log->id, seq,
-			     &j->serial, &at, err)))
-			return rc;
-		j->asked = true;
-	}
-	if (j->serial == 0 || j->serial >= rules_serial(j->rules))
-		return ERR_OK;
-	rc = node_rules_of(j->node, j->serial, &then, err);
-	if (rc)
-		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
-	st = stand(j, then, e, r);
-	*fitted = fits(&st, e);
-	rules_unref(then);
-	return ERR_OK;
-}
-
 /* The first label in a set, for messages. */
 static const char *first_label(uint8_t labels)
 {
 	return label_name((enum label)__builtin_ctz(labels));
 }
 
+static enum err_code above(const struct judge *j, uint64_t seq,
+	const struct entry *e, uint8_t labels, struct err *err)
+{
+	return err_set(err, ERR_DENIED,
+		"%s/%" PRIu64 ": part %s of %s is above the clearance of %s",
+		j->origin, seq, first_label(labels), e->series,
+		j->node->config.code);
+}
+
 static enum err_code check_clearance(struct judge *j, uint64_t seq,
 	const struct entry *e, const struct record *r, struct err *err)
 {
-	const char *holder = j->node->config.code;
-	uint8_t above = (r->have | r->erased) &
-		(uint8_t)~entry_clearance(j->rules, e, j->code, holder);
-	struct standing st = stand(j, j->rules, e, r);
-	bool fitted = false;
+	const struct series *s = rules_series(j->rules, e->series);
+	uint8_t here = r->have | r->erased;
+	uint8_t now =
+		entry_clearance(j->rules, e, j->code, j->node->config.code);
+	uint8_t missing = now & (uint8_t)~here;
+	bool other; /* number of labels */
+	struct bound b;
 	enum err_code rc;
 
-	if (above)
-		return err_set(err, ERR_DENIED,
-			"%s/%" PRIu64 ": part %s of %s is above the clearance"
-			" of %s",
-			j->origin, seq, first_label(above), e->series, holder);
-	if (!st.labels || fits(&st, e))
+	if (here & (uint8_t)~now)
+		return above(j, seq, e, here & (uint8_t)~now, err);
+	if (!s)
 		return ERR_OK;
+	other = (size_t)__builtin_popcount(s->labels) != e->sd_count;
+	if ((rc = bounds_of(&j->bounds, seq, e, &b, err)))
+		return rc;
+	if (b.sure && (here & (uint8_t)~b.may))
+		return above(j, seq, e, here & (uint8_t)~b.may, err);
 	/* A single entry does not tell the rules of its time, only that they
 	 * were others. */
-	if (!j->log)
-		fitted = st.labels != e->sd_count;
-	else if ((rc = fitted_then(j, seq, e, r, &fitted, err)))
-		return rc;
-	if (fitted)
+	if (other && !j->log)
 		return ERR_OK;
-	if (st.labels != e->sd_count)
+	missing &= b.must;
+	if (other && (!b.fits || missing))
 		return err_set(err, ERR_PROTOCOL,
 			"%s/%" PRIu64 ": %zu parts, series %s has %zu",
-			j->origin, seq, e->sd_count, e->series, st.labels);
-	return err_set(err, ERR_DENIED,
-		"%s/%" PRIu64 ": part %s of %s withheld", j->origin, seq,
-		first_label(st.missing), e->series);
+			j->origin, seq, e->sd_count, e->series,
+			(size_t)__builtin_popcount(s->labels));
+	if (missing)
+		return err_set(err, ERR_DENIED,
+			"%s/%" PRIu64 ": part %s of %s withheld", j->origin,
+			seq, first_label(missing), e->series);
+	return ERR_OK;
 }
 
 /* The rules of a log stand in its system records. */
@@ -202,8 +160,7 @@ enum err_code judge_record(
 		(rc = check_clearance(j, seq, &e, r, err)) ||
 		(rc = check_parts(j, seq, r, err)))
 		return rc;
-	if (!strcmp(e.series, "sys-policy") && policy_of(r, &j->serial))
-		j->asked = true;
+	bounds_past(&j->bounds, seq, r);
 	return ERR_OK;
 }
 
@@ -211,21 +168,16 @@ enum err_code judge_again(
 	struct judge *j, uint64_t seq, const struct record *r, struct err *err)
 {
 	const char *holder = j->node->config.code;
-	uint8_t above = r->have;
+	uint8_t over = 0;
 	struct entry e;
 	enum err_code rc;
 
 	if ((rc = check_entry(j, seq, r, &e, err)))
 		return rc;
-	if (strcmp(j->code, holder) == 0)
-		above = 0;
-	else
-		above &= (uint8_t)~entry_clearance(
-			j->rules, &e, j->code, holder);
-	if (above)
-		return err_set(err, ERR_DENIED,
-			"%s/%" PRIu64 ": part %s of %s is above the clearance"
-			" of %s",
-			j->origin, seq, first_label(above), e.series, holder);
-	return check_parts(j, seq, r, err);
+	if (strcmp(j->code, holder))
+		over = r->have &
+			(uint8_t)~entry_clearance(
+				j->rules, &e, j->code, holder);
+	return over ? above(j, seq, &e, over, err)
+		    : check_parts(j, seq, r, err);
 }

@@ -2,7 +2,7 @@
  * entry, parts, clearance.  Internal to policies/. */
 #pragma once
 
-#include "policies/node.h"
+#include "policies/bounds.h"
 
 /* What records of one log are judged by. */
 struct judge {
@@ -12,18 +12,17 @@ struct judge {
 	char code[CODE_SIZE]; /* of the origin */
 	/* The log where records come in turn, NULL for single entries. */
 	const struct log_info *log;
-	/* Which rules the log says hold for the next record; once asked. */
-	bool asked;
-	uint64_t serial;
+	struct bounds bounds;
 };
 /* ERR_PROTOCOL when `origin` is none. */
 enum err_code judge_begin(struct judge *j, struct node *n,
 	const struct rules *rules, const char *origin,
 	const struct log_info *log, struct err *err);
 /* Records of a run in their order; `seq` is the record's place.  ERR_DENIED: a
- * part above our clearance, or one is missing that we should hold;
- * ERR_PROTOCOL: something else is wrong with it.  A record from before the
- * rules changed needs no more parts than the rules of its own time say. */
+ * part above our clearance, now or at its capture, or one is missing that we
+ * should hold; ERR_PROTOCOL: something else is wrong with it.  A record from
+ * before the rules changed needs no more parts than all rules since its own
+ * time say. */
 enum err_code judge_record(
 	struct judge *j, uint64_t seq, const struct record *r, struct err *err);
 /* The same of a record that is here and damaged: it may lack any part, and we

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policies/capture.h"
+#include "policies/clearances.h"
 #include "policies/nodefile.h"
 #include "policies/orders.h"
 #include "policies/policy.h"
@@ -18,6 +19,7 @@ static void node_free(struct node *n)
 {
 	rules_unref(n->rules);
 	rules_unref(n->earlier);
+	clearances_free(n->clearances);
 	governance_close(n->governance);
 	store_close(n->store);
 	sign_key_free(n->log);

@@ -20,6 +20,12 @@ struct node_config { /* node.yaml */
 enum err_code node_config_load(
 	const char *path, struct node_config *out, struct err *err);
 
+/* The head that the last sys-policy below `end` of a log names. */
+struct policy_memo {
+	uint32_t log;
+	uint64_t end, serial; /* serial 0: none kept */
+};
+
 struct node {
 	char *data;
 	struct node_config config;
@@ -34,7 +40,10 @@ struct node {
 	/* The serial of the newest sys-policy of this process in the own log,
 	 * or in the open batch; 0 before any. */
 	_Atomic uint64_t recorded;
-	struct rules *earlier;	 /* the last that node_rules_of() had to load */
+	struct rules *earlier; /* the last that node_rules_of() had to load */
+	/* What bounds.c remembers of earlier heads and of logs. */
+	struct clearances *clearances;
+	struct policy_memo memo[64];
 	struct settled *settled; /* closed logs of ours (policies/epoch.h) */
 	size_t settled_count;
 	struct repair *repair; /* what is damaged (policies/repair.h) */

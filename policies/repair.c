@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policies/logs.h"
+#include "policies/bounds.h"
 #include "policies/message.h"
 
 /* Entries in a row, to be asked of whoever was not asked. */
@@ -61,24 +61,6 @@ static bool add_gap(struct repair *r, const struct gap *g)
 
 /* ---- parts that are lost ---- */
 
-/* The labels that we should hold of the record and do not. */
-static uint8_t lacking(struct node *n, const struct rules *rules,
-	const char *code, const struct record *r, struct entry *e)
-{
-	const struct series *s;
-	uint8_t labels;
-
-	if (entry_parse(r->entry, r->entry_len, e, NULL) ||
-		!(s = rules_series(rules, e->series)))
-		return 0;
-	labels = strcmp(code, n->config.code) == 0
-		? s->labels
-		: entry_clearance(rules, e, code, n->config.code);
-	if ((size_t)__builtin_popcount(s->labels) != e->sd_count)
-		return 0; /* other rules held then */
-	return labels & (uint8_t) ~(r->have | r->erased);
-}
-
 /* ---- looking ---- */
 
 struct looking {
@@ -130,6 +112,32 @@ static enum err_code on_damaged(
 	return rc;
 }
 
+/* The labels that we should hold of the record and do not. */
+static enum err_code find_lost_parts(struct looking *l, uint64_t seq,
+	const struct record *r, struct entry *e, uint8_t *labels,
+	struct err *err)
+{
+	const char *holder = l->node->config.code;
+	const struct series *s;
+	struct bounds b;
+	struct bound bound;
+	enum err_code rc;
+
+	*labels = 0;
+	if (entry_parse(r->entry, r->entry_len, e, NULL) ||
+		!(s = rules_series(l->rules, e->series)) ||
+		(size_t)__builtin_popcount(s->labels) != e->sd_count)
+		return ERR_OK; /* other rules held then */
+	bound.must = s->labels;
+	if (strcmp(l->code, holder) &&
+		((rc = bounds_begin(&b, l->node, l->rules, l->log.origin,
+			  &l->log, holder, err)) ||
+			(rc = bounds_of(&b, seq, e, &bound, err))))
+		return rc;
+	*labels = bound.must & (uint8_t) ~(r->have | r->erased);
+	return ERR_OK;
+}
+
 static enum err_code look_at_record(struct looking *l, uint64_t seq,
 	const struct record *r, struct err *err)
 {
@@ -137,9 +145,9 @@ static enum err_code look_at_record(struct looking *l, uint64_t seq,
 	struct entry e;
 	enum err_code rc;
 
-	lost.labels = lacking(l->node, l->rules, l->code, r, &e);
-	if (!lost.labels)
-		return ERR_OK;
+	if ((rc = find_lost_parts(l, seq, r, &e, &lost.labels, err)) ||
+		!lost.labels)
+		return rc;
 	if ((rc = keep(l, seq, 1, err)) || !l->visit)
 		return rc;
 	memcpy(lost.origin, l->log.origin, sizeof(lost.origin));

@@ -247,7 +247,7 @@ static enum err_code check_range(
 	struct ask *a, struct replica *r, struct err *err)
 {
 	struct attachment_ref ref;
-	const struct series *s;
+	uint8_t labels = 0;
 	char code[CODE_SIZE] = "";
 	struct log_info log;
 	struct entry e;
@@ -258,12 +258,12 @@ static enum err_code check_range(
 		(rc = store_log_by_id(r->node->store, ref.log, &log, err)) ||
 		(rc = read_entry(r->node->store, ref.log, ref.seq, &e, err)))
 		return rc;
+	if ((rc = exchange_may_hold(r->node, r->rules, &log, ref.seq, &e,
+		     a->peer, &labels, err)))
+		return rc;
 	if (origin_code(log.origin))
 		memcpy(code, origin_code(log.origin), CODE_LEN);
-	s = rules_series(r->rules, e.series);
-	if (!code[0] || !s ||
-		!(rules_clearance(r->rules, s, code, a->peer) &
-			LABEL_BIT(ref.label)))
+	if (!(labels & LABEL_BIT(ref.label)))
 		return err_set(err, ERR_DENIED,
 			"%s may not hold the attachment of %s/%" PRIu64,
 			a->peer, log.origin, ref.seq);

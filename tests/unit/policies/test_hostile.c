@@ -124,6 +124,50 @@ static void records_from_before_a_clearance_grew_arrive(void **state)
 		sensitive);
 }
 
+#define TOWNSHIP_HOLDS(labels)                                                 \
+	"sed -i 's/^  township: .*/  township: [" labels                       \
+	"]/' series/household.yaml"
+
+/* DESIGN: the stricter of capture and now, for what is not yet sent. */
+static void what_waits_to_be_sent_goes_by_the_stricter_rules(void **state)
+{
+	struct fixture *f = *state;
+	const uint8_t wide =
+		LABEL_BIT(LABEL_INTERNAL) | LABEL_BIT(LABEL_PERSONAL);
+	const uint8_t narrow = LABEL_BIT(LABEL_INTERNAL);
+	uint64_t at[4];
+
+	put_households(f, 1);
+	at[0] = fixture_log(f, VILLAGE).size - 1;
+	fixture_change_rules(f, TOWNSHIP_HOLDS("internal"));
+	put_households(f, 1);
+	at[1] = fixture_log(f, VILLAGE).size - 1;
+	/* Narrowed: of neither. */
+	fixture_carry(f, VILLAGE, TOWNSHIP, f->node[VILLAGE]->origin);
+	assert_int_equal(parts_at(f, TOWNSHIP, at[0]), narrow);
+	assert_int_equal(parts_at(f, TOWNSHIP, at[1]), narrow);
+	put_households(f, 1);
+	at[2] = fixture_log(f, VILLAGE).size - 1;
+	/* Widened: what was captured before stays, what comes behind goes. */
+	fixture_change_rules(f, TOWNSHIP_HOLDS("internal, personal"));
+	put_households(f, 1);
+	at[3] = fixture_log(f, VILLAGE).size - 1;
+	fixture_carry(f, VILLAGE, TOWNSHIP, f->node[VILLAGE]->origin);
+	assert_int_equal(parts_at(f, TOWNSHIP, at[0]), narrow);
+	assert_int_equal(parts_at(f, TOWNSHIP, at[2]), narrow);
+	assert_int_equal(parts_at(f, TOWNSHIP, at[3]), wide);
+	/* What a head between kept from the township does not stop the log. */
+	fixture_change_rules(f,
+		"sed -i 's/^  county: .*/  county: [internal, personal]/' "
+		"series/household.yaml");
+	put_households(f, 1);
+	arrives_everywhere(f);
+	for (size_t i = 0; i < ARRAY_LEN(at); i++)
+		assert_int_equal(parts_at(f, COUNTY, at[i]), narrow);
+	assert_int_equal(
+		parts_at(f, COUNTY, fixture_log(f, VILLAGE).size - 1), wide);
+}
+
 /* What the township says to all of the village's log, with the parts that
  * `clearance` may hold. */
 static enum err_code offer(
@@ -553,6 +597,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(records_from_before_a_label_came_arrive),
 		TEST(records_from_before_a_clearance_grew_arrive),
+		TEST(what_waits_to_be_sent_goes_by_the_stricter_rules),
 		TEST(what_old_rules_asked_for_is_still_missed),
 		TEST(a_document_prepared_under_earlier_rules_is_not_entered),
 		TEST(parts_that_contradict_each_other_are_refused),
