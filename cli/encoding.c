@@ -28,10 +28,11 @@ static bool is_gb(const unsigned char *s, size_t len)
 	return true;
 }
 
-/* A text that begins with a brace or bracket has a zero byte beside it. */
+/* A text that begins with a brace or bracket has a zero byte beside it.  Two
+ * bytes are no text yet. */
 static bool is_utf16(const unsigned char *s, size_t len)
 {
-	if (len < 2)
+	if (len < 4)
 		return false;
 	return (s[0] == 0xff && s[1] == 0xfe) ||
 		(s[0] == 0xfe && s[1] == 0xff) || !s[0] || !s[1];
