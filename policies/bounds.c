@@ -140,8 +140,7 @@ enum err_code bounds_of(struct bounds *b, uint64_t seq, const struct entry *e,
 	as_now = s && (size_t)__builtin_popcount(s->labels) == e->sd_count;
 	*out = (struct bound){
 		.may = now, .must = now, .sure = true, .fits = as_now};
-	if (!s || s->system || (!now && as_now) ||
-		!strcmp(b->code, b->holder))
+	if (!s || s->system || (!now && as_now) || !strcmp(b->code, b->holder))
 		return ERR_OK;
 	force = node_rules(b->node);
 	newest = rules_serial(force);
