@@ -583,8 +583,8 @@ int64_t orders_now(struct node *n)
 }
 
 /* Only the orders that are in the digest are fresh: none comes meanwhile. */
-enum err_code orders_fresh(
-	struct node *n, const struct digest *down, int64_t now, struct err *err)
+enum err_code orders_fresh(struct node *n, const struct digest *down,
+	int64_t now, bool *news, struct err *err)
 {
 	struct rules *rules = node_rules(n);
 	struct orders *o = n->orders;
@@ -592,11 +592,14 @@ enum err_code orders_fresh(
 	enum err_code rc;
 
 	pthread_mutex_lock(&o->lock);
+	*news = false;
 	rc = down_digest(n, rules, n->config.code, &here, err);
 	if (rc == ERR_OK && digest_equal(&here, down)) {
 		o->now = now;
-		for (size_t i = 0; i < o->count; i++)
+		for (size_t i = 0; i < o->count; i++) {
+			*news = *news || !o->list[i]->fresh_at;
 			o->list[i]->fresh_at = now;
+		}
 	}
 	pthread_mutex_unlock(&o->lock);
 	rules_unref(rules);

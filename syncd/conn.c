@@ -386,6 +386,17 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		conn_close(c, broken_text(c, what));
 }
 
+/* A child's PING asks about orders, too: what else it hears is no answer. */
+static void ping_in_time(struct conn *c, uint64_t now)
+{
+	uint64_t since = c->role == SESSION_CHILD ? c->pinged_ms : c->heard_ms;
+
+	if (now - since < CONN_PING_S * 1000)
+		return;
+	session_ping(c->session);
+	c->pinged_ms = now;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
@@ -403,8 +414,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		now - c->heard_ms >= CONN_SILENT_S * 1000)
 		conn_close(c, "silent for too long");
 	else {
-		if (now - c->heard_ms >= CONN_PING_S * 1000)
-			session_ping(c->session);
+		ping_in_time(c, now);
 		set_timer(c, CONN_CHECK_S);
 		pump(c);
 	}
@@ -419,7 +429,7 @@ static struct conn *new_conn(
 		return NULL;
 	c->d = d;
 	c->role = role;
-	c->started_ms = c->heard_ms = time_mono_ms();
+	c->started_ms = c->heard_ms = c->pinged_ms = time_mono_ms();
 	c->since = time_now();
 	strncpy(c->address, address, sizeof(c->address) - 1);
 	memcpy(c->label, c->address, sizeof(c->label));

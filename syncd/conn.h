@@ -41,7 +41,7 @@ struct conn {
 	struct bufferevent *bev;
 	struct session *session; /* NULL before the handshake's end */
 	struct event *timer;
-	uint64_t started_ms, heard_ms;
+	uint64_t started_ms, heard_ms, pinged_ms;
 	int64_t since;
 	size_t output_limit; /* one short frame on slow links */
 	unsigned asks_out;

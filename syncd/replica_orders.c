@@ -46,13 +46,14 @@ enum err_code orders_take(struct ask *a, struct replica *r, struct err *err)
 	struct digest down;
 	uint64_t now = 0;
 	size_t done = 0;
+	bool news = false;
 	enum err_code rc;
 
 	if ((rc = pong_parse(a->data.data, a->data.len, &down, &now, err)) ||
-		(rc = orders_fresh(r->node, &down, (int64_t)now, err)) ||
+		(rc = orders_fresh(r->node, &down, (int64_t)now, &news, err)) ||
 		(rc = orders_run(r->node, r->writer, &done, err)))
 		return rc;
-	a->changed = done > 0;
+	a->changed = done > 0 || news;
 	if (done)
 		snprintf(a->news, sizeof(a->news), "erasures carried out: %zu",
 			done);

@@ -145,8 +145,11 @@ struct session {
 	bool again_out;	    /* no answer yet */
 	bool again_serving; /* the peer asked, and is not answered yet */
 
-	bool pinged;  /* child: a PING is out that asks about orders */
-	bool ponging; /* parent: a PING is not answered yet */
+	bool pinged;	    /* child: a PING is out that asks about orders */
+	bool ponging;	    /* parent: a PING is not answered yet */
+	bool asked;	    /* parent: no PONG since the one that answered */
+	bool telling;	    /* parent: what a PONG would say now is looked up */
+	struct digest told; /* parent: of the last PONG's body */
 };
 
 /* ---- session.c ---- */

@@ -2,15 +2,37 @@
  * whether it knows all orders from above. */
 #include "syncd/session_inside.h"
 
+/* protocol 3.3: "A parent that has answered sends PONG once more when it would
+ * answer otherwise": a child does not know when that is. */
+static void tell_more(struct session *s)
+{
+	if (s->asked && !s->ponging && !s->telling)
+		s->telling = session_ask(s, ASK_GIVE_ORDERS) != NULL;
+}
+
 /* protocol 3.3: "A child that has an erasure to carry out sends PING". */
 void orders_news(struct session *s, const struct ask *look)
 {
 	struct buf empty = BUF_EMPTY;
 
-	if (s->opt.role != SESSION_CHILD || !look->orders || s->pinged)
-		return;
-	if (session_send(s, MESSAGE_PING, &empty, NULL) == ERR_OK)
-		s->pinged = true;
+	if (s->opt.role == SESSION_PARENT)
+		tell_more(s);
+	else if (look->orders && !s->pinged)
+		s->pinged =
+			session_send(s, MESSAGE_PING, &empty, NULL) == ERR_OK;
+}
+
+static enum err_code give(struct session *s, struct ask *a, struct err *err)
+{
+	struct digest told = digest_of(a->out.data, a->out.len);
+	bool answer = s->ponging;
+
+	s->ponging = s->telling = false;
+	if (!answer && digest_equal(&told, &s->told))
+		return ERR_OK;
+	s->asked = answer;
+	s->told = told;
+	return session_send(s, MESSAGE_PONG, &a->out, err);
 }
 
 enum err_code session_on_ping(struct session *s, enum message_kind kind,
@@ -48,9 +70,8 @@ enum err_code session_on_pong(struct session *s, enum message_kind kind,
 enum err_code orders_answer(struct session *s, struct ask *a, struct err *err)
 {
 	if (a->kind == ASK_GIVE_ORDERS) {
-		s->ponging = false;
 		if (a->rc == ERR_OK)
-			return session_send(s, MESSAGE_PONG, &a->out, err);
+			return give(s, a, err);
 		*err = a->err;
 		return a->rc;
 	}

@@ -178,11 +178,13 @@ static void fresh(struct fixture *f, enum fixture_place p)
 	struct rules *rules = node_rules(f->node[p]);
 	struct digest down;
 	struct err err;
+	bool news;
 
 	fixture_ok(orders_down_digest(
 			   f->node[p], rules, fixture_code(p), &down, &err),
 		&err);
-	fixture_ok(orders_fresh(f->node[p], &down, time_now() + 1, &err), &err);
+	fixture_ok(orders_fresh(f->node[p], &down, time_now() + 1, &news, &err),
+		&err);
 	rules_unref(rules);
 }
 
@@ -360,6 +362,7 @@ static void nothing_is_destroyed_under_an_old_head(void **state)
 	struct digest down;
 	struct order erase;
 	struct err err;
+	bool news;
 
 	fixture_carry(f, VILLAGE, TOWNSHIP, log.origin);
 	make_erasure(f, TOWNSHIP, &r, &erase);
@@ -370,7 +373,7 @@ static void nothing_is_destroyed_under_an_old_head(void **state)
 		&err);
 	rules_unref(rules);
 	fixture_ok(orders_fresh(f->node[TOWNSHIP], &down,
-			   time_now() + 40 * 86400, &err),
+			   time_now() + 40 * 86400, &news, &err),
 		&err);
 	assert_int_equal(carried_out(f, TOWNSHIP), 0);
 	assert_non_null(strstr(look(f, TOWNSHIP, &erase).why, "days old"));

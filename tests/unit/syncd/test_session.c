@@ -774,6 +774,35 @@ static void pings_are_answered_while_the_peer_listens(void **state)
 	link_close(&l);
 }
 
+/* A child that asked before its parent knew does not wait for its next PING. */
+static void what_the_parent_learns_of_orders_later_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct node *above = f->node[TOWNSHIP];
+	struct rules *rules = node_rules(above);
+	struct digest down;
+	struct link l;
+	struct err err;
+	bool news;
+
+	link_open(&l, f, VILLAGE, TOWNSHIP);
+	drive(&l);
+	session_ping(l.child.s);
+	drive(&l);
+	assert_int_equal(orders_now(f->node[VILLAGE]), 0);
+	fixture_ok(orders_down_digest(
+			   above, rules, fixture_code(TOWNSHIP), &down, &err),
+		&err);
+	fixture_ok(orders_fresh(above, &down, 1800000000, &news, &err), &err);
+	drive(&l);
+	assert_int_equal(orders_now(f->node[VILLAGE]), 0);
+	session_wake(l.parent.s);
+	drive(&l);
+	assert_int_equal(orders_now(f->node[VILLAGE]), 1800000000);
+	link_close(&l);
+	rules_unref(rules);
+}
+
 static void a_full_disk_is_told_and_ends_the_session(void **state)
 {
 	struct fixture *f = *state;
@@ -1015,6 +1044,7 @@ int main(void)
 		TEST(a_fork_is_refused_and_a_new_epoch_goes_on),
 		TEST(absurd_bytes_end_the_session_with_a_reason),
 		TEST(pings_are_answered_while_the_peer_listens),
+		TEST(what_the_parent_learns_of_orders_later_is_told),
 		TEST(a_full_disk_is_told_and_ends_the_session),
 		TEST(attachments_resume_after_a_cut),
 		TEST(an_attachment_that_comes_late_is_passed_on),
