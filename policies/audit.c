@@ -18,32 +18,7 @@ struct audit {
 	char id[UUID_TEXT_SIZE]; /* of the record meant, "" for any */
 	audit_visit *visit;
 	void *arg;
-	struct log_info *log;
-	size_t count, cap;
 };
-
-/* Gathered first, so that a visit may read the store. */
-static enum err_code on_log(
-	void *arg, const struct log_info *log, struct err *err)
-{
-	struct audit *a = arg;
-
-	/* What a node does itself never goes down. */
-	if (log->kind == LOG_SPARSE)
-		return ERR_OK;
-	if (a->count == a->cap) {
-		size_t cap = a->cap ? 2 * a->cap : 16;
-		struct log_info *more =
-			reallocarray(a->log, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		a->log = more;
-		a->cap = cap;
-	}
-	a->log[a->count++] = *log;
-	return ERR_OK;
-}
 
 /* All revisions of it; of one that is not here the id is enough. */
 static enum err_code find_record(struct audit *a, struct err *err)
@@ -141,11 +116,15 @@ static bool is_access(const struct record *r)
 }
 
 static enum err_code see_log(
-	struct audit *a, const struct log_info *log, struct err *err)
+	void *arg, const struct log_info *log, struct err *err)
 {
+	struct audit *a = arg;
 	uint64_t from = 0;
 	enum err_code rc = ERR_OK;
 
+	/* What a node does itself never goes down. */
+	if (log->kind == LOG_SPARSE)
+		return ERR_OK;
 	while (rc == ERR_OK && from < log->size) {
 		struct run run = {0};
 		size_t skipped = 0;
@@ -173,10 +152,5 @@ enum err_code audit_access(struct node *n, const struct audit_filter *f,
 	struct audit a = {.node = n, .filter = f, .visit = visit, .arg = arg};
 	enum err_code rc = f->by_record ? find_record(&a, err) : ERR_OK;
 
-	if (rc == ERR_OK)
-		rc = store_log_each(n->store, on_log, &a, err);
-	for (size_t i = 0; rc == ERR_OK && i < a.count; i++)
-		rc = see_log(&a, &a.log[i], err);
-	free(a.log);
-	return rc;
+	return rc ? rc : store_log_each(n->store, see_log, &a, err);
 }

@@ -242,39 +242,15 @@ static enum err_code walk(struct finding *f, struct err *err)
 	return rc;
 }
 
-struct log_list {
-	struct log_info *log;
-	size_t count;
-};
-
-/* Gathered first: a walk reads the store. */
 static enum err_code on_log(
 	void *arg, const struct log_info *log, struct err *err)
 {
-	struct log_list *list = arg;
-	struct log_info *more;
+	struct finding *f = arg;
 
-	if (log->kind == LOG_SPARSE)
+	if (log->kind == LOG_SPARSE || !log_code(log->origin, f->code))
 		return ERR_OK;
-	if (!(more = grown(list->log, list->count, sizeof(*more), err)))
-		return ERR_NOMEM;
-	list->log = more;
-	list->log[list->count++] = *log;
-	return ERR_OK;
-}
-
-static enum err_code walk_all(struct finding *f, struct err *err)
-{
-	struct log_list list = {.count = 0};
-	enum err_code rc = store_log_each(f->node->store, on_log, &list, err);
-
-	for (size_t i = 0; rc == ERR_OK && i < list.count; i++) {
-		f->log = &list.log[i];
-		if (log_code(f->log->origin, f->code))
-			rc = walk(f, err);
-	}
-	free(list.log);
-	return rc;
+	f->log = log;
+	return walk(f, err);
 }
 
 /* ---- what may go ---- */
@@ -349,7 +325,8 @@ enum err_code effect_find(struct node *n, struct rules *from, struct rules *to,
 	struct finding f = {.node = n, .from = from, .to = to, .out = &e};
 	enum err_code rc;
 
-	if ((rc = walk_all(&f, err)) || (rc = find_due(&f, err)))
+	if ((rc = store_log_each(n->store, on_log, &f, err)) ||
+		(rc = find_due(&f, err)))
 		effect_free(&e);
 	else
 		*out = e;

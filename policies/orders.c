@@ -54,25 +54,6 @@ bool orders_is_root(struct node *n)
 
 /* ---- finding them ---- */
 
-struct found_logs {
-	struct log_info *log;
-	size_t count;
-};
-
-static enum err_code on_log(
-	void *arg, const struct log_info *log, struct err *err)
-{
-	struct found_logs *l = arg;
-	struct log_info *more =
-		reallocarray(l->log, l->count + 1, sizeof(*more));
-
-	if (!more)
-		return err_nomem(err);
-	l->log = more;
-	l->log[l->count++] = *log;
-	return ERR_OK;
-}
-
 static struct order_cursor *cursor_of(
 	struct orders *o, uint32_t log, struct err *err)
 {
@@ -208,8 +189,9 @@ static enum err_code look_at(struct node *n, const struct log_info *log,
 }
 
 static enum err_code look_in(
-	struct node *n, const struct log_info *log, struct err *err)
+	void *arg, const struct log_info *log, struct err *err)
 {
+	struct node *n = arg;
 	struct order_cursor *c = cursor_of(n->orders, log->id, err);
 	struct down d = {0};
 	enum err_code rc;
@@ -233,14 +215,8 @@ static enum err_code look_in(
 
 static enum err_code look(struct node *n, struct err *err)
 {
-	struct found_logs logs = {0};
-	enum err_code rc = store_log_each(n->store, on_log, &logs, err);
-
 	n->orders->damaged = false;
-	for (size_t i = 0; rc == ERR_OK && i < logs.count; i++)
-		rc = look_in(n, &logs.log[i], err);
-	free(logs.log);
-	return rc;
+	return store_log_each(n->store, look_in, n, err);
 }
 
 /* ---- judging them ---- */

@@ -175,28 +175,10 @@ static enum err_code on_mended(
 	return rc;
 }
 
-struct logs {
-	struct log_info *log;
-	size_t count;
-};
-
-static enum err_code on_log(
+static enum err_code look_at_log(
 	void *arg, const struct log_info *log, struct err *err)
 {
-	struct logs *list = arg;
-	struct log_info *more =
-		reallocarray(list->log, list->count + 1, sizeof(*more));
-
-	if (!more)
-		return err_nomem(err);
-	list->log = more;
-	list->log[list->count++] = *log;
-	return ERR_OK;
-}
-
-static enum err_code look_at_log(
-	struct looking *l, const struct log_info *log, struct err *err)
-{
+	struct looking *l = arg;
 	struct store *s = l->node->store;
 	enum err_code rc;
 
@@ -205,17 +187,6 @@ static enum err_code look_at_log(
 	l->log = *log;
 	rc = store_damaged_each(s, log->id, on_damaged, l, err);
 	return rc ? rc : store_mended_each(s, log->id, on_mended, l, err);
-}
-
-static enum err_code look_at_logs(struct looking *l, struct err *err)
-{
-	struct logs logs = {0};
-	enum err_code rc = store_log_each(l->node->store, on_log, &logs, err);
-
-	for (size_t i = 0; i < logs.count && !rc; i++)
-		rc = look_at_log(l, &logs.log[i], err);
-	free(logs.log);
-	return rc;
 }
 
 /* ---- attachments ---- */
@@ -276,7 +247,7 @@ enum err_code repair_look(struct node *n, struct writer *w,
 		(objects.starved && (rc = err_nomem(err))) ||
 		(objects.count &&
 			(rc = writer_run(w, want_job, &objects, err))) ||
-		(rc = look_at_logs(&l, err)))
+		(rc = store_log_each(n->store, look_at_log, &l, err)))
 		goto out;
 	l.list.found.attachments = store_wanted_count(n->store);
 	pthread_mutex_lock(&r->lock);
@@ -497,7 +468,7 @@ enum err_code repair_list(
 	struct rules *rules = node_rules(n);
 	struct looking l = {
 		.node = n, .rules = rules, .visit = visit, .arg = arg};
-	enum err_code rc = look_at_logs(&l, err);
+	enum err_code rc = store_log_each(n->store, look_at_log, &l, err);
 
 	free(l.list.gap);
 	rules_unref(rules);

@@ -98,7 +98,8 @@ enum err_code store_log_own(
 	struct store *s, struct log_info *out, struct err *err);
 typedef enum err_code store_log_visit(
 	void *arg, const struct log_info *log, struct err *err);
-/* In the order they were first seen; a visit that returns an error ends it. */
+/* In the order they were first seen; a visit that returns an error ends it.  A
+ * visit may read the store and take its time. */
 enum err_code store_log_each(
 	struct store *s, store_log_visit *visit, void *arg, struct err *err);
 

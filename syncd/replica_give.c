@@ -176,49 +176,34 @@ static enum err_code give_log_down(struct ask *a, struct replica *r,
 	return ERR_OK;
 }
 
-struct down_logs {
-	const char *peer;
-	struct log_info *log;
-	size_t count, cap;
+struct giving_down {
+	struct ask *ask;
+	struct replica *replica;
+	size_t count;
 };
 
 /* protocol 5.3: "Down go entries of logs that are not of the child or below
  * it." */
-static enum err_code add_down_log(
+static enum err_code give_if_down(
 	void *arg, const struct log_info *log, struct err *err)
 {
-	struct down_logs *list = arg;
+	struct giving_down *g = arg;
 	const char *code = origin_code(log->origin);
 
-	if (!code || code_within(code, list->peer) ||
-		list->count == SESSION_ROWS_LIMIT)
+	if (!code || code_within(code, g->ask->peer) ||
+		g->count == SESSION_ROWS_LIMIT)
 		return ERR_OK;
-	if (list->count == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 16;
-		struct log_info *more =
-			reallocarray(list->log, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		list->log = more;
-		list->cap = cap;
-	}
-	list->log[list->count++] = *log;
-	return ERR_OK;
+	g->count++;
+	return give_log_down(g->ask, g->replica, log, err);
 }
 
 static enum err_code give_proved(
 	struct ask *a, struct replica *r, struct err *err)
 {
-	struct down_logs logs = {.peer = a->peer};
-	enum err_code rc;
+	struct giving_down g = {.ask = a, .replica = r};
 
 	a->size = 0;
-	rc = store_log_each(r->node->store, add_down_log, &logs, err);
-	for (size_t i = 0; rc == ERR_OK && i < logs.count; i++)
-		rc = give_log_down(a, r, &logs.log[i], err);
-	free(logs.log);
-	return rc;
+	return store_log_each(r->node->store, give_if_down, &g, err);
 }
 
 static enum err_code give_cosigned(
