@@ -3,12 +3,14 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SLOT_BITS 12
 
 /* Blocks stand in the slot of their place, and in the order of their use. */
 struct cache {
 	pthread_mutex_t lock;
+	size_t room;
 	uint64_t clock;
 	uint64_t tidied; /* the clock, then */
 	size_t bytes;
@@ -70,7 +72,19 @@ struct block *block_pin(struct block *b)
 	return b;
 }
 
-struct cache *cache_new(void)
+size_t cache_room(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	size_t room = 0;
+
+	if (pages > 0 && page > 0)
+		room = (size_t)pages / CACHE_SHARE * (size_t)page;
+	if (room < CACHE_LEAST)
+		return CACHE_LEAST;
+	return room < CACHE_MOST ? room : CACHE_MOST;
+}
+
+struct cache *cache_new(size_t room)
 {
 	struct cache *c = calloc(1, sizeof(*c));
 
@@ -78,6 +92,8 @@ struct cache *cache_new(void)
 		free(c);
 		return NULL;
 	}
+	if (c)
+		c->room = room;
 	return c;
 }
 
@@ -159,11 +175,11 @@ void cache_put(struct cache *c, struct block *b)
 	struct block **at;
 
 	pthread_mutex_lock(&c->lock);
-	if (b->bytes <= CACHE_BYTES / 4) {
+	if (b->bytes <= c->room / 4) {
 		/* Another thread may have read the same. */
 		if (*(at = find(c, b->at)))
 			evict(c, *at);
-		evict_beyond(c, CACHE_BYTES - b->bytes);
+		evict_beyond(c, c->room - b->bytes);
 		at = slot_of(c, b->at);
 		b->next = *at;
 		*at = block_pin(b);
@@ -180,7 +196,7 @@ void cache_grew(struct cache *c, struct block *b, size_t bytes)
 	b->bytes += bytes;
 	if (b->cached) {
 		c->bytes += bytes;
-		evict_beyond(c, CACHE_BYTES);
+		evict_beyond(c, c->room);
 	}
 	pthread_mutex_unlock(&c->lock);
 }

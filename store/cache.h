@@ -6,8 +6,10 @@
 #include "store/frame.h"
 #include "store/item.h"
 
-/* Ten thousand records of some 800 bytes. */
-#define CACHE_BYTES ((size_t)24 << 20)
+/* From ten to a hundred thousand records of some 800 bytes. */
+#define CACHE_LEAST ((size_t)24 << 20)
+#define CACHE_MOST ((size_t)192 << 20)
+#define CACHE_SHARE 32 /* of the machine's memory, between these */
 
 enum block_kind {
 	BLOCK_ENTRIES, /* also one proved entry */
@@ -71,7 +73,9 @@ struct block *block_pin(struct block *b);
 void block_unpin(struct block *b); /* NULL does nothing */
 
 struct cache;
-struct cache *cache_new(void); /* NULL when out of memory */
+/* Bytes that blocks may take on this machine. */
+size_t cache_room(void);
+struct cache *cache_new(size_t room); /* NULL when out of memory */
 void cache_free(struct cache *c);
 /* Pinned, or NULL. */
 struct block *cache_get(struct cache *c, struct place at);

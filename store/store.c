@@ -565,7 +565,7 @@ enum err_code store_open(const char *data, const struct store_options *opt,
 	s->segment_limit = segment_limit(opt);
 	s->data = strdup(data);
 	s->index_dir = file_join(data, INDEX_DIR);
-	s->cache = cache_new();
+	s->cache = cache_new(cache_room());
 	if (!s->data || !s->index_dir || !s->cache)
 		rc = err_nomem(err);
 	else if (!(rc = packers_new(&s->packers, err)))

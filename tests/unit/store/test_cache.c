@@ -9,7 +9,7 @@
 #include "store/cache.h"
 
 #define BLOCK ((size_t)1 << 20)
-#define ROOM (CACHE_BYTES / BLOCK)
+#define ROOM ((size_t)24)
 
 static struct place place_of(uint64_t n)
 {
@@ -44,7 +44,7 @@ static bool has(struct cache *c, uint64_t n)
 
 static void the_last_used_blocks_stay(void **state)
 {
-	struct cache *c = cache_new();
+	struct cache *c = cache_new(ROOM * BLOCK);
 
 	(void)state;
 	fill(c, 0, ROOM);
@@ -61,7 +61,7 @@ static void the_last_used_blocks_stay(void **state)
 
 static void what_grows_takes_the_room_of_others(void **state)
 {
-	struct cache *c = cache_new();
+	struct cache *c = cache_new(ROOM * BLOCK);
 	struct block *b = add(c, 0, BLOCK);
 
 	(void)state;
@@ -83,11 +83,11 @@ static void what_grows_takes_the_room_of_others(void **state)
 
 static void one_that_is_too_large_is_not_kept(void **state)
 {
-	struct cache *c = cache_new();
+	struct cache *c = cache_new(ROOM * BLOCK);
 
 	(void)state;
 	fill(c, 1, ROOM);
-	block_unpin(add(c, 0, CACHE_BYTES / 4 + 1));
+	block_unpin(add(c, 0, ROOM * BLOCK / 4 + 1));
 	assert_false(has(c, 0));
 	for (uint64_t n = 1; n < ROOM; n++)
 		assert_true(has(c, n));
@@ -97,7 +97,7 @@ static void one_that_is_too_large_is_not_kept(void **state)
 /* As when two threads read it at the same time. */
 static void of_two_in_one_place_the_newer_is_given(void **state)
 {
-	struct cache *c = cache_new();
+	struct cache *c = cache_new(ROOM * BLOCK);
 	struct block *old = add(c, 7, BLOCK);
 	struct block *now = add(c, 7, BLOCK);
 	struct block *got = cache_get(c, place_of(7));
@@ -114,7 +114,7 @@ static void of_two_in_one_place_the_newer_is_given(void **state)
 
 static void what_nobody_used_in_between_is_tidied_away(void **state)
 {
-	struct cache *c = cache_new();
+	struct cache *c = cache_new(ROOM * BLOCK);
 
 	(void)state;
 	fill(c, 0, 4);
