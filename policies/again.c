@@ -116,6 +116,7 @@ out:
 
 struct brought {
 	struct node *node;
+	struct rules *rules;
 	char origin[ORIGIN_SIZE];
 	uint64_t from, count;
 	struct run run; /* the tile */
@@ -127,6 +128,7 @@ void brought_free(struct brought *b)
 	if (!b)
 		return;
 	run_free(&b->run);
+	rules_unref(b->rules);
 	free(b);
 }
 
@@ -231,6 +233,7 @@ enum err_code exchange_take_entries(struct node *n, const struct rules *rules,
 		(rc = judge_begin(&j, n, rules, a->origin, NULL, err)))
 		goto out;
 	b->node = n;
+	b->rules = node_rules(n);
 	memcpy(b->origin, a->origin, sizeof(b->origin));
 	b->from = m.from;
 	b->count = m.to - m.from;
@@ -263,7 +266,7 @@ static enum err_code store_one(struct batch *b, uint32_t log,
 		if (r.erased & LABEL_BIT(l))
 			rc = batch_erase(b, &part, 1, &room[l], err);
 	}
-	return rc;
+	return rc ? rc : refer_record(b, m->rules, log, seq, &r, err);
 }
 
 enum err_code brought_store(

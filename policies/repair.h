@@ -108,6 +108,14 @@ enum err_code repair_renew(
  * waits for it goes on without it. */
 bool record_given_up(struct node *n, const struct log_info *log, uint64_t seq);
 
+/* References to attachments, told again from the documents that can be read:
+ * damage at `places` may have taken blocks of them.  Erasures wait for it. */
+enum err_code repair_refer(struct node *n, struct writer *w,
+	const struct damage_places *places, struct err *err);
+/* Those of one record. */
+enum err_code refer_record(struct batch *b, const struct rules *rules,
+	uint32_t log, uint64_t seq, const struct record *r, struct err *err);
+
 /* Looks once more and closes the damage that nothing needs any more, or only
  * entries that are given up.  `fault` is told what is left of faults, but for
  * damage that entries need: repair_list() tells these. */

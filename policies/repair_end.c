@@ -86,6 +86,8 @@ enum err_code repair_end(struct node *n, struct writer *w, fsck_fault *fault,
 	enum err_code rc;
 
 	if ((rc = look(n, &f, &places, err)) ||
+		((f.count || store_refs_check(n->store, NULL)) &&
+			(rc = repair_refer(n, w, places, err))) ||
 		(rc = store_damage_need(n->store, places, forgone, n, err)) ||
 		(rc = writer_run(w, close_job, places, err)) ||
 		(f.count && (rc = look(n, &f, &places, err))))

@@ -10,6 +10,7 @@
 #include "policies/logs.h"
 #include "policies/nodefile.h"
 #include "policies/policy.h"
+#include "policies/repair.h"
 
 #define SETTLED_FILE "epochs"
 #define SETTLED_FILE_LIMIT ((size_t)SETTLED_LIMIT * 256)
@@ -143,7 +144,7 @@ bool epoch_settled_at(struct node *n, size_t i, struct settled *out)
 
 /* ---- one record again ---- */
 
-struct again {
+struct reentry {
 	struct node *node;
 	struct rules *rules;
 	struct log_info old;
@@ -154,7 +155,7 @@ struct again {
 
 /* Revisions of an id that are ours. */
 struct ours {
-	const struct again *a;
+	const struct reentry *a;
 	uint64_t rev;
 	bool there;    /* in a later epoch */
 	bool has_prev; /* the revision before is in a later epoch */
@@ -237,25 +238,7 @@ static enum err_code erase_again(struct batch *b, uint32_t log, uint64_t seq,
 	return rc;
 }
 
-static enum err_code refer_again(struct batch *b, const struct again *a,
-	uint32_t log, uint64_t seq, const struct record *r, struct err *err)
-{
-	struct attachment_ref *refs = NULL;
-	size_t count = 0;
-	enum err_code rc = view_attachments(a->rules, r, &refs, &count, err);
-
-	for (size_t i = 0; rc == ERR_OK && i < count; i++) {
-		refs[i].log = log;
-		refs[i].seq = seq;
-		if ((rc = batch_refer(b, &refs[i], err)) == ERR_OK &&
-			attachment_here(a->node->data, &refs[i].object))
-			rc = batch_attached(b, &refs[i].object, err);
-	}
-	free(refs);
-	return rc;
-}
-
-static enum err_code append_again(struct batch *b, const struct again *a,
+static enum err_code append_again(struct batch *b, const struct reentry *a,
 	const struct record *from, struct entry *e, struct err *err)
 {
 	struct record r = *from;
@@ -275,14 +258,14 @@ static enum err_code append_again(struct batch *b, const struct again *a,
 		(rc = batch_append(b, own.id, &r, &seq, err)) ||
 		(rc = erase_again(b, own.id, seq, from, err)))
 		goto out;
-	rc = refer_again(b, a, own.id, seq, &r, err);
+	rc = refer_record(b, a->rules, own.id, seq, &r, err);
 out:
 	buf_free(&text);
 	return rc;
 }
 
 /* *added stays false where a later epoch has it. */
-static enum err_code enter_again(struct batch *b, const struct again *a,
+static enum err_code enter_again(struct batch *b, const struct reentry *a,
 	const struct record *from, struct entry *e, bool *added,
 	struct err *err)
 {
@@ -320,7 +303,7 @@ static enum err_code enter_again(struct batch *b, const struct again *a,
  * of the rules in force whenever a group ends.  May run twice. */
 static enum err_code again_job(struct batch *b, void *arg, struct err *err)
 {
-	const struct again *a = arg;
+	const struct reentry *a = arg;
 	bool added = false;
 	enum err_code rc = ERR_OK;
 
@@ -360,7 +343,7 @@ static uint64_t cut_chunk(struct run *run)
 	return count;
 }
 
-static enum err_code enter_chunk(struct again *a, struct writer *w,
+static enum err_code enter_chunk(struct reentry *a, struct writer *w,
 	uint64_t *at, uint64_t *entered, struct err *err)
 {
 	struct store *s = a->node->store;
@@ -487,7 +470,7 @@ static enum err_code write_mark(struct node *n, struct writer *w,
 static enum err_code settle_here(struct node *n, struct writer *w,
 	const struct log_info *log, struct settled *s, struct err *err)
 {
-	struct again a = {.node = n, .old = *log, .rules = node_rules(n)};
+	struct reentry a = {.node = n, .old = *log, .rules = node_rules(n)};
 	struct mark m = {.node = n, .reason = EPOCH_ENTERED, .s = s};
 	uint64_t at = s->common;
 	enum err_code rc = ERR_OK;

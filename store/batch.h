@@ -84,6 +84,9 @@ struct batch {
 	struct place *closes; /* damage that nothing needs any more */
 	size_t close_count, close_cap;
 	bool retells; /* all marks of destroyed parts are written once more */
+	bool blind;   /* an erased part cannot be read */
+	struct place refs_at; /* of references, looked at last */
+	bool refs_read;	      /* it can be read */
 };
 
 /* Room for one more element; false when out of memory. */
@@ -153,6 +156,25 @@ enum err_code refs_sweep(const struct view *v, struct err *err);
 typedef void object_visit(void *arg, const struct digest *object);
 enum err_code refs_missing(
 	const struct view *v, object_visit *visit, void *arg, struct err *err);
+
+/* It is left to destroy, and wanted no more. */
+enum err_code refs_drop_object(
+	const struct view *v, const struct digest *object, struct err *err);
+
+/* ---- references that damage took (refs_lost.c) ---- */
+
+/* At that place there may have been references. */
+enum err_code refs_lose(const struct view *v, struct place at, struct err *err);
+/* ERR_CORRUPT while some were not told again. */
+enum err_code refs_lost_check(const struct view *v, struct err *err);
+/* Were those of the block there told again? */
+bool refs_told(const struct view *v, struct place at);
+/* Damaged blocks of references that no erasure emptied yet. */
+enum err_code refs_lost_places(
+	const struct view *v, place_visit *visit, void *arg, struct err *err);
+/* Where references were lost: objects that none is left of are left to
+ * destroy. */
+enum err_code refs_drop_strays(const struct view *v, struct err *err);
 
 /* ---- telling again (retell.c) ---- */
 

@@ -37,6 +37,7 @@ struct planning {
 	size_t cap;
 	struct erase_target *mended; /* of mended entries */
 	size_t mended_count, mended_cap;
+	bool refers; /* a part refers to attachments, or may have */
 };
 
 /* Blocks that a mended entry was in before hold its parts still. */
@@ -85,6 +86,14 @@ static enum err_code doom_place(void *arg, struct place at, struct err *err)
 	return doom(p->b, &p->b->view, at, &p->cap, err);
 }
 
+static enum err_code doom_refs(void *arg, struct place at, struct err *err)
+{
+	struct planning *p = arg;
+
+	p->refers = true;
+	return doom_place(arg, at, err);
+}
+
 /* The block of the part, when the entry at `at` has it. */
 static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 	const struct entry_place *at, struct err *err)
@@ -107,11 +116,14 @@ static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 		}
 		p->mended[p->mended_count++] = *t;
 	}
+	p->b->blind |= e->damaged || !(e->computed & LABEL_BIT(t->label));
 	if (!(e->computed & LABEL_BIT(t->label)))
 		goto out;
 	part = block_of_part(directory, t->log, e, (uint8_t)t->label, t->seq);
 	if (part.segment)
 		rc = doom_place(p, part, err);
+	else
+		p->b->blind = true;
 out:
 	block_unpin(entries);
 	block_unpin(directory);
@@ -137,17 +149,20 @@ static enum err_code plan_target(
 		rc = doom_part(p, t, &at, err);
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
-	return refs_places(v, t, doom_place, p, err);
+	return refs_places(v, t, doom_refs, p, err);
 }
 
 enum err_code erase_plan(struct batch *b, struct err *err)
 {
 	struct planning p = {.b = b};
-	enum err_code rc =
-		b->mark_count ? compact_settle(&b->view, err) : ERR_OK;
+	enum err_code rc = b->erasing ? refs_lost_check(&b->view, err) : ERR_OK;
 
+	if (!rc && b->mark_count)
+		rc = compact_settle(&b->view, err);
 	for (size_t i = 0; i < b->mark_count && !rc; i++)
 		rc = plan_target(&p, &b->marks[i].part, err);
+	if (!rc && (p.refers || b->blind))
+		rc = refs_lost_places(&b->view, doom_place, &p, err);
 	if (!rc)
 		rc = plan_older(&p, err);
 	free(p.mended);
@@ -217,7 +232,8 @@ static enum err_code rewrite(struct group *g, struct place at,
 	/* Damage that nothing needs goes with its key. */
 	if (is_damage(rc) && place_closed(v, at)) {
 		it.count = 0;
-		rc = parts_block(NULL, 0, &fresh, err);
+		rc = it.kind == ITEM_PARTS ? parts_block(NULL, 0, &fresh, err)
+					   : ERR_OK;
 	} else if (rc) {
 		goto out;
 	} else if (it.kind == ITEM_PARTS) {
@@ -344,6 +360,8 @@ enum err_code erase_write(struct group *g, struct err *err)
 		rc = write_marks(g, &i, err);
 	for (size_t i = 0; i < b->mark_count && !rc; i++)
 		rc = refs_erase(&b->view, &b->marks[i].part, err);
+	if (!rc && b->erasing && b->blind)
+		rc = refs_drop_strays(&b->view, err);
 	if (!b->doomed_count)
 		return rc;
 	for (uint32_t n = 1; n <= count && !rc; n++) {

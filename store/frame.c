@@ -159,7 +159,7 @@ out:
 enum err_code frame_compress(const void *data, size_t len, int level,
 	struct buf *out, struct err *err)
 {
-	return compress(NULL, data, len, 0, level, out, err);
+	return compress(NULL, len ? data : "", len, 0, level, out, err);
 }
 
 enum err_code block_compress(struct packers *p, const void *plain, size_t len,

@@ -20,7 +20,7 @@
 static const char *const names[DB_COUNT] = {"meta", "log", "origin", "note",
 	"entries", "proved", "tree", "leaf", "id", "arrival", "erased", "ref",
 	"ref-record", "wanted", "digest", "moved", "down", "key", "drop",
-	"mended", "closed"};
+	"mended", "closed", "lost-refs"};
 
 /* When a write of its head fails, LMDB gives the environment up until it is
  * opened anew, which can be done while no transaction runs: `live` counts

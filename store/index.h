@@ -34,6 +34,7 @@ enum index_db {
 	DB_DROP,       /* what an erasure has yet to destroy */
 	DB_MENDED,     /* log, first seq -> last seq; entries mended */
 	DB_CLOSED,     /* place of damage that nothing needs -> nothing */
+	DB_LOST_REFS,  /* place where references were -> told again? */
 	DB_COUNT,
 };
 

@@ -513,11 +513,13 @@ enum err_code batch_close(
 
 	for (size_t i = 0; i < d->count; i++) {
 		const bool told = d->at[i].sort == DAMAGED_TOLD;
+		const bool refs = d->at[i].sort == DAMAGED_REFS;
 		struct key k = key_of_place(d->at[i].at);
 		enum err_code rc;
 
 		if (d->at[i].needed || place_closed(&b->view, d->at[i].at) ||
-			(told && !retell_can(b, d->at[i].at)))
+			(told && !retell_can(b, d->at[i].at)) ||
+			(refs && !refs_told(&b->view, d->at[i].at)))
 			continue;
 		again |= told;
 		if (!grow(&b->closes, &b->close_cap, b->close_count,
@@ -604,8 +606,7 @@ enum err_code damage_places_add(struct damage_places *d, struct place at,
 			return ERR_OK;
 	if (!grow(&d->at, &d->cap, d->count, sizeof(*d->at)))
 		return err_nomem(err);
-	d->at[d->count++] =
-		(struct damage_place){at, sort, sort == DAMAGED_REFS};
+	d->at[d->count++] = (struct damage_place){.at = at, .sort = sort};
 	return ERR_OK;
 }
 
@@ -660,7 +661,7 @@ enum err_code store_damage_need(struct store *s, struct damage_places *d,
 	struct needing n = {s, d, forgone, arg, NULL};
 
 	for (size_t i = 0; i < d->count; i++)
-		d->at[i].needed = d->at[i].sort == DAMAGED_REFS;
+		d->at[i].needed = false;
 	return store_log_each(s, on_log, &n, err);
 }
 

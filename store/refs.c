@@ -171,13 +171,57 @@ static enum err_code wanted_put(
 
 /* ---- writing ---- */
 
+/* Can the block be read that tells the reference's salt?  One is asked for
+ * after the other where all are told again. */
+static enum err_code row_reads(
+	struct batch *b, struct place at, bool *reads, struct err *err)
+{
+	struct buf plain = BUF_EMPTY;
+	struct place now = at;
+	struct item it;
+	enum err_code rc;
+
+	if (!at.segment || place_equal(at, b->refs_at)) {
+		*reads = !at.segment || b->refs_read;
+		return ERR_OK;
+	}
+	if (!(rc = block_now(&b->view, at, &now, err)))
+		rc = block_plain(b->s, now, &it, &plain, err);
+	buf_wipe(&plain);
+	*reads = rc == ERR_OK;
+	if (rc && !is_damage(rc))
+		return rc;
+	b->refs_at = at;
+	b->refs_read = *reads;
+	return ERR_OK;
+}
+
+/* Is the reference here already, with its salt or erased? */
+static enum err_code ref_known(struct batch *b,
+	const struct attachment_ref *ref, bool *known, struct err *err)
+{
+	struct key k = key_of_ref(
+		&ref->object, ref->log, ref->seq, (uint8_t)ref->label);
+	struct ref_at at = {0};
+	struct bytes value;
+	enum err_code rc =
+		index_get(b->view.txn, DB_REF, key_bytes(&k), &value, err);
+
+	*known = false;
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	if ((rc = ref_next(b->view.txn, &ref->object, &k, &at, err)))
+		return rc;
+	*known = at.erased;
+	return at.erased ? ERR_OK : row_reads(b, at.at, known, err);
+}
+
 enum err_code batch_refer(
 	struct batch *b, const struct attachment_ref *ref, struct err *err)
 {
 	struct key mark = key_of_part(ref->log, (uint8_t)ref->label, ref->seq);
 	struct ref_row row = {.ref = *ref};
-	struct key k = key_of_ref(
-		&ref->object, ref->log, ref->seq, (uint8_t)ref->label);
+	bool known;
 	enum err_code rc;
 
 	rc = index_get(b->view.txn, DB_ERASED, key_bytes(&mark), NULL, err);
@@ -187,9 +231,8 @@ enum err_code batch_refer(
 			"destroyed here");
 	if (rc != ERR_NOT_FOUND)
 		return rc;
-	rc = index_get(b->view.txn, DB_REF, key_bytes(&k), NULL, err);
-	if (rc != ERR_NOT_FOUND)
-		return rc; /* known: nothing to add */
+	if ((rc = ref_known(b, ref, &known, err)) || known)
+		return rc;
 	if (ref->size > ATTACHMENT_SIZE_LIMIT)
 		return err_set(err, ERR_LIMIT,
 			"attachment of %" PRIu64 " bytes, limit %" PRIu64,
@@ -327,7 +370,7 @@ enum err_code refs_replay(
 	const struct view *v, struct place at, struct err *err)
 {
 	struct buf plain = BUF_EMPTY;
-	struct place now;
+	struct place now = at;
 	struct item it;
 	struct cursor c;
 	enum err_code rc;
@@ -350,6 +393,11 @@ enum err_code refs_replay(
 			"block of references does not add up");
 out:
 	buf_wipe(&plain);
+	if (is_damage(rc)) {
+		enum err_code lost = refs_lose(v, now, NULL);
+
+		return lost ? lost : rc;
+	}
 	return rc;
 }
 
@@ -426,8 +474,7 @@ static enum err_code next_object(struct index_txn *t, struct key *from,
 	return ERR_OK;
 }
 
-/* Nothing refers to the object any more. */
-static enum err_code destroy_object(
+enum err_code refs_drop_object(
 	const struct view *v, const struct digest *object, struct err *err)
 {
 	struct key k = key_of_drop(object);
@@ -460,7 +507,7 @@ enum err_code refs_erase(
 			return rc;
 		rc = ref_live(v->txn, &object, &at, err);
 		if (rc == ERR_ERASED)
-			rc = destroy_object(v, &object, err);
+			rc = refs_drop_object(v, &object, err);
 		if (rc)
 			return rc;
 	}

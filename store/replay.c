@@ -13,6 +13,7 @@ struct replay {
 	struct groups groups;
 	uint64_t arrival; /* what the next record is expected to have */
 	struct place gap; /* the newest place that could not be read */
+	enum err_code rc; /* of what was done for it */
 };
 
 /* ---- which groups there are ---- */
@@ -24,6 +25,9 @@ static void on_damage(
 
 	(void)len;
 	damage_tell_at(r->s, at, what);
+	/* A segment's head hides no item; with a file go the documents too. */
+	if (!r->rc && at.offset)
+		r->rc = refs_lose(&r->view, at, NULL);
 	if (!r->gap.segment)
 		r->gap = at;
 }
@@ -68,7 +72,7 @@ static enum err_code scan(struct replay *r, struct place from, struct err *err)
 
 		rc = groups_scan(&r->groups, id,
 			n == from.segment ? from.offset : 0, err);
-		if (rc)
+		if (rc || (rc = r->rc))
 			return rc;
 		s->end = r->groups.end;
 		/* Nothing is added to a packed one. */

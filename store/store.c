@@ -11,7 +11,7 @@
 #include "store/batch.h"
 #include "store/compact.h"
 
-#define INDEX_FORMAT 7
+#define INDEX_FORMAT 8
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define BOOT_FILE "index/boot"
 #define CLEAN_FILE "index/clean"

@@ -242,6 +242,9 @@ typedef enum err_code store_attachment_visit(
 enum err_code store_wanted_each(struct store *s, store_attachment_visit *visit,
 	void *arg, struct err *err);
 uint64_t store_wanted_count(struct store *s);
+/* ERR_CORRUPT while damage may have taken references that nobody told again:
+ * until batch_refs_told() nothing that is here can be erased. */
+enum err_code store_refs_check(struct store *s, struct err *err);
 
 /* ---- writing ---- */
 
@@ -308,7 +311,8 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
  * size as a note here, the signature lines are merged. */
 enum err_code batch_note(struct batch *b, uint32_t log, const void *note,
 	size_t len, bool cosigned, struct err *err);
-/* The record refers to an attachment; it is wanted until its file is here. */
+/* The record refers to an attachment; it is wanted until its file is here.  One
+ * that is known already is told again only where damage took its salt. */
 enum err_code batch_refer(
 	struct batch *b, const struct attachment_ref *ref, struct err *err);
 /* Its file is in place now (attachment_finish). */
@@ -326,6 +330,11 @@ enum err_code batch_mend(struct batch *b, uint32_t log, uint64_t from,
  * reaches them. */
 struct damage_places;
 enum err_code batch_close(
+	struct batch *b, const struct damage_places *d, struct err *err);
+/* All references to attachments that the documents here make were told once
+ * more by batch_refer(), in this batch or before: what damage took of them
+ * holds up no erasure any more, and batch_close() closes it. */
+enum err_code batch_refs_told(
 	struct batch *b, const struct damage_places *d, struct err *err);
 /* The attachment's file is damaged or gone: it is moved to DATA/quarantine, and
  * wanted.  ERR_NOT_FOUND or ERR_ERASED when no record refers to it any more. */

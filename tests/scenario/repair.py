@@ -11,6 +11,7 @@ import json
 import pathlib
 import shutil
 import struct
+import subprocess
 import tempfile
 
 import net
@@ -18,7 +19,8 @@ import net
 COUNTY, TOWNSHIP, VILLAGE = "330106000000", "330106110000", "330106110201"
 RECORDS = 300
 STEP = 37  # every so many records are looked at
-ENTRIES, PARTS = 2, 3
+ENTRIES, PARTS, REFERENCES = 2, 3, 6
+LABELS = "public", "internal", "personal", "sensitive"
 INTERNAL, SENSITIVE = 1, 3
 
 
@@ -139,6 +141,39 @@ def check_lost(township, village, origin, size):
     print("village: %d records lack a part for good" % len(lost))
 
 
+def destroy(node, seq):
+    """All parts of a record of the node's own log, while it is stopped."""
+    tool = pathlib.Path(node.domain.tools.cundang).parent.parent / "tests/crash/destroy"
+    words = [str(x) for label in LABELS for x in (seq, label)]
+    return subprocess.run([str(tool), str(node.data), "1782000000", "order 7", *words], check=False).returncode
+
+
+def check_references(village, seq, files):
+    """What tells whose attachments there are: an erasure waits for it, and leaves none of them."""
+    village.stop()
+    segment = village.data / "segments/00000001.seg"
+    for at, kind, label, name, head, n in list(items(segment)):
+        if kind == REFERENCES:
+            flip(segment, at + head + n // 2)
+    shutil.rmtree(village.data / "index")
+    objects = lambda: {a.name for a in (village.data / "attachments").glob("??/*")}
+    before = objects()
+    assert destroy(village, seq) != 0 and objects() == before, "what is not known is not destroyed"
+    village.start()
+    net.wait(lambda: village.peer(TOWNSHIP)["complete"], "the village is connected")
+    code, told = repair(village)
+    assert told["faults"] == [] and told["attachments"] == 0, (code, told)
+    assert fsck(village).returncode == 0
+    village.stop()
+    shutil.rmtree(village.data / "index")
+    assert destroy(village, seq) == 0
+    assert len(objects()) == len(before) - files, (seq, files)
+    village.start()
+    assert fsck(village).returncode == 0
+    net.wait(lambda: village.peer(TOWNSHIP)["complete"], "the village is connected")
+    print("village: %d attachments gone with their record" % files)
+
+
 def check_lost_attachments(township, village):
     """Attachments that no other node holds are named for as long as they are away."""
     objects = village.data / "attachments"
@@ -163,6 +198,7 @@ def check_township(township, village, origin, size):
     flip(segment, largest(segment, ENTRIES))
     flip(segment, largest(segment, PARTS, INTERNAL))
     shutil.rmtree(township.data / "index")
+    assert fsck(township).returncode == 7
     township.start()
     net.wait(lambda: village.peer(TOWNSHIP)["complete"], "the village is connected")
     code, told = repair(township)
@@ -201,7 +237,9 @@ def main():
         files = pathlib.Path(folder) / "files"
         files.mkdir()
         lines = net.generate(VILLAGE, RECORDS, seed=5, attachments=files, rate=0.05)
-        village.put(lines, attachments=files)
+        receipts = village.put(lines, attachments=files)
+        attached = next((r["seq"], len(doc["attachments"])) for r, doc in
+                        zip(receipts, map(json.loads, lines.splitlines())) if doc.get("attachments"))
         d.settled()
         net.wait(lambda: village.peer(TOWNSHIP)["complete"] and township.status()["wanted"] == 0, "the attachments came")
         origin, size = village.origin(), village.status()["size"]
@@ -211,6 +249,7 @@ def main():
         check_lost(township, village, origin, size)
         village.put(net.generate(VILLAGE, 20, seed=6))
         d.settled()
+        check_references(village, *attached)
         check_lost_attachments(township, village)
         check_steps(village)
 
