@@ -1,6 +1,7 @@
 /* base.h - errors, bytes, cursor, JSON, time, files: what all folders use. */
 #pragma once
 
+#include "base/array.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/cursor.h"

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 
 #define SPARE 8 /* zero bytes behind the copy */
@@ -311,16 +312,8 @@ static enum err_code take_value(struct parser *p, struct json *v);
 
 static enum err_code push(struct parser *p, const struct json_member *m)
 {
-	if (p->open_count == p->open_cap) {
-		size_t cap = p->open_cap ? p->open_cap * 2 : 64;
-		struct json_member *more =
-			reallocarray(p->open, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(p->err);
-		p->open = more;
-		p->open_cap = cap;
-	}
+	if (!grow(&p->open, &p->open_cap, p->open_count, sizeof(*p->open)))
+		return err_nomem(p->err);
 	p->open[p->open_count++] = *m;
 	return ERR_OK;
 }

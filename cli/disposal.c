@@ -38,10 +38,10 @@ struct status {
 	const char *only; /* an order, or NULL */
 	struct json *out;
 	struct kind_of_part *kind;
-	size_t kinds;
+	size_t kinds, kind_cap;
 	struct order *order; /* copies, for outside the visit */
 	enum order_state *state;
-	size_t count;
+	size_t count, order_cap, state_cap;
 };
 
 /* A copy by its own text: the visit asks nothing of the store. */
@@ -51,20 +51,13 @@ static enum err_code on_row(
 	struct status *s = arg;
 	struct order copy = *row->order;
 	struct buf text = BUF_EMPTY;
-	struct order *more;
-	enum order_state *states;
 	enum err_code rc;
 
 	if (row->order->kind != ORDER_ERASE ||
 		(s->only && strcmp(s->only, row->order->id)))
 		return ERR_OK;
-	more = reallocarray(s->order, s->count + 1, sizeof(*more));
-	if (more)
-		s->order = more;
-	states = reallocarray(s->state, s->count + 1, sizeof(*states));
-	if (states)
-		s->state = states;
-	if (!more || !states)
+	if (!grow(&s->order, &s->order_cap, s->count, sizeof(*s->order)) ||
+		!grow(&s->state, &s->state_cap, s->count, sizeof(*s->state)))
 		return err_nomem(err);
 	if (!(rc = order_write(&copy, &text, err)) &&
 		!(rc = order_parse(
@@ -86,9 +79,8 @@ static enum err_code add_kind(struct status *s, const char *origin,
 			!strncmp(k->code, code, CODE_LEN))
 			return ERR_OK;
 	}
-	if (!(k = reallocarray(s->kind, s->kinds + 1, sizeof(*k))))
+	if (!grow(&s->kind, &s->kind_cap, s->kinds, sizeof(*s->kind)))
 		return err_nomem(err);
-	s->kind = k;
 	k = &s->kind[s->kinds++];
 	*k = (struct kind_of_part){.label = label};
 	memcpy(k->code, code, CODE_LEN);

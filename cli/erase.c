@@ -28,14 +28,9 @@ static enum err_code add(struct erasing *e, const char *origin, uint64_t seq,
 	enum label label, struct err *err)
 {
 	struct doomed *more;
-	size_t cap = e->cap ? 2 * e->cap : 64;
 
-	if (e->count == e->cap) {
-		if (!(more = reallocarray(e->part, cap, sizeof(*more))))
-			return err_nomem(err);
-		e->part = more;
-		e->cap = cap;
-	}
+	if (!grow(&e->part, &e->cap, e->count, sizeof(*e->part)))
+		return err_nomem(err);
 	more = &e->part[e->count++];
 	*more = (struct doomed){.label = label, .seq = seq};
 	snprintf(more->origin, sizeof(more->origin), "%s", origin);

@@ -24,17 +24,8 @@ static bool is_ours(const char *name)
 
 static enum err_code add(struct folder *f, const char *name, struct err *err)
 {
-	size_t cap = f->cap ? 2 * f->cap : 64;
-	char **grown;
-
-	if (f->count == f->cap) {
-		grown = reallocarray(f->name, cap, sizeof(*grown));
-		if (!grown)
-			return err_nomem(err);
-		f->name = grown;
-		f->cap = cap;
-	}
-	if (!(f->name[f->count] = strdup(name)))
+	if (!grow(&f->name, &f->cap, f->count, sizeof(*f->name)) ||
+		!(f->name[f->count] = strdup(name)))
 		return err_nomem(err);
 	f->count++;
 	return ERR_OK;

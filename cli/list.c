@@ -58,16 +58,8 @@ static bool is_wanted(const struct list *l, const struct row *r)
 
 static enum err_code add(struct list *l, const struct row *r, struct err *err)
 {
-	size_t cap = l->cap ? 2 * l->cap : 64;
-	struct row *grown;
-
-	if (l->count == l->cap) {
-		grown = reallocarray(l->row, cap, sizeof(*grown));
-		if (!grown)
-			return err_nomem(err);
-		l->row = grown;
-		l->cap = cap;
-	}
+	if (!grow(&l->row, &l->cap, l->count, sizeof(*l->row)))
+		return err_nomem(err);
 	l->row[l->count++] = *r;
 	return ERR_OK;
 }

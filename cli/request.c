@@ -58,18 +58,9 @@ static enum err_code request_load(
 /* Takes the path. */
 static enum err_code add(struct request_files *f, char *path, struct err *err)
 {
-	size_t cap = f->cap ? 2 * f->cap : 64;
 	enum err_code rc = ERR_OK;
 
-	if (path && f->count == f->cap) {
-		void *more = reallocarray(f->file, cap, sizeof(*f->file));
-
-		if (more) {
-			f->file = more;
-			f->cap = cap;
-		}
-	}
-	if (!path || f->count == f->cap)
+	if (!path || !grow(&f->file, &f->cap, f->count, sizeof(*f->file)))
 		rc = err_nomem(err);
 	else if (!(rc = request_load(path, &f->file[f->count], err)))
 		f->file[f->count++].path = path;

@@ -40,16 +40,8 @@ enum err_code allowed_add(void *allowed, struct rules *r, struct err *err)
 	struct allowed *a = allowed;
 	struct allowed_head head = {.count = rules_series_count(r)};
 
-	if (a->count == a->cap) {
-		size_t cap = a->cap ? 2 * a->cap : 16;
-		struct allowed_head *more =
-			reallocarray(a->head, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		a->head = more;
-		a->cap = cap;
-	}
+	if (!grow(&a->head, &a->cap, a->count, sizeof(*a->head)))
+		return err_nomem(err);
 	if (!(head.series = calloc(head.count + 1, sizeof(*head.series))))
 		return err_nomem(err);
 	for (size_t i = 0; i < head.count; i++)

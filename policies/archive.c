@@ -161,15 +161,8 @@ static struct sheet *sheet_of(
 		if (!strcmp(m->sheet[i].name, name))
 			return &m->sheet[i];
 	}
-	if (m->sheet_count == m->sheet_cap) {
-		size_t cap = m->sheet_cap ? 2 * m->sheet_cap : 32;
-
-		more = reallocarray(m->sheet, cap, sizeof(*more));
-		if (!more)
-			return NULL;
-		m->sheet = more;
-		m->sheet_cap = cap;
-	}
+	if (!grow(&m->sheet, &m->sheet_cap, m->sheet_count, sizeof(*m->sheet)))
+		return NULL;
 	more = &m->sheet[m->sheet_count++];
 	*more = (struct sheet){.file = NULL};
 	memcpy(more->name, name, sizeof(more->name));
@@ -216,15 +209,9 @@ static enum err_code put_line(struct making *m, struct sheet *s, uint64_t seq,
 
 static enum err_code note_erased(struct sheet *s, uint64_t seq, struct err *err)
 {
-	if (s->erased_count == s->erased_cap) {
-		size_t cap = s->erased_cap ? 2 * s->erased_cap : 8;
-		uint64_t *more = reallocarray(s->erased, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		s->erased = more;
-		s->erased_cap = cap;
-	}
+	if (!grow(&s->erased, &s->erased_cap, s->erased_count,
+		    sizeof(*s->erased)))
+		return err_nomem(err);
 	s->erased[s->erased_count++] = seq;
 	return ERR_OK;
 }
@@ -339,16 +326,9 @@ static enum err_code note_policy(
 			"%s/%" PRIu64 " names governance head %" PRIu64
 			", the newest in force here is %zu",
 			m->log.origin, seq, serial, m->allowed.count);
-	if (m->policy_count == m->policy_cap) {
-		size_t cap = m->policy_cap ? 2 * m->policy_cap : 16;
-		struct policy *more =
-			reallocarray(m->policy, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		m->policy = more;
-		m->policy_cap = cap;
-	}
+	if (!grow(&m->policy, &m->policy_cap, m->policy_count,
+		    sizeof(*m->policy)))
+		return err_nomem(err);
 	m->policy[m->policy_count++] = (struct policy){seq, serial};
 	return ERR_OK;
 }

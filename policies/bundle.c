@@ -46,15 +46,8 @@ static enum err_code item_add(
 		return err_set(err, ERR_LIMIT,
 			"governance exchange of more than %zu items",
 			BUNDLE_ITEMS_LIMIT);
-	if (b->count == b->cap) {
-		size_t cap = b->cap ? b->cap * 2 : 64;
-		void *more = reallocarray(b->item, cap, sizeof(*b->item));
-
-		if (!more)
-			return err_nomem(err);
-		b->item = more;
-		b->cap = cap;
-	}
+	if (!grow(&b->item, &b->cap, b->count, sizeof(*b->item)))
+		return err_nomem(err);
 	b->item[b->count++] = *item;
 	return ERR_OK;
 }

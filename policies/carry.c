@@ -56,16 +56,8 @@ struct carrying {
 static enum err_code add_target(struct carrying *c, uint32_t log, uint64_t seq,
 	enum label label, struct err *err)
 {
-	if (c->count == c->cap) {
-		size_t cap = c->cap ? 2 * c->cap : 256;
-		struct erase_target *more =
-			reallocarray(c->target, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		c->target = more;
-		c->cap = cap;
-	}
+	if (!grow(&c->target, &c->cap, c->count, sizeof(*c->target)))
+		return err_nomem(err);
 	c->target[c->count++] = (struct erase_target){log, seq, label};
 	return ERR_OK;
 }
@@ -174,20 +166,18 @@ static enum err_code see_range(struct carrying *c, const struct log_info *log,
 
 struct sparse {
 	uint64_t *seq;
-	size_t count;
+	size_t count, cap;
 	uint64_t to;
 };
 
 static enum err_code on_sparse(void *arg, uint64_t seq, struct err *err)
 {
 	struct sparse *s = arg;
-	uint64_t *more;
 
 	if (seq >= s->to)
 		return ERR_OK;
-	if (!(more = reallocarray(s->seq, s->count + 1, sizeof(*more))))
+	if (!grow(&s->seq, &s->cap, s->count, sizeof(*s->seq)))
 		return err_nomem(err);
-	s->seq = more;
 	s->seq[s->count++] = seq;
 	return ERR_OK;
 }

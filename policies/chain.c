@@ -63,15 +63,8 @@ struct change {
 static enum err_code change_add(
 	struct change *ch, const char *code, struct err *err)
 {
-	if (ch->count == ch->cap) {
-		size_t cap = ch->cap ? ch->cap * 2 : 16;
-		void *more = reallocarray(ch->code, cap, sizeof(*ch->code));
-
-		if (!more)
-			return err_nomem(err);
-		ch->code = more;
-		ch->cap = cap;
-	}
+	if (!grow(&ch->code, &ch->cap, ch->count, sizeof(*ch->code)))
+		return err_nomem(err);
 	memcpy(ch->code[ch->count++], code, CODE_SIZE);
 	return ERR_OK;
 }

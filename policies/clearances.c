@@ -50,15 +50,8 @@ static enum err_code add_series(struct clearances *c, uint64_t serial,
 			return ERR_OK;
 		}
 	}
-	if (c->count == c->cap) {
-		size_t cap = c->cap ? 2 * c->cap : 64;
-		struct span *more = reallocarray(c->span, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		c->span = more;
-		c->cap = cap;
-	}
+	if (!grow(&c->span, &c->cap, c->count, sizeof(*c->span)))
+		return err_nomem(err);
 	at = &c->span[c->count++];
 	*at = (struct span){.first = serial, .last = serial};
 	memcpy(at->series.name, s->name, sizeof(s->name));

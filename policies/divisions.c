@@ -176,14 +176,8 @@ static enum err_code rows_read(struct csv *csv, const char *root,
 		if (*count == DIVISIONS_LIMIT)
 			return err_set(err, ERR_LIMIT,
 				"more than %zu divisions", DIVISIONS_LIMIT);
-		if (*count == cap) {
-			void *more;
-
-			cap = cap ? cap * 2 : 256;
-			if (!(more = reallocarray(*rows, cap, sizeof(**rows))))
-				return err_nomem(err);
-			*rows = more;
-		}
+		if (!grow(rows, &cap, *count, sizeof(**rows)))
+			return err_nomem(err);
 		if ((rc = row_read(csv, &row, err)) ||
 			(rc = division_set(&row, csv->line, root,
 				 &(*rows)[*count].d, err)))

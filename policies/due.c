@@ -79,21 +79,6 @@ struct stretch {
 	struct err err;
 };
 
-/* Room for one more of `size` bytes; false without memory. */
-static bool room(void **at, size_t *cap, size_t count, size_t size)
-{
-	size_t more = *cap ? 2 * *cap : 64;
-	void *grown;
-
-	if (count < *cap)
-		return true;
-	if (!(grown = reallocarray(*at, more, size)))
-		return false;
-	*at = grown;
-	*cap = more;
-	return true;
-}
-
 /* ---- plans ---- */
 
 static void plan_make(struct plan *p, const struct series *s)
@@ -228,7 +213,7 @@ static enum err_code on_policy(
 		!json_parse(p->json, p->len, PART_SIZE_LIMIT, &fields, NULL))
 		(void)json_get_u64(fields, "serial", &serial);
 	json_free(fields);
-	if (!room((void **)&h->at, &h->cap, h->count, sizeof(*h->at)))
+	if (!grow(&h->at, &h->cap, h->count, sizeof(*h->at)))
 		return err_nomem(err);
 	h->at[h->count++] = (struct head_at){r->seq, serial};
 	return ERR_OK;
@@ -244,8 +229,7 @@ static enum err_code on_sketch(
 
 	if (!p)
 		return is_policy(r) ? on_policy(s, r, err) : ERR_OK;
-	if (!room((void **)&rows->at, &rows->cap, rows->count,
-		    sizeof(*rows->at)))
+	if (!grow(&rows->at, &rows->cap, rows->count, sizeof(*rows->at)))
 		return err_nomem(err);
 	row = &rows->at[rows->count++];
 	*row = (struct row){.seq = r->seq,
@@ -284,8 +268,7 @@ static enum err_code then_load(
 	struct then t = {NULL, NULL, NULL};
 	enum err_code rc;
 
-	if (!room((void **)&f->then, &f->then_cap, f->then_count,
-		    sizeof(*f->then)))
+	if (!grow(&f->then, &f->then_cap, f->then_count, sizeof(*f->then)))
 		return err_nomem(err);
 	if ((rc = node_rules_of(f->node, serial, &t.rules, err)))
 		return rc;
@@ -471,7 +454,7 @@ static struct due_group *group_of(struct finding *f, struct filing *fi,
 		*last = i + 1;
 		return &d->group[i];
 	}
-	if (!room((void **)&d->group, &d->cap, d->count, sizeof(*d->group)))
+	if (!grow(&d->group, &d->cap, d->count, sizeof(*d->group)))
 		return NULL;
 	g = &d->group[d->count++];
 	*g = (struct due_group){.label = (enum label)label,
@@ -508,8 +491,7 @@ static enum err_code group_add(struct finding *f, struct filing *fi,
 		last->to++;
 		return ERR_OK;
 	}
-	if (!room((void **)&g->range, &g->range_cap, g->range_count,
-		    sizeof(*g->range)))
+	if (!grow(&g->range, &g->range_cap, g->range_count, sizeof(*g->range)))
 		return err_nomem(err);
 	g->range[g->range_count++] = (struct due_range){r->seq, r->seq + 1};
 	return ERR_OK;
@@ -771,7 +753,7 @@ static enum err_code add_source(
 	if (!log_code(log->origin, s.code) ||
 		(f->opt->from && !code_within(s.code, f->opt->from)))
 		return ERR_OK;
-	if (!room((void **)&f->source, &f->source_cap, f->source_count,
+	if (!grow(&f->source, &f->source_cap, f->source_count,
 		    sizeof(*f->source)))
 		return err_nomem(err);
 	f->source[f->source_count++] = s;

@@ -27,17 +27,6 @@ struct finding {
 	char code[CODE_SIZE];
 };
 
-static void *grown(void *list, size_t count, size_t size, struct err *err)
-{
-	void *more = reallocarray(list, count + 1, size);
-
-	if (more)
-		memset((char *)more + count * size, 0, size);
-	else
-		(void)err_nomem(err);
-	return more;
-}
-
 /* ---- who sees ---- */
 
 static enum err_code add_seen(struct finding *f, const struct entry *e,
@@ -55,14 +44,12 @@ static enum err_code add_seen(struct finding *f, const struct entry *e,
 			break;
 	}
 	if (i == out->seen_count) {
-		if (!(s = grown(out->seen, i, sizeof(*s), err)))
-			return ERR_NOMEM;
-		out->seen = s;
-		s += out->seen_count++;
+		if (!grow(&out->seen, &out->seen_cap, i, sizeof(*s)))
+			return err_nomem(err);
+		s = &out->seen[out->seen_count++];
+		*s = (struct effect_seen){
+			.rank = rank, .more = more, .less = less};
 		memcpy(s->series, e->series, sizeof(s->series));
-		s->rank = rank;
-		s->more = more;
-		s->less = less;
 	}
 	s = &out->seen[i];
 	s->records++;
@@ -168,10 +155,10 @@ static enum err_code add_unfit(
 	while (i < out->unfit_count && strcmp(out->unfit[i].series, series))
 		i++;
 	if (i == out->unfit_count) {
-		if (!(u = grown(out->unfit, i, sizeof(*u), err)))
-			return ERR_NOMEM;
-		out->unfit = u;
-		u += out->unfit_count++;
+		if (!grow(&out->unfit, &out->unfit_cap, i, sizeof(*u)))
+			return err_nomem(err);
+		u = &out->unfit[out->unfit_count++];
+		*u = (struct effect_unfit){.documents = 0};
 		snprintf(u->series, sizeof(u->series), "%s", series);
 		snprintf(u->why, sizeof(u->why), "%s", why);
 	}
@@ -268,12 +255,11 @@ static enum err_code add_due(
 				strcmp(out->due[i].series, g->series)))
 			i++;
 		if (i == out->due_count) {
-			if (!(d = grown(out->due, i, sizeof(*d), err)))
-				return ERR_NOMEM;
-			out->due = d;
-			d += out->due_count++;
+			if (!grow(&out->due, &out->due_cap, i, sizeof(*d)))
+				return err_nomem(err);
+			d = &out->due[out->due_count++];
+			*d = (struct effect_due){.label = g->label};
 			memcpy(d->series, g->series, sizeof(d->series));
-			d->label = g->label;
 		}
 		*(after ? &out->due[i].after : &out->due[i].before) += g->count;
 	}

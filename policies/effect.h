@@ -31,6 +31,7 @@ struct effect {
 	struct effect_unfit *unfit;
 	struct effect_due *due; /* where the two differ */
 	size_t seen_count, unfit_count, due_count;
+	size_t seen_cap, unfit_cap, due_cap;
 	bool clock; /* a node above has told the time: `due` was counted */
 };
 enum err_code effect_find(struct node *n, struct rules *from, struct rules *to,

@@ -51,26 +51,11 @@ static bool path_valid(const char *path)
 	}
 }
 
-static enum err_code grow(struct fileset *fs, struct err *err)
-{
-	size_t cap = fs->cap ? fs->cap * 2 : 64;
-	struct gov_file *file;
-
-	if (fs->count < fs->cap)
-		return ERR_OK;
-	if (!(file = reallocarray(fs->file, cap, sizeof(*file))))
-		return err_nomem(err);
-	fs->file = file;
-	fs->cap = cap;
-	return ERR_OK;
-}
-
 enum err_code fileset_add(struct fileset *fs, const char *path,
 	const struct digest *d, uint64_t len, const uint8_t *id,
 	struct err *err)
 {
 	struct gov_file f = {.digest = *d, .len = len};
-	enum err_code rc;
 
 	if (!path_valid(path))
 		return err_set(err, ERR_INVALID,
@@ -87,9 +72,8 @@ enum err_code fileset_add(struct fileset *fs, const char *path,
 		return err_set(err, ERR_LIMIT,
 			"governance tree of more than %zu bytes",
 			GOVERNANCE_TREE_LIMIT);
-	if ((rc = grow(fs, err)))
-		return rc;
-	if (!(f.path = strdup(path)))
+	if (!grow(&fs->file, &fs->cap, fs->count, sizeof(*fs->file)) ||
+		!(f.path = strdup(path)))
 		return err_nomem(err);
 	if (id)
 		memcpy(f.id, id, sizeof(f.id));

@@ -26,17 +26,8 @@ struct log_list {
 static enum err_code keep_log(
 	struct log_list *list, const struct log_info *log, struct err *err)
 {
-	struct log_info *more;
-
-	if (list->count == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 16;
-
-		more = reallocarray(list->log, cap, sizeof(*more));
-		if (!more)
-			return err_nomem(err);
-		list->log = more;
-		list->cap = cap;
-	}
+	if (!grow(&list->log, &list->cap, list->count, sizeof(*list->log)))
+		return err_nomem(err);
 	list->log[list->count++] = *log;
 	return ERR_OK;
 }

@@ -153,19 +153,17 @@ out:
 
 struct commits {
 	char (*id)[GIT_HEX_SIZE];
-	size_t count;
+	size_t count, cap;
 };
 
 static enum err_code remember_commit(void *arg, const char *id,
 	const struct gitobj_commit *c, struct err *err)
 {
 	struct commits *list = arg;
-	void *more = reallocarray(list->id, list->count + 1, sizeof(*list->id));
 
 	(void)c;
-	if (!more)
+	if (!grow(&list->id, &list->cap, list->count, sizeof(*list->id)))
 		return err_nomem(err);
-	list->id = more;
 	memcpy(list->id[list->count++], id, GIT_HEX_SIZE);
 	return ERR_OK;
 }
@@ -174,7 +172,7 @@ static enum err_code remember_commit(void *arg, const char *id,
 static enum err_code give_head(struct giving *g, const struct head_text *h,
 	const struct statement *s, const char *before, struct err *err)
 {
-	struct commits list = {NULL, 0};
+	struct commits list = {0};
 	enum err_code rc;
 
 	bundle_item_write(

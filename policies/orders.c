@@ -83,15 +83,8 @@ static enum err_code on_down(void *arg, uint64_t seq, struct err *err)
 {
 	struct down *d = arg;
 
-	if (d->count == d->cap) {
-		size_t cap = d->cap ? 2 * d->cap : 64;
-		uint64_t *more = reallocarray(d->seq, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		d->seq = more;
-		d->cap = cap;
-	}
+	if (!grow(&d->seq, &d->cap, d->count, sizeof(*d->seq)))
+		return err_nomem(err);
 	d->seq[d->count++] = seq;
 	return ERR_OK;
 }
@@ -138,14 +131,10 @@ static enum err_code book(struct orders *o, const struct log_info *log,
 	uint64_t seq, const struct record *r, const struct entry *e,
 	struct err *err)
 {
-	struct booked **more =
-		reallocarray(o->list, o->count + 1, sizeof(*more));
 	struct booked *b;
 
-	if (!more)
-		return err_nomem(err);
-	o->list = more;
-	if (!(b = calloc(1, sizeof(*b))))
+	if (!grow(&o->list, &o->cap, o->count, sizeof(struct booked *)) ||
+		!(b = calloc(1, sizeof(*b))))
 		return err_nomem(err);
 	memcpy(b->origin, log->origin, sizeof(b->origin));
 	b->seq = seq;

@@ -26,7 +26,7 @@ struct orders {
 	pthread_mutex_t lock; /* of all below */
 	pthread_mutex_t work; /* held while one is entered or carried out */
 	struct booked **list;
-	size_t count;
+	size_t count, cap;
 	struct order_cursor *cursor;
 	size_t cursor_count;
 	bool ready;   /* read and judged once */

@@ -11,7 +11,7 @@
 struct held_logs {
 	struct node *node;
 	struct log_info *log;
-	size_t count;
+	size_t count, cap;
 };
 
 struct held {
@@ -42,15 +42,12 @@ static enum err_code on_log(
 	void *arg, const struct log_info *log, struct err *err)
 {
 	struct held_logs *list = arg;
-	struct log_info *more;
 
 	if (log->kind != LOG_OWN || log->size <= log->cosigned_size ||
 		epoch_settled(list->node, log->origin, NULL))
 		return ERR_OK;
-	more = reallocarray(list->log, list->count + 1, sizeof(*more));
-	if (!more)
+	if (!grow(&list->log, &list->cap, list->count, sizeof(*list->log)))
 		return err_nomem(err);
-	list->log = more;
 	list->log[list->count++] = *log;
 	return ERR_OK;
 }

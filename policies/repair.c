@@ -46,15 +46,8 @@ void repair_free(struct repair *r)
 
 static bool add_gap(struct repair *r, const struct gap *g)
 {
-	if (r->count == r->cap) {
-		size_t cap = r->cap ? 2 * r->cap : 16;
-		struct gap *more = reallocarray(r->gap, cap, sizeof(*more));
-
-		if (!more)
-			return false;
-		r->gap = more;
-		r->cap = cap;
-	}
+	if (!grow(&r->gap, &r->cap, r->count, sizeof(*r->gap)))
+		return false;
 	r->gap[r->count++] = *g;
 	return true;
 }
@@ -193,7 +186,7 @@ static enum err_code look_at_log(
 
 struct objects {
 	struct digest *at;
-	size_t count;
+	size_t count, cap;
 	bool starved;
 };
 
@@ -201,20 +194,16 @@ static void on_fault(void *arg, const char *where, const char *what)
 {
 	struct objects *o = arg;
 	const char *name = strrchr(where, '/');
-	struct digest *more;
 	struct digest d;
 
 	(void)what;
 	if (strncmp(where, "attachments/", strlen("attachments/")) != 0 ||
 		!name || !digest_from_hex(name + 1, strlen(name + 1), &d))
 		return;
-	more = reallocarray(o->at, o->count + 1, sizeof(*more));
-	if (!more) {
+	if (grow(&o->at, &o->cap, o->count, sizeof(*o->at)))
+		o->at[o->count++] = d;
+	else
 		o->starved = true;
-		return;
-	}
-	o->at = more;
-	o->at[o->count++] = d;
 }
 
 static enum err_code want_job(struct batch *b, void *arg, struct err *err)

@@ -32,16 +32,9 @@ static void on_fault(void *arg, const char *where, const char *what)
 {
 	struct faults *f = arg;
 
-	if (f->count == f->cap) {
-		size_t cap = f->cap ? 2 * f->cap : 16;
-		struct fault *more = reallocarray(f->at, cap, sizeof(*more));
-
-		if (!more) {
-			f->starved = true;
-			return;
-		}
-		f->at = more;
-		f->cap = cap;
+	if (!grow(&f->at, &f->cap, f->count, sizeof(*f->at))) {
+		f->starved = true;
+		return;
 	}
 	keep_text(f->at[f->count].where, sizeof(f->at->where), where);
 	keep_text(f->at[f->count++].what, sizeof(f->at->what), what);

@@ -35,14 +35,12 @@ static struct shape *find(struct shape *parent, const char *name, size_t len)
 static struct shape *add(struct shape *parent, const char *name, size_t len,
 	enum shape_kind kind)
 {
-	struct shape *more = reallocarray(
-		parent->members, parent->member_count + 1, sizeof(*more));
 	struct shape *m;
 
-	if (!more)
+	if (!grow(&parent->members, &parent->member_cap, parent->member_count,
+		    sizeof(*m)))
 		return NULL;
-	parent->members = more;
-	m = &more[parent->member_count++];
+	m = &parent->members[parent->member_count++];
 	*m = (struct shape){.kind = kind};
 	memcpy(m->name, name, len);
 	m->key_len =

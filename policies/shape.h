@@ -33,7 +33,7 @@ struct shape {
 	bool derived;
 	char source[FIELD_PATH_SIZE]; /* the sibling it is derived from */
 	struct shape *members;	      /* OBJECT and ROWS, in canonical order */
-	size_t member_count;
+	size_t member_count, member_cap;
 };
 
 /* A field that cannot be, and why: a constant text. */

@@ -70,17 +70,8 @@ struct checking {
 
 static bool list_add(char ***list, size_t *count, size_t *cap, const char *text)
 {
-	char **more;
-
-	if (*count == *cap) {
-		size_t n = *cap ? 2 * *cap : 32;
-
-		if (!(more = reallocarray(*list, n, sizeof(*more))))
-			return false;
-		*list = more;
-		*cap = n;
-	}
-	if (!((*list)[*count] = strdup(text)))
+	if (!grow(list, cap, *count, sizeof(**list)) ||
+		!((*list)[*count] = strdup(text)))
 		return false;
 	++*count;
 	return true;

@@ -7,21 +7,6 @@
 
 #define READER_CHECK_MS 15000
 
-bool grow(void *array, size_t *cap, size_t count, size_t size)
-{
-	size_t more = *cap ? *cap * 2 : 16;
-	void *p;
-
-	if (count < *cap)
-		return true;
-	memcpy(&p, array, sizeof(p)); /* a pointer of whatever type */
-	if (!(p = reallocarray(p, more, size)))
-		return false;
-	memcpy(array, &p, sizeof(p));
-	*cap = more;
-	return true;
-}
-
 #define PIECE_SIZE ((size_t)64 << 10)
 
 struct arena_piece {

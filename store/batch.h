@@ -89,8 +89,6 @@ struct batch {
 	bool refs_read;	      /* it can be read */
 };
 
-/* Room for one more element; false when out of memory. */
-bool grow(void *array, size_t *cap, size_t count, size_t size);
 /* Lists an item that stands at `at` of its segment where it is a block of parts
  * in its first place.  `cap` is of d->blocks. */
 enum err_code directory_add(struct directory *d, size_t *cap,

@@ -137,15 +137,8 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, struct err *err)
 {
 	struct arrivals *a = arg;
 
-	if (a->count == a->cap) {
-		size_t cap = a->cap ? a->cap * 2 : 8;
-		uint64_t *more = reallocarray(a->at, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		a->at = more;
-		a->cap = cap;
-	}
+	if (!grow(&a->at, &a->cap, a->count, sizeof(*a->at)))
+		return err_nomem(err);
 	a->at[a->count++] = arrival;
 	return ERR_NOT_FOUND; /* go on */
 }

@@ -46,16 +46,8 @@ static enum err_code add_name(
 	if (l->count == PACKAGE_FILES_LIMIT)
 		return err_set(err, ERR_LIMIT, "more than %zu files",
 			PACKAGE_FILES_LIMIT);
-	if (l->count == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		char **grown = reallocarray(l->name, cap, sizeof(*grown));
-
-		if (!grown)
-			return err_nomem(err);
-		l->name = grown;
-		l->cap = cap;
-	}
-	if (!(l->name[l->count] = strdup(name)))
+	if (!grow(&l->name, &l->cap, l->count, sizeof(*l->name)) ||
+		!(l->name[l->count] = strdup(name)))
 		return err_nomem(err);
 	l->count++;
 	return ERR_OK;

@@ -164,16 +164,9 @@ struct reading {
 static enum err_code keep_pin(
 	struct reading *r, struct block *b, struct err *err)
 {
-	if (r->pin_count == r->pin_cap) {
-		size_t cap = r->pin_cap ? r->pin_cap * 2 : 64;
-		struct block **more = reallocarray(r->pins, cap, sizeof(*more));
-
-		if (!more) {
-			block_unpin(b);
-			return err_nomem(err);
-		}
-		r->pins = more;
-		r->pin_cap = cap;
+	if (!grow(&r->pins, &r->pin_cap, r->pin_count, sizeof(*r->pins))) {
+		block_unpin(b);
+		return err_nomem(err);
 	}
 	r->pins[r->pin_count++] = b;
 	return ERR_OK;

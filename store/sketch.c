@@ -102,17 +102,10 @@ static enum err_code sketch_part(
 	if (k->pin_count > 0 && k->pins[k->pin_count - 1] == b) {
 		block_unpin(b);
 	} else {
-		if (k->pin_count == k->pin_cap) {
-			size_t cap = k->pin_cap ? k->pin_cap * 2 : 16;
-			struct block **more =
-				reallocarray(k->pins, cap, sizeof(*more));
-
-			if (!more) {
-				block_unpin(b);
-				return err_nomem(err);
-			}
-			k->pins = more;
-			k->pin_cap = cap;
+		if (!grow(&k->pins, &k->pin_cap, k->pin_count,
+			    sizeof(*k->pins))) {
+			block_unpin(b);
+			return err_nomem(err);
 		}
 		k->pins[k->pin_count++] = b;
 	}

@@ -45,15 +45,8 @@ enum err_code rows_add(struct rows *r, const char *origin, uint64_t n,
 	if (r->count == SESSION_ROWS_LIMIT)
 		return err_set(err, ERR_LIMIT, "more than %d logs",
 			SESSION_ROWS_LIMIT);
-	if (r->count == r->cap) {
-		size_t cap = r->cap ? 2 * r->cap : 8;
-		struct row *more = reallocarray(r->row, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		r->row = more;
-		r->cap = cap;
-	}
+	if (!grow(&r->row, &r->cap, r->count, sizeof(*r->row)))
+		return err_nomem(err);
 	r->row[r->count] = (struct row){.n = n, .known = known};
 	memcpy(r->row[r->count].origin, origin, strlen(origin) + 1);
 	r->count++;

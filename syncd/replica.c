@@ -16,15 +16,8 @@ static pthread_mutex_t adopting = PTHREAD_MUTEX_INITIALIZER;
 enum err_code digests_add(
 	struct digests *list, const struct digest *d, struct err *err)
 {
-	if (list->count == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 8;
-		struct digest *more = reallocarray(list->d, cap, sizeof(*d));
-
-		if (!more)
-			return err_nomem(err);
-		list->d = more;
-		list->cap = cap;
-	}
+	if (!grow(&list->d, &list->cap, list->count, sizeof(*list->d)))
+		return err_nomem(err);
 	list->d[list->count++] = *d;
 	return ERR_OK;
 }

@@ -17,16 +17,8 @@ static enum err_code add_log(
 {
 	struct logs *list = arg;
 
-	if (list->count == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 16;
-		struct log_info *more =
-			reallocarray(list->log, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		list->log = more;
-		list->cap = cap;
-	}
+	if (!grow(&list->log, &list->cap, list->count, sizeof(*list->log)))
+		return err_nomem(err);
 	list->log[list->count++] = *log;
 	return ERR_OK;
 }
@@ -39,16 +31,8 @@ static enum err_code add_seen(struct seen_logs *list,
 	if (list->count == SESSION_ROWS_LIMIT)
 		return err_set(err, ERR_LIMIT, "more than %d logs",
 			SESSION_ROWS_LIMIT);
-	if (list->count == list->cap) {
-		size_t cap = list->cap ? 2 * list->cap : 8;
-		struct seen_log *more =
-			reallocarray(list->log, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		list->log = more;
-		list->cap = cap;
-	}
+	if (!grow(&list->log, &list->cap, list->count, sizeof(*list->log)))
+		return err_nomem(err);
 	s = &list->log[list->count++];
 	*s = (struct seen_log){.size = log->checkpoint_size,
 		.note = note,

@@ -25,16 +25,8 @@ size_t session_row(struct session *s, const char *origin)
 		return (size_t)(row - s->rows);
 	if (s->row_count == SESSION_ROWS_LIMIT)
 		return NO_ROW;
-	if (s->row_count == s->row_cap) {
-		size_t cap = s->row_cap ? 2 * s->row_cap : 8;
-		struct log_row *more =
-			reallocarray(s->rows, cap, sizeof(*more));
-
-		if (!more)
-			return NO_ROW;
-		s->rows = more;
-		s->row_cap = cap;
-	}
+	if (!grow(&s->rows, &s->row_cap, s->row_count, sizeof(*s->rows)))
+		return NO_ROW;
 	row = &s->rows[s->row_count];
 	*row = (struct log_row){0};
 	snprintf(row->origin, sizeof(row->origin), "%s", origin);
