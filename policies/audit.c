@@ -6,6 +6,7 @@
 
 #include "policies/access.h"
 #include "policies/capture.h"
+#include "policies/epoch.h"
 
 static struct json *new_text(const char *s)
 {
@@ -119,13 +120,17 @@ static enum err_code see_log(
 	void *arg, const struct log_info *log, struct err *err)
 {
 	struct audit *a = arg;
-	uint64_t from = 0;
+	uint64_t from = 0, end = log->size;
+	struct settled s;
 	enum err_code rc = ERR_OK;
 
 	/* What a node does itself never goes down. */
 	if (log->kind == LOG_SPARSE)
 		return ERR_OK;
-	while (rc == ERR_OK && from < log->size) {
+	/* What stands behind that stands in a later log, too. */
+	if (log->kind == LOG_OWN && epoch_settled(a->node, log->origin, &s))
+		end = s.common;
+	while (rc == ERR_OK && from < end) {
 		struct run run = {0};
 		size_t skipped = 0;
 		struct entry e;
@@ -134,7 +139,7 @@ static enum err_code see_log(
 			0, &run, &skipped, err);
 		from += skipped;
 		for (size_t i = 0; rc == ERR_OK && i < run.count; i++, from++) {
-			if (!is_access(&run.record[i]))
+			if (from >= end || !is_access(&run.record[i]))
 				continue;
 			rc = entry_parse(run.record[i].entry,
 				run.record[i].entry_len, &e, err);

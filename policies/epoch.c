@@ -14,7 +14,6 @@
 #include "policies/policy.h"
 #include "policies/settle.h"
 
-#define EPOCH_SERIES "sys-epoch"
 #define FORKS_FOLDER "forks"
 
 static const char *const reasons[] = {

@@ -46,6 +46,11 @@ enum err_code epoch_settle(
 	struct node *n, struct writer *w, struct settled *s, struct err *err);
 /* Any thread. */
 bool epoch_settled(struct node *n, const char *origin, struct settled *out);
+/* Of a settled log the node above has entries that are not here: an order among
+ * them, as the caller has verified, is entered in the log of now.  In a writer
+ * job.  ERR_EXISTS: it is in a log of ours already. */
+enum err_code epoch_enter_order(struct batch *b, struct node *n,
+	const struct record *from, struct err *err);
 bool epoch_settled_at(struct node *n, size_t i, struct settled *out);
 
 /* The own log's beginning, for people. */

@@ -65,7 +65,12 @@ bool exchange_goes_down(
 /* A verified thing, ready for the store; made on any thread, stored in a writer
  * job (which may run twice), then freed. */
 struct taken;
-enum taken_kind { TAKEN_CHECKPOINT, TAKEN_PACKAGE, TAKEN_PROVED };
+enum taken_kind {
+	TAKEN_CHECKPOINT,
+	TAKEN_PACKAGE,
+	TAKEN_PROVED,
+	TAKEN_ORDER, /* ours, that a settled log lost: it is entered again */
+};
 void taken_free(struct taken *t);
 enum taken_kind taken_kind(const struct taken *t);
 const char *taken_origin(const struct taken *t);

@@ -654,6 +654,8 @@ struct digest order_holds_digest(char (*ids)[UUID_TEXT_SIZE], size_t count)
 		qsort(ids, count, sizeof(*ids), compare_id);
 	sha256_init(&h);
 	for (size_t i = 0; i < count; i++) {
+		if (i && !strcmp(ids[i], ids[i - 1]))
+			continue; /* it stands in two logs */
 		sha256_update(&h, ids[i], strlen(ids[i]));
 		sha256_update(&h, "\n", 1);
 	}

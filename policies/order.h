@@ -95,8 +95,8 @@ enum err_code order_parse(
 /* Appends the canonical text, and sets o->digest. */
 enum err_code order_write(struct order *o, struct buf *out, struct err *err);
 
-/* What stands for a list of holds: SHA-256 over the ids, sorted, each with a
- * line feed.  Sorts `ids`. */
+/* What stands for a list of holds: SHA-256 over the ids, sorted, each once with
+ * a line feed.  Sorts `ids`. */
 struct digest order_holds_digest(char (*ids)[UUID_TEXT_SIZE], size_t count);
 
 /* Does the hold reach this record?  `code` is that of the log's

@@ -493,7 +493,7 @@ static bool goes_down(
 	char code[CODE_SIZE];
 
 	if (!b->readable || !log_code(b->origin, code) ||
-		code_within(code, child))
+		(code_within(code, child) && strcmp(code, child)))
 		return false;
 	snprintf(e.series, sizeof(e.series), "%s", order_series(b->o.kind));
 	snprintf(e.iss, sizeof(e.iss), "%.*s",

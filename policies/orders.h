@@ -62,9 +62,8 @@ enum err_code orders_enter(struct node *n, struct writer *w,
 
 /* Is there an erasure that this node has to carry out, now or later? */
 bool orders_waiting(struct node *n);
-/* SHA-256 over the sorted ids, each with a line feed, of the orders that are
- * not of the logs of `child` or below and go down to it: equal at both ends
- * when it has them all. */
+/* order_holds_digest() of the orders that are not of the logs below `child` and
+ * go down to it: equal at both ends when it has them all. */
 enum err_code orders_down_digest(struct node *n, const struct rules *rules,
 	const char *child, struct digest *out, struct err *err);
 /* The instant up to which this node knows the orders from above: at the root

@@ -186,9 +186,11 @@ static enum err_code see_revision(
 	return ERR_OK;
 }
 
-static bool is_system(const struct entry *e)
+/* Which rules hold, and how it came to this epoch, the new log says itself. */
+static bool goes_again(const struct entry *e)
 {
-	return series_system(e->series) != NULL;
+	return strcmp(e->series, "sys-policy") != 0 &&
+		strcmp(e->series, EPOCH_SERIES) != 0;
 }
 
 /* The digests of the parts that are not here stand as they stood. */
@@ -313,7 +315,7 @@ static enum err_code again_job(struct batch *b, void *arg, struct err *err)
 
 		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 			rc = err_while(err, ERR_CORRUPT, "closed log");
-		else if (!is_system(&e))
+		else if (goes_again(&e))
 			rc = enter_again(b, a, r, &e, &added, err);
 	}
 	if (rc == ERR_OK && added && a->then != a->now)
@@ -321,10 +323,32 @@ static enum err_code again_job(struct batch *b, void *arg, struct err *err)
 	return rc;
 }
 
+/* The order that a log of ours lost with its end is signed by officers: where
+ * it stands does not count. */
+enum err_code epoch_enter_order(struct batch *b, struct node *n,
+	const struct record *from, struct err *err)
+{
+	struct reentry a = {.node = n, .rules = node_rules(n)};
+	struct ours o = {.a = &a, .rev = 1};
+	struct entry e;
+	enum err_code rc;
+
+	if (!(rc = entry_parse(from->entry, from->entry_len, &e, err)) &&
+		(rc = batch_find_id(b, e.uuid, see_revision, &o, err)) ==
+			ERR_NOT_FOUND)
+		rc = ERR_OK;
+	if (!rc)
+		rc = o.there ? err_set(err, ERR_EXISTS,
+				       "order %s was entered before", e.id)
+			     : append_again(b, &a, from, &e, err);
+	rules_unref(a.rules);
+	return rc;
+}
+
 /* ---- a closed log ---- */
 
 /* Cuts the run behind its first sys-policy, so that one head's rules hold for
- * what is left; tells how many records are not the node's own. */
+ * what is left; tells how many records are to be entered again. */
 static uint64_t cut_chunk(struct run *run)
 {
 	uint64_t serial, count = 0;
@@ -337,7 +361,7 @@ static uint64_t cut_chunk(struct run *run)
 			run->count = i + 1;
 		else if (entry_parse(r->entry, r->entry_len, &e, NULL) ==
 				ERR_OK &&
-			!is_system(&e))
+			goes_again(&e))
 			count++;
 	}
 	return count;

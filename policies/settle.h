@@ -4,6 +4,8 @@
 
 #include "policies/epoch.h"
 
+#define EPOCH_SERIES "sys-epoch"
+
 /* The fields of a sys-epoch record; NULL when out of memory. */
 struct json *epoch_fields(enum epoch_reason reason, const char *origin,
 	uint64_t size, const struct digest *root);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/epoch.h"
 #include "policies/judge.h"
 #include "policies/logs.h"
 #include "policies/message.h"
@@ -455,7 +456,8 @@ static enum err_code check_single(struct node *n, const struct log_info *log,
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
-/* Known already, or in contradiction to what is here? */
+/* Known already, or in contradiction to what is here?  A settled log of ours
+ * is known to be another one above. */
 static enum err_code check_news(
 	struct node *n, const struct taken *t, struct err *err)
 {
@@ -466,6 +468,8 @@ static enum err_code check_news(
 	struct found found;
 	enum err_code rc;
 
+	if (epoch_settled(n, t->origin, NULL))
+		return ERR_OK;
 	rc = store_log_find(n->store, t->origin, &log, err);
 	if (rc == ERR_OK && log.kind != LOG_SPARSE && seq < log.size) {
 		reader.log = log.id;
@@ -495,14 +499,21 @@ static enum err_code check_way(struct node *n, const struct rules *rules,
 	const struct record *r = &t->run.record[0];
 	const struct series *s;
 	char code[CODE_SIZE];
+	struct settled lost;
 	struct entry e;
 	enum err_code rc;
 
 	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 		return rc;
-	if (!log_code(t->origin, code) || !strcmp(code, n->config.code))
-		return err_set(
-			err, ERR_BUSY, "entry of our own log %s", t->origin);
+	if (!log_code(t->origin, code) || !strcmp(code, n->config.code)) {
+		if (!order_is_series(e.series) ||
+			!epoch_settled(n, t->origin, &lost) ||
+			t->run.start < lost.common)
+			return err_set(err, ERR_BUSY, "entry of our own log %s",
+				t->origin);
+		t->kind = TAKEN_ORDER;
+		return ERR_OK;
+	}
 	s = rules_series(rules, e.series);
 	if (code_within(code, n->config.code)) {
 		t->log_kind = LOG_FULL;
@@ -700,6 +711,8 @@ enum err_code taken_store(
 
 	if ((rc = orders_ready(t->node, err)))
 		return rc;
+	if (t->kind == TAKEN_ORDER)
+		return epoch_enter_order(b, t->node, &t->run.record[0], err);
 	rc = batch_log_find(b, t->origin, &log, err);
 	if (rc == ERR_NOT_FOUND)
 		rc = batch_log(b, t->origin, t->log_kind, &log, err);
@@ -712,6 +725,8 @@ enum err_code taken_store(
 		return store_package(b, &log, t, err);
 	case TAKEN_PROVED:
 		return store_proved(b, &log, t, err);
+	case TAKEN_ORDER:
+		break;
 	}
 	return err_set(err, ERR_INTERNAL, "taken thing of no kind");
 }

@@ -100,6 +100,13 @@ static enum err_code read_entry(struct store *s, uint32_t log, uint64_t seq,
 	return rc;
 }
 
+static bool is_of(const struct log_info *log, const char *code)
+{
+	const char *own = origin_code(log->origin);
+
+	return own && !memcmp(own, code, CODE_LEN);
+}
+
 static enum err_code give_entry(struct ask *a, struct replica *r,
 	const struct log_info *log, uint64_t seq, struct err *err)
 {
@@ -108,7 +115,8 @@ static enum err_code give_entry(struct ask *a, struct replica *r,
 	enum err_code rc;
 
 	if ((rc = read_entry(r->node->store, log->id, seq, &e, err)) ||
-		!exchange_goes_down(r->rules, &e, a->peer))
+		!exchange_goes_down(r->rules, &e, a->peer) ||
+		(is_of(log, a->peer) && !order_is_series(e.series)))
 		return rc;
 	origin_head_write(log->origin, &item->message);
 	buf_u64(&item->message, seq);
@@ -182,15 +190,18 @@ struct giving_down {
 	size_t count;
 };
 
-/* protocol 5.3: "Down go entries of logs that are not of the child or below
- * it." */
+/* protocol 5.3: "Down go entries of logs that are not of the child or below it;
+ * of a log of its own that the child named in HELLO orders only." */
 static enum err_code give_if_down(
 	void *arg, const struct log_info *log, struct err *err)
 {
 	struct giving_down *g = arg;
 	const char *code = origin_code(log->origin);
 
-	if (!code || code_within(code, g->ask->peer) ||
+	if (!code ||
+		(code_within(code, g->ask->peer) &&
+			!(is_of(log, g->ask->peer) &&
+				rows_find(&g->ask->cursors, log->origin))) ||
 		g->count == SESSION_ROWS_LIMIT)
 		return ERR_OK;
 	g->count++;

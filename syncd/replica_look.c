@@ -157,6 +157,24 @@ static enum err_code last_seq(void *arg, uint64_t seq, struct err *err)
 	return ERR_OK;
 }
 
+/* protocol 3.1: "until it knows that it has all orders, its settled logs of
+ * which the parent has more". */
+static enum err_code add_lost(struct ask *a, struct node *n, struct err *err)
+{
+	struct settled s;
+	enum err_code rc = ERR_OK;
+
+	if (orders_now(n))
+		return ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && epoch_settled_at(n, i, &s) &&
+		a->hello.down.count < SESSION_ROWS_LIMIT;
+		i++)
+		if (s.size > s.common)
+			rc = rows_add(&a->hello.down, s.origin, s.common,
+				s.common, err);
+	return rc;
+}
+
 /* Where the entries that come down to us go on. */
 static enum err_code add_down(struct ask *a, struct node *n, struct err *err)
 {
@@ -177,7 +195,7 @@ static enum err_code add_down(struct ask *a, struct node *n, struct err *err)
 				next, err);
 	}
 	free(logs.log);
-	return rc;
+	return rc ? rc : add_lost(a, n, err);
 }
 
 static enum err_code add_closed(struct ask *a, struct node *n, struct err *err)

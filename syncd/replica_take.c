@@ -82,15 +82,18 @@ static enum err_code measure(
 	struct ask *a, struct node *n, enum err_code rc, struct err *err)
 {
 	struct log_info log;
-	enum err_code found = store_log_find(n->store, a->origin, &log, err);
+	enum err_code found;
 
+	if (a->kind == ASK_TAKE_PROVED) {
+		a->changed = rc == ERR_OK;
+		return rc;
+	}
+	found = store_log_find(n->store, a->origin, &log, err);
 	if (found)
 		return rc ? rc : found;
 	a->size = log.size;
 	if (rc == ERR_OK && a->kind == ASK_TAKE_PACKAGE)
 		a->changed = log.checkpoint_size == log.size;
-	if (rc == ERR_OK && a->kind == ASK_TAKE_PROVED)
-		a->changed = true;
 	return rc;
 }
 

@@ -158,6 +158,9 @@ static enum err_code settled(
 	row->target = 0;
 	done(s, row);
 	session_wake(s);
+	/* The next HELLO asks for the orders among them. */
+	if (a->settled.size > a->settled.common)
+		session_end(s, SESSION_RESTART, "settled", "");
 	if (rows_find(&s->closed, row->origin))
 		return ERR_OK;
 	return rows_add(

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "policies/nodefile.h"
 #include "tests/unit/policies/fixture.h"
 
 static int setup(void **state)
@@ -290,6 +291,45 @@ static void what_is_settled_is_not_entered_twice(void **state)
 	s = settle(f, VILLAGE, before, s.common);
 	assert_int_equal(s.entered, 12);
 	assert_int_equal(fixture_log(f, VILLAGE).size, log.size);
+}
+
+static enum err_code look_job(struct batch *b, void *arg, struct err *err)
+{
+	struct receipt r;
+
+	return system_record(b, arg, "sys-access", json_new_object(), &r, err);
+}
+
+/* Only what the new log says of itself is not. */
+static void what_a_node_recorded_of_itself_is_entered_again(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = f->node[VILLAGE];
+	char before[ORIGIN_SIZE];
+	struct run was = {0}, is = {0};
+	struct log_info log;
+	struct entry old, now;
+	struct err err;
+
+	fixture_put(f, VILLAGE, 3);
+	node_origin(n, before);
+	fixture_ok(node_run_job(n, NULL, look_job, n, &err), &err);
+	log = fixture_log(f, VILLAGE);
+	begin(f, VILLAGE, before);
+	assert_int_equal(settle(f, VILLAGE, before, log.size - 1).entered, 1);
+	read_at(n, before, log.size - 1, &was, &old);
+	read_at(n, n->origin, 2, &is, &now);
+	assert_string_equal(now.series, "sys-access");
+	assert_string_equal(now.id, old.id);
+	assert_string_equal(now.at, old.at);
+	expect_series(n, n->origin, 3, "sys-epoch");
+	run_free(&was);
+	run_free(&is);
+	/* The whole log once more: its rules and beginning are told anew. */
+	node_origin(n, before);
+	log = fixture_log(f, VILLAGE);
+	begin(f, VILLAGE, before);
+	assert_int_equal(settle(f, VILLAGE, before, 0).entered, 1);
 }
 
 static void a_lost_log_is_written_down_once(void **state)
@@ -738,6 +778,7 @@ int main(void)
 		TEST(only_the_log_being_written_gets_a_new_epoch),
 		TEST(revisions_go_on_across_epochs),
 		TEST(what_is_settled_is_not_entered_twice),
+		TEST(what_a_node_recorded_of_itself_is_entered_again),
 		TEST(a_lost_log_is_written_down_once),
 		TEST(records_of_earlier_rules_are_entered_under_those),
 		TEST(what_was_destroyed_stays_destroyed),
