@@ -10,6 +10,7 @@
 #define ARENAS 2
 #define MAPPED_FROM (512 << 10)
 #define KEPT_FREE (2 << 20)
+#define FREED 0x5a
 
 void heap_start(void)
 {
@@ -18,4 +19,11 @@ void heap_start(void)
 #endif
 	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
 	(void)mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
+}
+
+void heap_overwrite_freed(void)
+{
+#ifdef M_PERTURB
+	(void)mallopt(M_PERTURB, FREED);
+#endif
 }

@@ -5,3 +5,7 @@
  * and threads share what they may: a process that takes a million records in
  * stays as small as one that takes a thousand. */
 void heap_start(void);
+/* Once, before the first thread: what is freed is overwritten, but for small
+ * pieces that the C library keeps at hand for a thread.  For a process that
+ * lives on when what it read is destroyed. */
+void heap_overwrite_freed(void);

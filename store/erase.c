@@ -671,6 +671,7 @@ out:
 	free(d.blocks);
 	free(d.keys);
 	free(d.objects);
+	packers_clear(s->packers);
 	(void)reserve_take(s, NULL);
 	return rc ? err_while(err, rc, "finish an erasure") : ERR_OK;
 }

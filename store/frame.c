@@ -32,14 +32,21 @@ enum err_code packers_new(struct packers **out, struct err *err)
 	return ERR_OK;
 }
 
-void packers_free(struct packers *p)
+void packers_clear(struct packers *p)
 {
-	if (!p)
-		return;
+	pthread_mutex_lock(&p->lock);
 	while (p->count)
 		ZSTD_freeCCtx(p->idle[--p->count]);
 	while (p->opener_count)
 		ZSTD_freeDCtx(p->openers[--p->opener_count]);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void packers_free(struct packers *p)
+{
+	if (!p)
+		return;
+	packers_clear(p);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

@@ -26,6 +26,8 @@ enum err_code frame_decompress(const void *data, size_t len, size_t limit,
 struct packers;
 enum err_code packers_new(struct packers **out, struct err *err);
 void packers_free(struct packers *p);
+/* Frees what is not in use: pieces of the last blocks stand in it. */
+void packers_clear(struct packers *p);
 
 /* As frame_compress, for the plain bytes of a block or run: the random bytes at
  * their head do not spoil the statistics of the text behind.  `p` may be

@@ -598,6 +598,7 @@ static enum err_code mark_clean(struct store *s)
 void store_tidy(struct store *s)
 {
 	cache_tidy(s->cache);
+	packers_clear(s->packers);
 }
 
 void store_close(struct store *s)

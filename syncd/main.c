@@ -245,6 +245,7 @@ int main(int argc, char **argv)
 	int c;
 
 	heap_start();
+	heap_overwrite_freed();
 	locale_start();
 	while ((c = getopt_long(argc, argv, "C:hV", options, NULL)) != -1) {
 		if (c == 'C') {
