@@ -144,6 +144,8 @@ enum err_code err_while(
 	used = text_vadd(text, 0, translated(fmt), ap);
 	va_end(ap);
 	used = text_add(text, used, ": %s", err->text);
+	if (err->code == ERR_NOMEM)
+		code = ERR_NOMEM;
 	return deliver(err, code, text, used);
 }
 

@@ -48,7 +48,8 @@ enum err_code err_vset(struct err *err, enum err_code code, const char *fmt,
  * ENOSPC and EDQUOT, ERR_NOT_FOUND for ENOENT, ERR_NOMEM for ENOMEM, else
  * ERR_IO. */
 enum err_code err_sys(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Puts "doing: " in front of the text and returns `code`. */
+/* Puts "doing: " in front of the text and returns `code`, or ERR_NOMEM where
+ * that was it: what cannot be read for want of memory is not bad by it. */
 enum err_code err_while(struct err *err, enum err_code code, const char *fmt,
 	...) PRINTF_LIKE(3, 4);
 enum err_code err_nomem(struct err *err);

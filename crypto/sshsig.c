@@ -328,7 +328,8 @@ void ssh_public_fingerprint(const struct ssh_public *k, struct buf *out)
 }
 
 /* What stands in base64 between two marker lines; white space behind the
- * second is let pass, CR LF too.  false = it is not such a text. */
+ * second is let pass, CR LF too.  false = it is not such a text, or there was
+ * no memory: `out` has failed then. */
 static bool unarmor(const char *text, size_t len, const char *begin,
 	const char *end, struct buf *out)
 {
@@ -358,6 +359,7 @@ static bool unarmor(const char *text, size_t len, const char *begin,
 			(char *)chars.data, chars.len, room, chars.len, &got);
 	if (good)
 		out->len += got;
+	out->failed = out->failed || chars.failed;
 	buf_wipe(&chars);
 	return good;
 }
@@ -559,8 +561,9 @@ enum err_code sshsig_check(const void *armor, size_t armor_len, const char *ns,
 			SSHSIG_TEXT_LIMIT);
 	if (!unarmor(armor, armor_len, ARMOR_BEGIN, ARMOR_END, &blob) ||
 		!sig_parse(&blob, &s)) {
-		rc = err_set(err, ERR_PROTOCOL,
-			"%zu bytes are no ssh signature", armor_len);
+		if (!(rc = buf_ok(&blob, err)))
+			rc = err_set(err, ERR_PROTOCOL,
+				"%zu bytes are no ssh signature", armor_len);
 		goto out;
 	}
 	if ((rc = key_parse(s.key, &k, err)) ||
@@ -647,8 +650,9 @@ static enum err_code private_load(
 		goto out;
 	if (!unarmor((char *)text.data, text.len, PRIVATE_BEGIN, PRIVATE_END,
 		    &blob)) {
-		rc = err_set(err, ERR_CORRUPT,
-			"%s is not an openssh private key", path);
+		if (!(rc = buf_ok(&blob, err)))
+			rc = err_set(err, ERR_CORRUPT,
+				"%s is not an openssh private key", path);
 		goto out;
 	}
 	rc = private_parse(&blob, path, out, err);

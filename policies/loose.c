@@ -8,7 +8,8 @@
 #define LOOSE_LIMIT ((size_t)64 << 20)
 #define WINDOW ((size_t)64 << 10)
 
-static bool inflates(const struct buf *bytes)
+static enum err_code inflates(
+	const struct buf *bytes, const char *path, struct err *err)
 {
 	uint8_t *window = malloc(WINDOW);
 	z_stream z = {.next_in = bytes->data, .avail_in = (uInt)bytes->len};
@@ -22,7 +23,12 @@ static bool inflates(const struct buf *bytes)
 	if (window)
 		inflateEnd(&z);
 	free(window);
-	return rc == Z_STREAM_END && z.avail_in == 0;
+	if (rc == Z_MEM_ERROR)
+		return err_nomem(err);
+	if (rc != Z_STREAM_END || z.avail_in > 0)
+		return err_set(err, ERR_CORRUPT,
+			"%s is damaged: its stream does not end", path);
+	return ERR_OK;
 }
 
 enum err_code loose_check(const char *objects, const char *id, struct err *err)
@@ -36,9 +42,8 @@ enum err_code loose_check(const char *objects, const char *id, struct err *err)
 	if (!(path = file_join(objects, name)))
 		return err_nomem(err);
 	rc = file_read(path, LOOSE_LIMIT, &bytes, err);
-	if (!rc && !inflates(&bytes))
-		rc = err_set(err, ERR_CORRUPT,
-			"%s is damaged: its stream does not end", path);
+	if (!rc)
+		rc = inflates(&bytes, path, err);
 	buf_free(&bytes);
 	free(path);
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;

@@ -215,8 +215,8 @@ enum err_code merge_parts(const struct series *s, const struct record *r,
 		rc = json_parse(r->part[i].json, r->part[i].len,
 			PART_SIZE_LIMIT, &part[i], err);
 		if (rc)
-			rc = err_while(err, rc == ERR_NOMEM ? rc : ERR_CORRUPT,
-				"part %s", label_name((enum label)i));
+			rc = err_while(err, ERR_CORRUPT, "part %s",
+				label_name((enum label)i));
 		else if (json_kind(part[i]) != JSON_KIND_OBJECT)
 			rc = err_set(err, ERR_CORRUPT,
 				"part %s is not an object",

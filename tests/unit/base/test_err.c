@@ -78,6 +78,17 @@ static void while_puts_the_doing_in_front(void **state)
 	assert_string_equal(err.text, "put chunk 7: disk gone");
 }
 
+static void want_of_memory_stays_what_it_is(void **state)
+{
+	struct err err;
+
+	(void)state;
+	(void)!err_nomem(&err);
+	assert_int_equal(err_while(&err, ERR_CORRUPT, "head 1"), ERR_NOMEM);
+	assert_int_equal(err.code, ERR_NOMEM);
+	assert_string_equal(err.text, "head 1: out of memory");
+}
+
 static void the_text_may_be_its_own_argument(void **state)
 {
 	struct err err;
@@ -163,6 +174,7 @@ int main(void)
 		cmocka_unit_test(an_empty_format_gives_an_empty_text),
 		cmocka_unit_test(maps_errno),
 		cmocka_unit_test(while_puts_the_doing_in_front),
+		cmocka_unit_test(want_of_memory_stays_what_it_is),
 		cmocka_unit_test(the_text_may_be_its_own_argument),
 		cmocka_unit_test(cuts_at_a_whole_character),
 		cmocka_unit_test(a_long_chain_of_doings_stays_within_the_text),
