@@ -95,7 +95,7 @@ static void a_full_queue_blocks_the_submitter(void **state)
 
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, submit_four, &s), 0);
-	while (atomic_load(&s.submitted) < 3)
+	while (atomic_load(&s.submitted) < 3 || atomic_load(&gate.waiting) < 1)
 		pause_ms(1);
 	pause_ms(20);
 	assert_int_equal(atomic_load(&s.submitted), 3);
