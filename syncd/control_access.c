@@ -20,8 +20,15 @@ bool control_who(
 	return true;
 }
 
+/* What was shown or denied is a record that goes up. */
+static void ran_noting(struct job *j)
+{
+	daemon_changed(j->control->d);
+}
+
 static void call(struct control_server *c, struct exchange *x,
-	enum err_code (*run)(struct job *j, struct err *err))
+	enum err_code (*run)(struct job *j, struct err *err),
+	void (*ran)(struct job *j))
 {
 	struct who who;
 	struct job *j;
@@ -33,6 +40,7 @@ static void call(struct control_server *c, struct exchange *x,
 	if (!(j = job_new(c, x, run)))
 		return;
 	j->who = who;
+	j->ran = ran;
 	job_submit(j, loop_job);
 }
 
@@ -109,7 +117,7 @@ void call_reveal(struct control_server *c, struct exchange *x, const char *rest,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_reveal);
+	call(c, x, run_reveal, ran_noting);
 }
 
 /* ---- POST /approve ---- */
@@ -138,7 +146,7 @@ void call_approve(struct control_server *c, struct exchange *x,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_approve);
+	call(c, x, run_approve, ran_noting);
 }
 
 /* ---- POST /audit/access ---- */
@@ -201,7 +209,7 @@ void call_audit(struct control_server *c, struct exchange *x, const char *rest,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_audit);
+	call(c, x, run_audit, NULL);
 }
 
 /* ---- POST /show ---- */
@@ -238,7 +246,7 @@ void call_show(struct control_server *c, struct exchange *x, const char *rest,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_show);
+	call(c, x, run_show, NULL);
 }
 
 /* ---- denied tries that were counted ---- */

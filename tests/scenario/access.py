@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import net
 
@@ -203,11 +204,19 @@ def check_minor(clerk, approver):
     exits(clerk.run("reveal", MINOR_ID, "--reason", REASON), 5)
 
 
-def check_people(town):
+def holds(county, town):
+    s = town.status()
+    return county.logs().get(s["origin"]) == (s["size"], s["root"])
+
+
+def check_people(town, county):
     clerk, approver, auditor, stranger = (Person(town, a) for a in (CLERK, APPROVER, AUDITOR, STRANGER))
+    net.wait(lambda: holds(county, town), "the county holds what was put")
+    assert ID_NO in exits(clerk.run("reveal", ADULT_ID, "--reason", REASON), 0).stdout
+    net.wait(lambda: holds(county, town), "the look is on record above too")
+    begun = time.monotonic()
     check_stranger(stranger)
     check_crowd(stranger, clerk, town)
-    assert ID_NO in exits(clerk.run("reveal", ADULT_ID, "--reason", REASON), 0).stdout
     # A clerk puts records; others do not.
     again = document(ADULT_ID, ID_NO, PHONE).decode()
     assert ADULT_ID in exits(clerk.run("put", "--json", "-", stdin=again), 0).stdout
@@ -223,23 +232,24 @@ def check_people(town):
     assert (CLERK, "reveal", "waiting") in told and (APPROVER, "approve", "approved") in told, told
     assert (APPROVER, "reveal", "denied") in told and told.count((CLERK, "reveal", "shown")) == 1, told
     denied = auditor.json("audit", "access", "--account", STRANGER)
-    assert len(denied) == 6 and all(l["access"]["result"] == "denied" for l in denied), denied
+    assert len(denied) >= 6 and all(l["access"]["result"] == "denied" for l in denied), denied
     assert auditor.run("audit", "access", "--to", "2020-01-01").stdout.startswith("Nobody"), denied
     exits(auditor.run("audit", "access", "--from", "2026-05-02", "--to", "2026-05-01"), 2)
     text = auditor.run("audit", "access").stdout
     assert text.count("\n") == len(auditor.json("audit", "access")) and "approved" in text, text
-    # What was only counted is one more record.
+    # Of a minute's tries six have a record each; the others are only counted, in one more record.
+    minutes = int(time.monotonic() - begun) // 59 + 1
     town.stop()
     town.start()
     counts = [l["access"].get("count") for l in auditor.json("audit", "access", "--account", STRANGER)]
-    assert counts.count(None) == 6 and [c for c in counts if c] == [15], counts
+    assert 6 <= counts.count(None) <= 6 * minutes and len(counts) <= 7 * minutes, (minutes, counts)
+    assert sum(c or 1 for c in counts) == 21, counts
     return auditor.json("audit", "access")
 
 
 def check_above(town, county, lines):
     """The same lines, from the copy that the county verified."""
-    net.wait(lambda: county.logs().get(town.origin()) == (town.status()["size"], town.status()["root"]),
-             "the county holds the township's log")
+    net.wait(lambda: holds(county, town), "the county holds the township's log")
     above = [json.loads(x) for x in county.run("audit", "access", "--json").stdout.splitlines()]
     assert above == lines, (len(above), len(lines))
     one = lines[-1]
@@ -335,7 +345,7 @@ def main():
         if people:
             name_accounts(town)
         d.start()
-        lines = check_people(town) if people else audited(town)
+        lines = check_people(town, county) if people else audited(town)
         check_above(town, county, lines)
         check_archive(d, county, town, d.folder)
         check_refusals(town)
