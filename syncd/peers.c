@@ -415,6 +415,14 @@ static void set_waiting_for(struct session_status *st, const char *text)
 	st->waiting_for[len] = '\0';
 }
 
+/* What was told by peers_changed() may still have to go to the peer. */
+static void status_of(
+	const struct peers *p, const struct conn *c, struct session_status *out)
+{
+	conn_status(c, out);
+	out->complete = out->complete && !p->waking;
+}
+
 /* The parent goes by its code even while its key is unknown here. */
 static struct json *conn_json(
 	struct peers *p, const struct conn *c, const struct rules *rules)
@@ -425,7 +433,7 @@ static struct json *conn_json(
 	struct session_status st;
 	char since[TIME_TEXT_SIZE];
 
-	conn_status(c, &st);
+	status_of(p, c, &st);
 	/* Until the two have compared, a session counts nothing; and why the
 	 * last one failed tells more than what this one waits for. */
 	if (c->role == SESSION_CHILD && !c->said_open) {
@@ -487,7 +495,7 @@ void peers_totals(struct peers *p, struct peers_totals *out)
 		struct session_status st;
 		bool open;
 
-		conn_status(c, &st);
+		status_of(p, c, &st);
 		open = c->session && st.state == SESSION_OPEN;
 		out->sent += st.sent;
 		out->received += st.received;
