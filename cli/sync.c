@@ -16,10 +16,12 @@ struct left {
 	const char *next;
 };
 
-/* What is still open towards the parents meant; all of them without a code. */
+/* What is still open towards the parents meant; all of them without a code.
+ * A countersignature comes after the acknowledgement that makes it complete. */
 static struct left look(const struct json *state, const char *code)
 {
 	const struct json *peers = json_get(state, "peers");
+	bool signing = state_own_waiting(state) > 0;
 	struct left l = {.wanted = json_count_of(state, "wanted"), .next = ""};
 
 	for (size_t i = 0; i < json_count(peers); i++) {
@@ -32,7 +34,8 @@ static struct left look(const struct json *state, const char *code)
 			continue;
 		l.parents++;
 		l.backlog += backlog;
-		open = !json_bool(json_get(p, "complete")) || backlog > 0;
+		open = !json_bool(json_get(p, "complete")) || backlog > 0 ||
+			signing;
 		l.open += open;
 		if (open)
 			snprintf(l.reason, sizeof(l.reason), "%s",
