@@ -440,7 +440,7 @@ class Case:
             base.county.run("governance", "adopt", base.d.gov)
             base.town.start(self.crash)
         base.town.link.up()
-        net.wait(lambda: dying.process.poll() is not None, "%s dies at %s" % (dying.name, self.point), 40)
+        net.wait(lambda: dying.process.poll() is not None, "%s dies at %s" % (dying.name, self.point))
         self.died(dying.process.returncode, dying.tail())
         dying.process = None
         base.town.link.down()
@@ -493,7 +493,7 @@ class Case:
             base.county.start()
             base.town.start(self.crash)
             base.town.link.up()
-            net.wait(lambda: base.town.process.poll() is not None, "the town dies at %s" % self.point, 40)
+            net.wait(lambda: base.town.process.poll() is not None, "the town dies at %s" % self.point)
             self.died(base.town.process.returncode, base.town.tail())
             base.town.start()
             origin = told[0]["origin"]

@@ -103,33 +103,29 @@ class Link:
         self.bytes = 0          # both ways, since the start
         self.rate = 0           # bytes a second each way, 0: as fast as it goes
         self._cut_at = None     # value of self.bytes at which all is cut
-        self._up = False
         self._lock = threading.Lock()
         self._conns = set()
         self._listener = None
         self.cuts = 0
 
     def up(self):
-        if self._up:
-            return
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", self.port))
-        s.listen(64)
-        self._listener, self._up = s, True
+        with self._lock:
+            if self._listener:
+                return
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", self.port))
+            s.listen(64)
+            self._listener = s
         threading.Thread(target=self._accept, args=(s,), daemon=True).start()
 
     def down(self):
-        self._up = False
-        s, self._listener = self._listener, None
-        if s:
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            s.close()
         with self._lock:
+            s, self._listener = self._listener, None
             conns = list(self._conns)
+            if s:
+                self._kill(s)
+                s.close()
         for c in conns:
             self._kill(c)
 
@@ -139,7 +135,7 @@ class Link:
 
     @property
     def is_up(self):
-        return self._up
+        return self._listener is not None
 
     def _kill(self, sock):
         try:
@@ -148,7 +144,7 @@ class Link:
             pass
 
     def _accept(self, listener):
-        while self._up:
+        while True:
             try:
                 a, _ = listener.accept()
             except OSError:
@@ -162,7 +158,13 @@ class Link:
             for s in (a, b):
                 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
-                self._conns.update((a, b))
+                late = self._listener is not listener
+                if not late:
+                    self._conns.update((a, b))
+            if late:  # it went down meanwhile
+                a.close()
+                b.close()
+                return
             for src, dst in ((a, b), (b, a)):
                 threading.Thread(target=self._pump, args=(src, dst), daemon=True).start()
 
@@ -316,6 +318,11 @@ class Node:
 
     def origin(self):
         return self.status()["origin"]
+
+    def countersigned(self):
+        """Whether a node above has countersigned all of the own log, and that came back."""
+        s = self.status()
+        return any(l["origin"] == s["origin"] and l["cosigned"] == s["size"] for l in s["logs"])
 
 
 class Domain:

@@ -104,7 +104,8 @@ class Readers:
         """Kills readers until one leaves what it held in the table."""
         for _ in range(400):
             p = self.start(["fsck", "--json"])
-            time.sleep(self.rng.random() * 0.2)
+            while p.poll() is None and p.pid not in self.slots():
+                time.sleep(0.001)
             p.kill()
             p.communicate()
             self.killed.append(p.pid)

@@ -133,6 +133,7 @@ def main():
         town.put(b"".join(lines[1:]))
         d.settled()
         check_automatic(county, ended, lasting)
+        net.wait(town.countersigned, "the county's cosignature came back")
         check_list(town, receipt)
         check_list(county, receipt)
         check_mistakes(county)

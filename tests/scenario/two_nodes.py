@@ -54,8 +54,7 @@ def check_put_and_sync(town, county):
     net.wait(lambda: town.peer(COUNTY)["complete"], "the township says complete")
     p = town.peer(COUNTY)
     assert p["state"] == "open" and p["backlog"] == 0 and p["entries_out"] >= RECORDS, p
-    net.wait(lambda: next(l for l in town.status()["logs"] if l["kind"] == "own")["cosigned"] == town.status()["size"],
-             "the county's cosignature came back")
+    net.wait(town.countersigned, "the county's cosignature came back")
 
 
 def check_cut(town, county):
@@ -77,7 +76,7 @@ def check_cut(town, county):
 
 def check_quiet(town, county):
     """With nothing new a reconnect costs next to nothing."""
-    net.wait(lambda: town.peer(COUNTY)["complete"], "all is quiet")
+    net.wait(lambda: town.peer(COUNTY)["complete"] and town.countersigned(), "all is quiet")
     town.link.down()
     net.wait(lambda: town.peer(COUNTY)["state"] != "open", "the township sees the link go")
     town.link.up()
