@@ -1,7 +1,9 @@
 """What the rules cost: figures against the bounds they have to keep."""
 import json
 import os
+import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -9,12 +11,13 @@ import sys
 import net
 from bench_table import clock, row
 
-COUNTY = "330106000000"
+COUNTY, TOWN = "330106000000", "330106110000"
 
 NODES = 300
 ADOPT_MS = 100
 LIST_S = 2  # for 1,000,000 records
 ROUNDS = 3
+LABELLED = 50000
 
 
 def enrolment(folder):
@@ -48,7 +51,60 @@ def disposal(folder, n):
         "%.2f s of processor time; %.0f times as fast as they were put; medians of %d" % (cpu, put / seconds, ROUNDS))
 
 
+def one_label(folder):
+    """The same series without rules about who sees what: one label for all, nothing derived from it."""
+    for path in (folder / "series").glob("*.yaml"):
+        text = re.sub(r"#.*", "", path.read_text())
+        head, fields = text.split("\nfields:")
+        head = re.sub(r"(?ms)^(clearance|retention):\n(  .*\n?)+", "", head + "\n")
+        head = re.sub(r"(?m)^attachments:.*$", "attachments: internal", head)
+        fields = re.sub(r",\s*(derive|derive_label|minors|derive_params): [^,}]*", "", fields)
+        fields = re.sub(r"(?<!_)label: \w+", "label: internal", fields)
+        path.write_text(head + "clearance:\n  village: [internal]\n  township: [internal]\n  county: [internal]\n"
+                        "retention:\n  - {label: internal, period: Y}\nfields:" + fields)
+
+
+def processor_time(run):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, _ = clock(run)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def labels(folder, n):
+    """Putting and sending the same documents with the rules of the template and with one label for all, by turns."""
+    folder.mkdir()
+    path = folder / "records.ndjson"
+    path.write_bytes(net.generate(TOWN, n))
+    spent = {"put": ([], []), "send": ([], [])}
+    for turn in range(2 * ROUNDS):
+        with net.Domain(folder / str(turn)) as d:
+            town = d.node(TOWN, d.node(COUNTY))
+            d.enrol()
+            if turn % 2:
+                d.edit(one_label)
+                d.publish()
+                d.adopt()
+            d.start()
+            net.wait(lambda: town.status()["governance"] == d.nodes[COUNTY].status()["governance"], "the rules are there")
+            town.link.down()
+            town.stop()
+            spent["put"][turn % 2].append(processor_time(lambda: town.run("put", path)))
+            town.start()
+            town.link.up()
+            town.control("POST", "/sync", "{}")
+            spent["send"][turn % 2].append(clock(d.settled))
+        shutil.rmtree(folder / str(turn))
+    for what, (ours, plain) in spent.items():
+        a, b = (statistics.median(x[0] for x in list) for list in (ours, plain))
+        row("%s %d records with the rules of the template against one label for all" % (what, n), "%d/s" % (n / a), "%d/s" % (n / b),
+            "%.2f" % (a / b), "times its time, medians of %d by turns" % ROUNDS)
+    a, b = (statistics.median(x[1] for x in list) for list in spent["put"])
+    row("processor time of that put", "%.2f s" % a, "%.2f s" % b, "%.2f" % (a / b))
+
+
 def bench(folder, sizes):
+    labels(folder / "labels", LABELLED)
     enrolment(folder / "enrolment")
     for n in sizes:
         disposal(folder / ("disposal-%d" % n), n)
