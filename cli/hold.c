@@ -14,9 +14,43 @@ static const struct option_spec add_options[] = {
 	{NULL, 0, NULL, NULL},
 };
 
+struct adding {
+	struct node *node;
+	struct order *order;
+};
+
+static enum err_code on_revision(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
+{
+	struct adding *a = arg;
+	struct log_info info;
+	enum err_code rc = store_log_by_id(a->node->store, log, &info, err);
+
+	(void)rev;
+	return rc ? rc : order_add_record(a->order, info.origin, seq, err);
+}
+
+/* A restriction names all revisions of a record. */
+static enum err_code add_revisions(struct adding *a, const struct log_info *log,
+	uint64_t seq, struct err *err)
+{
+	struct run run = {0};
+	struct entry e;
+	enum err_code rc =
+		store_read(a->node->store, log->id, seq, 1, 0, &run, err);
+
+	if (rc == ERR_OK)
+		rc = entry_parse(
+			run.record[0].entry, run.record[0].entry_len, &e, err);
+	run_free(&run);
+	return rc ? rc
+		  : store_find_id(a->node->store, e.uuid, on_revision, a, err);
+}
+
 static enum err_code add_records(
 	struct node *n, const struct args *a, struct order *o, struct err *err)
 {
+	struct adding adding = {n, o};
 	const char *text;
 	enum err_code rc = ERR_OK;
 
@@ -26,8 +60,10 @@ static enum err_code add_records(
 		uint64_t seq = 0;
 
 		if (!(rc = point_parse(text, strlen(text), &p, err)) &&
-			!(rc = point_find(n->store, &p, &log, &seq, err)))
-			rc = order_add_record(o, log.origin, seq, err);
+			!(rc = point_find(n->store, &p, &log, &seq, err)) &&
+			!(rc = order_add_record(o, log.origin, seq, err)) &&
+			o->kind == ORDER_RESTRICT)
+			rc = add_revisions(&adding, &log, seq, err);
 	}
 	return rc;
 }
@@ -56,9 +92,17 @@ static enum err_code set_select(
 	snprintf(o->until, sizeof(o->until), "%s", to ? to : "");
 	if (!o->record_count && !series && !node && !from && !to)
 		return err_set(err, ERR_USAGE,
-			"hold add needs --record, --series, --node, --from or "
-			"--to");
+			"nothing is selected: it needs --record, --series, "
+			"--node, --from or --to");
 	return ERR_OK;
+}
+
+enum err_code order_select(
+	struct node *n, const struct args *a, struct order *o, struct err *err)
+{
+	enum err_code rc = add_records(n, a, o, err);
+
+	return rc ? rc : set_select(n, a, o, err);
 }
 
 static enum err_code run_add(
@@ -74,8 +118,7 @@ static enum err_code run_add(
 	if (!(rc = open_reader(c, &n, err)) &&
 		!(rc = order_new(ORDER_HOLD, n->rules, n->config.code, reason,
 			  &o, err)) &&
-		!(rc = add_records(n, a, &o, err)) &&
-		!(rc = set_select(n, a, &o, err)))
+		!(rc = order_select(n, a, &o, err)))
 		rc = order_save(c, args_get(a, "out"), &o, err);
 	order_free(&o);
 	node_close(n);
@@ -101,7 +144,7 @@ static const struct option_spec end_options[] = {
 	{NULL, 0, NULL, NULL},
 };
 
-static enum err_code run_end(struct cli *c, const struct args *a,
+enum err_code order_end(struct cli *c, const struct args *a,
 	enum order_kind kind, struct err *err)
 {
 	struct order o = {.part = NULL};
@@ -129,7 +172,7 @@ static enum err_code run_end(struct cli *c, const struct args *a,
 static enum err_code run_release(
 	struct cli *c, const struct args *a, struct err *err)
 {
-	return run_end(c, a, ORDER_RELEASE, err);
+	return order_end(c, a, ORDER_RELEASE, err);
 }
 
 const struct command command_hold_release = {
@@ -145,7 +188,7 @@ const struct command command_hold_release = {
 static enum err_code run_cancel(
 	struct cli *c, const struct args *a, struct err *err)
 {
-	return run_end(c, a, ORDER_CANCEL, err);
+	return order_end(c, a, ORDER_CANCEL, err);
 }
 
 const struct command command_disposal_cancel = {

@@ -23,12 +23,13 @@ struct row {
 
 struct list {
 	struct cli *cli;
+	struct node *node;
 	struct store *store;
 	const char *series, *from;
 	const struct rules *rules;
 	bool system;
 	size_t limit, window, count, cap;
-	size_t damaged; /* left out */
+	size_t damaged, restricted; /* left out */
 	struct row *row;
 };
 
@@ -86,6 +87,7 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 {
 	struct row row = {.arrival = arrival, .seq = seq};
 	struct list *l = arg;
+	struct restriction by;
 	struct log_info info;
 	struct run run = {0};
 	enum err_code rc;
@@ -105,7 +107,15 @@ static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
 			 &row.entry, err)))
 		goto out;
 	memcpy(row.origin, info.origin, sizeof(row.origin));
-	if (!is_wanted(l, &row) || (rc = find_lost(l, &info, &row, err)))
+	if (!is_wanted(l, &row) ||
+		(rc = orders_restricted(
+			 l->node, row.origin, seq, &row.entry, &by, err)))
+		goto out;
+	if (by.order[0]) {
+		l->restricted++;
+		goto out;
+	}
+	if ((rc = find_lost(l, &info, &row, err)))
 		goto out;
 	if (run.record[0].erased &&
 		!(row.erased = view_destroyed(&run.record[0])))
@@ -240,13 +250,24 @@ static enum err_code run_list(
 		(rc = args_number(a, "after", UINT64_MAX / 2, &from, err)) ||
 		(rc = open_reader(c, &n, err)))
 		return rc;
+	l.node = n;
 	l.store = n->store;
 	l.rules = rules = node_rules(n);
 	l.limit = (size_t)limit;
 	l.window = limit < WINDOW_LEAST ? WINDOW_LEAST
 		: limit > WINDOW_MOST	? WINDOW_MOST
 					: l.limit;
-	rc = args_has(a, "after") ? after(&l, from, err) : newest(&l, err);
+	if (!(rc = orders_refresh(n, err)))
+		rc = args_has(a, "after") ? after(&l, from, err)
+					  : newest(&l, err);
+	if (rc == ERR_OK && l.restricted)
+		fprintf(stderr,
+			ngettext("%zu restricted record is left out: cundang "
+				 "restrict list tells why.\n",
+				"%zu restricted records are left out: cundang "
+				"restrict list tells why.\n",
+				l.restricted),
+			l.restricted);
 	if (rc == ERR_OK && l.damaged) {
 		fprintf(stderr,
 			ngettext("%zu damaged record is left out: cundang fsck "

@@ -298,6 +298,20 @@ static const char *state_text(const char *state)
 	return "";
 }
 
+static void print_nodes(const struct json *row)
+{
+	const struct json *no = json_get(row, "unconfirmed");
+
+	if (!no)
+		return;
+	printf(_("    told at %zu nodes"),
+		json_count(json_get(row, "confirmed")));
+	for (size_t i = 0; i < json_count(no); i++)
+		printf("%s%s", i ? _(", ") : _("; not confirmed yet: "),
+			json_string(json_at(no, i), NULL));
+	putchar('\n');
+}
+
 static void print_row(const struct json *row)
 {
 	const char *why = json_get_string(row, "why");
@@ -314,6 +328,7 @@ static void print_row(const struct json *row)
 		out_reason(stdout, why);
 		putchar('\n');
 	}
+	print_nodes(row);
 }
 
 enum err_code order_print(struct cli *c, const struct json *rows,

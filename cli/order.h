@@ -20,3 +20,18 @@ enum err_code order_rows(struct cli *c, struct json **out, struct err *err);
 enum err_code order_print(struct cli *c, const struct json *rows,
 	unsigned kinds, unsigned states, struct err *err);
 #define ORDER_ANY (~0u)
+
+/* ---- cli/hold.c ---- */
+
+/* What --record, --series, --node, --from and --to select; ERR_USAGE where they
+ * select nothing. */
+enum err_code order_select(
+	struct node *n, const struct args *a, struct order *o, struct err *err);
+/* Writes an order that ends the one which a->word[0] names. */
+enum err_code order_end(struct cli *c, const struct args *a,
+	enum order_kind kind, struct err *err);
+
+/* ---- cli/restrict.c ---- */
+
+/* Says in words how far a restriction reaches that is not made at the root. */
+void restrict_tell_reach(const struct cli *c, const struct node *n);

@@ -87,6 +87,20 @@ static void print_fields(const struct json *v, int depth)
 		print_member(out_count(i + 1, number), json_at(v, i), depth);
 }
 
+static void print_restricted(const struct json *doc)
+{
+	const struct json *by = json_get(doc, "restricted");
+
+	if (!by)
+		return;
+	out_column(_("restricted"), 12);
+	printf(_("since %s, by order %s"), json_get_string(by, "since"),
+		json_get_string(by, "order"));
+	printf("\n  %s\n",
+		_("(kept here, and shown to nobody until the order is "
+		  "lifted)"));
+}
+
 static void print_head(const struct rules *rules, const struct json *doc)
 {
 	const char *name = json_get_string(doc, "series");
@@ -112,6 +126,7 @@ static void print_head(const struct rules *rules, const struct json *doc)
 	print_labels(doc, "lost", _("lost"));
 	print_labels(doc, "withheld", _("not here"));
 	print_erased(doc);
+	print_restricted(doc);
 	if (json_count(json_get(doc, "masked")))
 		printf("  %s\n",
 			_("(kept here whole; only masked forms, or nothing, "
@@ -146,10 +161,11 @@ static enum err_code show_record(const struct show *s,
 
 	if ((rc = store_read(
 		     s->node->store, log->id, seq, 1, LABEL_ALL, &run, err)) ||
-		(rc = view_document(s->rules, log->origin, seq, &run.record[0],
-			 VIEW_MASKED, &doc, err)))
+		(rc = view_shown(s->node, s->rules, log->origin, seq,
+			 &run.record[0], &doc, err)))
 		goto out;
-	if (!set_lost(doc, view_lost(s->rules, log, &run.record[0]))) {
+	if (!json_get(doc, "restricted") &&
+		!set_lost(doc, view_lost(s->rules, log, &run.record[0]))) {
 		rc = err_nomem(err);
 		goto out;
 	}
@@ -290,10 +306,13 @@ static enum err_code show_proof(const struct show *s, const struct args *a,
 {
 	uint8_t labels = LABEL_BIT(LABEL_PUBLIC) | LABEL_BIT(LABEL_INTERNAL);
 	const char *said = args_get(a, "labels"), *path = args_get(a, "output");
+	struct entry e;
 	struct buf proof = BUF_EMPTY;
 	enum err_code rc;
 
 	if ((rc = take_labels(said, &labels, err)) ||
+		(rc = id_of(s, log, seq, &e, err)) ||
+		(rc = orders_check_shown(s->node, log->origin, seq, &e, err)) ||
 		(rc = proof_make(s->node, log, seq, labels, &proof, err)) ||
 		(rc = tell_erased(s, log, seq, err)))
 		goto out;

@@ -8,6 +8,7 @@
 #include "policies/access_inside.h"
 #include "policies/nodefile.h"
 #include "policies/archive.h"
+#include "policies/orders.h"
 #include "policies/shape.h"
 
 #define CLOCK_SLACK_S 600
@@ -465,7 +466,10 @@ static enum err_code reveal(
 	struct receipt receipt;
 	enum err_code rc;
 
-	if ((rc = find_target(r, err)) || (rc = judge(r, err)))
+	if ((rc = find_target(r, err)) ||
+		(rc = orders_check_shown(r->node, r->target.log.origin,
+			 r->target.seq, &r->target.e, err)) ||
+		(rc = judge(r, err)))
 		return rc;
 	if (r->minor)
 		return reveal_minor(r, w, out, err);
@@ -484,7 +488,8 @@ static enum err_code reveal_denied(struct reveal *r, struct writer *w,
 	struct access_ask bare = *r->ask;
 
 	bare.reason = NULL;
-	(void)!find_target(r, NULL);
+	if (!r->target.found)
+		(void)!find_target(r, NULL);
 	r->target.labels = r->ask->labels;
 	return access_denied(r->node, w, tries, &r->ask->who,
 		access_reveal_fields(&bare, &r->target, "denied"), err);
@@ -505,8 +510,9 @@ enum err_code access_reveal(struct node *n, struct writer *w,
 	r.rules = node_rules(n);
 	if ((rc = who_may(&ask->who, POWER_REVEAL, err)))
 		rc = reveal_denied(&r, w, tries, err);
-	else if ((rc = access_reason_check(ask->reason, err)) == ERR_OK)
-		rc = reveal(&r, w, out, err);
+	else if ((rc = access_reason_check(ask->reason, err)) == ERR_OK &&
+		(rc = reveal(&r, w, out, err)) == ERR_DENIED)
+		rc = reveal_denied(&r, w, tries, err);
 	run_free(&r.run);
 	rules_unref(r.rules);
 	return rc;

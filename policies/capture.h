@@ -120,6 +120,17 @@ enum err_code view_revealed(const struct rules *rules, const char *origin,
  * here, and they were not destroyed. */
 uint8_t view_lost(const struct rules *rules, const struct log_info *log,
 	const struct record *r);
+/* Of a restricted record: {"series","id","node","created_at","rev","origin",
+ * "seq","restricted":{"order","since"},"erased"}, and nothing of what it
+ * says. */
+struct restriction;
+enum err_code view_restricted(const char *origin, uint64_t seq,
+	const struct record *r, const struct restriction *by, struct json **out,
+	struct err *err);
+/* As whoever asks sees it: masked, or as view_restricted() tells it. */
+enum err_code view_shown(struct node *n, const struct rules *rules,
+	const char *origin, uint64_t seq, const struct record *r,
+	struct json **out, struct err *err);
 /* {"LABEL":{"at":TIME,"why":TEXT},...}: the parts that were destroyed; what is
  * not known any more of when and why is left out.  NULL without memory. */
 struct json *view_destroyed(const struct record *r);

@@ -427,7 +427,9 @@ enum err_code orders_run(
 
 	*done = 0;
 	pthread_mutex_lock(&n->orders->work);
-	if (!(rc = orders_whole(n, err)))
+	if (!(rc = orders_refresh(n, err)) &&
+		!(rc = orders_tell(n, w, done, err)) &&
+		!(rc = orders_whole(n, err)))
 		rc = run_waiting(n, w, done, err);
 	pthread_mutex_unlock(&n->orders->work);
 	return rc;

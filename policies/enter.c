@@ -46,6 +46,12 @@ static enum err_code check_record(const struct entering *e, uint32_t log,
 		return rc;
 	rc = entry_parse(
 		run.record[0].entry, run.record[0].entry_len, &entry, err);
+	if (rc == ERR_OK && e->order->kind == ORDER_RESTRICT &&
+		!strncmp(entry.series, "sys-", 4))
+		rc = err_set(err, ERR_DENIED,
+			"order %s names %s/%" PRIu64
+			" of %s, which is never restricted",
+			e->order->id, origin, seq, entry.series);
 	if (rc == ERR_OK && e->order->kind == ORDER_ERASE &&
 		!(rc = orders_may_destroy(e->rules, e->order, entry.series,
 			  origin, seq, err)) &&
@@ -106,7 +112,7 @@ static enum err_code find_about(struct orders *book, const struct order *o,
 		rc = err_set(err, ERR_NOT_FOUND,
 			"the order %s that %s ends is not here", o->about,
 			o->id);
-	else if (b->done)
+	else if (b->done && b->o.kind == ORDER_ERASE)
 		rc = err_set(err, ERR_DENIED,
 			"order %s was carried out here already", o->about);
 	else if (orders_ended(book, b))

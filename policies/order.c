@@ -17,6 +17,8 @@ static const struct kind_words {
 	[ORDER_RELEASE] = {"release", "sys-hold"},
 	[ORDER_ERASE] = {"erase", "sys-erasure"},
 	[ORDER_CANCEL] = {"cancel", "sys-erasure"},
+	[ORDER_RESTRICT] = {"restrict", "sys-restrict"},
+	[ORDER_LIFT] = {"lift", "sys-restrict"},
 };
 
 const char *order_kind_name(enum order_kind kind)
@@ -433,7 +435,10 @@ static const char *about_member(enum order_kind kind)
 		return "hold";
 	case ORDER_CANCEL:
 		return "erasure";
+	case ORDER_LIFT:
+		return "restriction";
 	case ORDER_HOLD:
+	case ORDER_RESTRICT:
 	case ORDER_ERASE:
 		break;
 	}
@@ -449,11 +454,13 @@ static enum err_code read_order(struct reading *r)
 		return rc;
 	switch (r->o->kind) {
 	case ORDER_HOLD:
+	case ORDER_RESTRICT:
 		return read_select(r);
 	case ORDER_ERASE:
 		return read_erase(r);
 	case ORDER_RELEASE:
 	case ORDER_CANCEL:
+	case ORDER_LIFT:
 		break;
 	}
 	about = about_member(r->o->kind);
@@ -609,9 +616,7 @@ static bool put_kind(struct json *v, const struct order *o)
 
 	if (about)
 		return put_text(v, about, o->about);
-	if (o->kind == ORDER_HOLD)
-		return put_select(v, o);
-	return put_erase(v, o);
+	return o->kind == ORDER_ERASE ? put_erase(v, o) : put_select(v, o);
 }
 
 enum err_code order_write(struct order *o, struct buf *out, struct err *err)
@@ -662,7 +667,7 @@ struct digest order_holds_digest(char (*ids)[UUID_TEXT_SIZE], size_t count)
 	return sha256_final(&h);
 }
 
-static bool has_record(const struct order *o, const char *origin, uint64_t seq)
+bool order_has_record(const struct order *o, const char *origin, uint64_t seq)
 {
 	struct order_record key = {.seq = seq};
 
@@ -671,17 +676,23 @@ static bool has_record(const struct order *o, const char *origin, uint64_t seq)
 		       compare_record) != NULL;
 }
 
-bool order_reaches(const struct order *o, const char *origin, const char *code,
-	uint64_t seq, const char *series, const char *at)
+bool order_reaches_beside(const struct order *o, const char *code,
+	const char *series, const char *at)
 {
-	if (o->kind != ORDER_HOLD)
+	if (o->kind != ORDER_HOLD && o->kind != ORDER_RESTRICT)
 		return false;
 	return code_within(code, o->node) &&
-		(!o->record_count || has_record(o, origin, seq)) &&
 		(!*o->series || !strcmp(o->series, series)) &&
 		(!*o->prefix || code_within(code, o->prefix)) &&
 		(!*o->since || strncmp(at, o->since, 10) >= 0) &&
 		(!*o->until || strncmp(at, o->until, 10) <= 0);
+}
+
+bool order_reaches(const struct order *o, const char *origin, const char *code,
+	uint64_t seq, const char *series, const char *at)
+{
+	return order_reaches_beside(o, code, series, at) &&
+		(!o->record_count || order_has_record(o, origin, seq));
 }
 
 static bool in_ranges(const struct order_part *p, uint64_t seq)

@@ -1,4 +1,4 @@
-/* order.h - what officers order: holds, erasures, and their ends.
+/* order.h - what officers order: holds, restrictions, erasures, and their ends.
  *
  * An order is a text that officers sign (SSHSIG, namespace ORDER_NAMESPACE);
  * docs/format.md section 10 has its members.  It names records by log and
@@ -18,12 +18,14 @@
 #define ORDER_RANGES_LIMIT 65536 /* of all parts together */
 
 enum order_kind {
-	ORDER_HOLD,    /* what it selects is not destroyed */
-	ORDER_RELEASE, /* ends a hold */
-	ORDER_ERASE,   /* destroys parts */
-	ORDER_CANCEL,  /* an erasure is not carried out */
+	ORDER_HOLD,	/* what it selects is not destroyed */
+	ORDER_RELEASE,	/* ends a hold */
+	ORDER_ERASE,	/* destroys parts */
+	ORDER_CANCEL,	/* an erasure is not carried out */
+	ORDER_RESTRICT, /* what it selects is kept, and shown to nobody */
+	ORDER_LIFT,	/* ends a restriction */
 };
-#define ORDER_KINDS 4
+#define ORDER_KINDS 6
 const char *order_kind_name(enum order_kind kind); /* "hold" ... */
 /* The system series of its records: "sys-hold" ... */
 const char *order_series(enum order_kind kind);
@@ -53,7 +55,7 @@ struct order {
 	int64_t made_at;
 	uint64_t rules; /* serial of the head it was made under */
 
-	/* Of a hold; at least one of them. */
+	/* Of a hold or a restriction; at least one of them. */
 	struct order_record *record; /* sorted, each once */
 	size_t record_count;
 	/* "" for none. */
@@ -99,10 +101,14 @@ enum err_code order_write(struct order *o, struct buf *out, struct err *err);
  * a line feed.  Sorts `ids`. */
 struct digest order_holds_digest(char (*ids)[UUID_TEXT_SIZE], size_t count);
 
-/* Does the hold reach this record?  `code` is that of the log's
+/* Does the hold or restriction reach this record?  `code` is that of the log's
  * node, `at` the entry's. */
 bool order_reaches(const struct order *o, const char *origin, const char *code,
 	uint64_t seq, const char *series, const char *at);
+/* The same by all but its list of records. */
+bool order_reaches_beside(const struct order *o, const char *code,
+	const char *series, const char *at);
+bool order_has_record(const struct order *o, const char *origin, uint64_t seq);
 /* Does the erasure name this part? */
 bool order_names(const struct order *o, const char *origin, enum label label,
 	uint64_t seq);

@@ -179,6 +179,8 @@ static bool is_ended_by(const struct order *about, const struct order *o)
 {
 	return !strcmp(about->id, o->about) &&
 		((o->kind == ORDER_RELEASE && about->kind == ORDER_HOLD) ||
+			(o->kind == ORDER_LIFT &&
+				about->kind == ORDER_RESTRICT) ||
 			(o->kind == ORDER_CANCEL &&
 				about->kind == ORDER_ERASE));
 }
@@ -244,6 +246,8 @@ static unsigned wanted(const struct rules *rules, const struct order *o)
 	case ORDER_HOLD:
 	case ORDER_RELEASE:
 	case ORDER_CANCEL:
+	case ORDER_RESTRICT:
+	case ORDER_LIFT:
 		break;
 	}
 	return rules_hold_approvals(rules);

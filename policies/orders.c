@@ -27,6 +27,7 @@ static void booked_free(struct booked *b)
 		return;
 	order_free(&b->o);
 	signed_order_free(&b->s);
+	free(b->told);
 	free(b);
 }
 
@@ -96,6 +97,7 @@ static void read_order(
 	struct err err;
 
 	memcpy(b->id, e->id, sizeof(b->id));
+	memcpy(b->at, e->at, sizeof(b->at));
 	if (!(r->have & LABEL_BIT(LABEL_INTERNAL))) {
 		snprintf(b->why, sizeof(b->why), "%s",
 			err_reason("its text is not here"));
@@ -228,7 +230,8 @@ struct booked *orders_find(struct orders *o, const char *id)
 
 static bool is_end(enum order_kind kind)
 {
-	return kind == ORDER_RELEASE || kind == ORDER_CANCEL;
+	return kind == ORDER_RELEASE || kind == ORDER_CANCEL ||
+		kind == ORDER_LIFT;
 }
 
 /* By the head that it names: an officer who left since signed it all the
@@ -255,6 +258,23 @@ static enum err_code judge(struct node *n, struct booked *b, struct err *err)
 		return rc;
 	rc = order_check(rules, &b->o, &b->s, about ? &about->o : NULL, err);
 	rules_unref(rules);
+	return rc;
+}
+
+/* Restrictions and their ends are looked up until they are told. */
+static enum err_code find_all_told(struct node *n, struct err *err)
+{
+	struct orders *o = n->orders;
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; rc == ERR_OK && i < o->count; i++) {
+		struct booked *b = o->list[i];
+
+		if (b->counts && !b->done &&
+			(b->o.kind == ORDER_RESTRICT ||
+				b->o.kind == ORDER_LIFT))
+			rc = orders_find_told(n, b, err);
+	}
 	return rc;
 }
 
@@ -298,13 +318,25 @@ static enum err_code judge_all(struct node *n, bool ends, struct err *err)
 
 static enum err_code refresh(struct node *n, struct err *err)
 {
+	uint64_t seen = store_arrivals(n->store);
 	enum err_code rc;
 
 	if ((rc = look(n, err)) || (rc = judge_all(n, false, err)) ||
-		(rc = judge_all(n, true, err)))
+		(rc = judge_all(n, true, err)) || (rc = find_all_told(n, err)))
 		return rc;
 	n->orders->ready = true;
+	n->orders->seen = seen;
 	return ERR_OK;
+}
+
+enum err_code orders_catch_up(struct node *n, struct err *err)
+{
+	bool known;
+
+	pthread_mutex_lock(&n->orders->lock);
+	known = n->orders->ready && n->orders->seen == store_arrivals(n->store);
+	pthread_mutex_unlock(&n->orders->lock);
+	return known ? ERR_OK : orders_refresh(n, err);
 }
 
 enum err_code orders_refresh(struct node *n, struct err *err)
@@ -351,6 +383,7 @@ bool orders_ended(const struct orders *o, const struct booked *b)
 		const struct booked *end = o->list[i];
 
 		if (end->counts && is_end(end->o.kind) &&
+			(end->done || end->o.kind != ORDER_LIFT) &&
 			!strcmp(end->o.about, b->id))
 			return true;
 	}
@@ -374,7 +407,7 @@ static enum order_state state_of(const struct orders *o, const struct booked *b)
 {
 	if (!b->counts)
 		return ORDER_VOID;
-	if (b->done)
+	if (b->done && b->o.kind == ORDER_ERASE)
 		return ORDER_DONE;
 	if (!is_end(b->o.kind) && orders_ended(o, b))
 		return ORDER_ENDED;
@@ -416,17 +449,17 @@ static bool in_force(const struct orders *o, const struct booked *b)
 
 /* A hold whose head is not here yet holds until it can be judged, as far as the
  * node in whose log it stands could order at all. */
-static bool is_open_hold(const struct booked *b)
+bool orders_open(const struct booked *b)
 {
 	char code[CODE_SIZE];
 
-	return b->readable && !b->judged && b->o.kind == ORDER_HOLD &&
-		log_code(b->origin, code) && code_within(b->o.node, code);
+	return b->readable && !b->judged && log_code(b->origin, code) &&
+		code_within(b->o.node, code);
 }
 
 static bool may_hold(const struct orders *o, const struct booked *b)
 {
-	return in_force(o, b) || is_open_hold(b);
+	return in_force(o, b) || (b->o.kind == ORDER_HOLD && orders_open(b));
 }
 
 enum err_code orders_holds(
@@ -605,6 +638,7 @@ struct receipt_search {
 	struct node *n;
 	const char *code;
 	struct receipt *out;
+	bool own; /* in a log of this very node only */
 	bool found;
 };
 
@@ -644,24 +678,41 @@ static enum err_code on_receipt(
 		return ERR_OK;
 	if ((rc = store_log_by_id(r->n->store, log, &info, err)))
 		return rc;
-	if (!log_code(info.origin, code) || strcmp(code, r->code))
+	if (!log_code(info.origin, code) || strcmp(code, r->code) ||
+		(r->own && info.kind != LOG_OWN))
 		return ERR_OK;
 	return read_receipt(r, &info, seq, err);
+}
+
+static enum err_code find_receipt(
+	struct receipt_search *r, const char *order, struct err *err)
+{
+	uint8_t uuid[UUID_SIZE];
+	char id[UUID_TEXT_SIZE];
+	enum err_code rc;
+
+	orders_receipt_id(order, r->code, uuid, id);
+	rc = store_find_id(r->n->store, uuid, on_receipt, r, err);
+	if (rc == ERR_NOT_FOUND || (rc == ERR_OK && !r->found))
+		return err_set(err, ERR_NOT_FOUND, "no receipt of %s", r->code);
+	return rc;
 }
 
 enum err_code orders_receipt(struct node *n, const char *order,
 	const char *code, struct receipt *out, struct err *err)
 {
 	struct receipt_search r = {.n = n, .code = code, .out = out};
-	uint8_t uuid[UUID_SIZE];
-	char id[UUID_TEXT_SIZE];
-	enum err_code rc;
 
-	orders_receipt_id(order, code, uuid, id);
-	rc = store_find_id(n->store, uuid, on_receipt, &r, err);
-	if (rc == ERR_NOT_FOUND || (rc == ERR_OK && !r.found))
-		return err_set(err, ERR_NOT_FOUND, "no receipt of %s", code);
-	return rc;
+	return find_receipt(&r, order, err);
+}
+
+enum err_code orders_own_receipt(
+	struct node *n, const char *order, struct receipt *out, struct err *err)
+{
+	struct receipt_search r = {
+		.n = n, .code = n->config.code, .out = out, .own = true};
+
+	return find_receipt(&r, order, err);
 }
 
 /* ---- what comes late ---- */

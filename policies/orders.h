@@ -12,14 +12,17 @@
 /* Records of orders that came since the last call are read and judged. */
 enum err_code orders_refresh(struct node *n, struct err *err);
 
-/* The same, and none of them is damaged: else nothing may be destroyed.
+/* The same where anything arrived since. */
+enum err_code orders_catch_up(struct node *n, struct err *err);
+
+/* orders_refresh(), and none of them is damaged: else nothing may be destroyed.
  * ERR_CORRUPT. */
 enum err_code orders_whole(struct node *n, struct err *err);
 
 enum order_state {
 	ORDER_VOID,    /* does not count: `why` */
-	ORDER_FORCE,   /* a hold in force; an end that counts */
-	ORDER_ENDED,   /* a hold or erasure that another ended */
+	ORDER_FORCE,   /* a hold or restriction in force; an end that counts */
+	ORDER_ENDED,   /* one that another ended */
 	ORDER_WAITING, /* an erasure that is not carried out here yet: `why` */
 	ORDER_DONE,    /* an erasure that was carried out here */
 };
@@ -58,6 +61,29 @@ bool orders_held(struct node *n, const char *origin, uint64_t seq,
 enum err_code orders_enter(struct node *n, struct writer *w,
 	const struct signed_order *s, struct receipt *out, struct err *err);
 
+/* ---- restrictions (policies/restrict.c) ---- */
+
+struct restriction {
+	char order[UUID_TEXT_SIZE]; /* "" for none */
+	char since[TIME_TEXT_SIZE]; /* when its order was entered */
+	bool open; /* its head is not here yet: it counts as a hold does */
+};
+/* Is the record restricted here, by itself or by another revision of it?
+ * Records of the system never are.  As of the last orders_refresh(). */
+enum err_code orders_restricted(struct node *n, const char *origin,
+	uint64_t seq, const struct entry *e, struct restriction *out,
+	struct err *err);
+/* The same, refreshed first; ERR_DENIED says so of one that is. */
+enum err_code orders_check_shown(struct node *n, const char *origin,
+	uint64_t seq, const struct entry *e, struct err *err);
+/* What a restriction or its end does to a record that came before: it is told
+ * once more.  `later`: under a number behind `arrival`; `now`: under it. */
+struct retold {
+	bool later, now;
+};
+struct retold orders_retold(
+	struct node *n, uint32_t log, uint64_t seq, uint64_t arrival);
+
 /* ---- carrying out ---- */
 
 /* Is there an erasure that this node has to carry out, now or later? */
@@ -73,7 +99,8 @@ int64_t orders_now(struct node *n);
  * was not known to be fresh before, so that orders_now() matters below. */
 enum err_code orders_fresh(struct node *n, const struct digest *down,
 	int64_t now, bool *news, struct err *err);
-/* Carries out what can be; *done tells how many.  What cannot be waits, and
+/* Carries out what can be, and tells once more what restrictions and their ends
+ * reach; *done tells how many orders.  What cannot be waits, and
  * tells why (orders_each). */
 enum err_code orders_run(
 	struct node *n, struct writer *w, size_t *done, struct err *err);

@@ -5,6 +5,7 @@
 
 #include "policies/attached.h"
 #include "policies/merge.h"
+#include "policies/orders.h"
 #include "policies/shape.h"
 
 static struct json *new_text(const char *s)
@@ -166,6 +167,35 @@ out:
 	json_free(fields);
 	json_free(doc);
 	return rc;
+}
+
+enum err_code view_restricted(const char *origin, uint64_t seq,
+	const struct record *r, const struct restriction *by, struct json **out,
+	struct err *err)
+{
+	struct json *doc = json_new_object(), *v = json_new_object();
+	struct entry e;
+	enum err_code rc = entry_parse(r->entry, r->entry_len, &e, err);
+
+	if (rc == ERR_OK &&
+		(!json_set(v, "order", new_text(by->order)) ||
+			!json_set(v, "since", new_text(by->since)) ||
+			!add_head(doc, &e) ||
+			!json_set(doc, "origin", new_text(origin)) ||
+			!json_set(doc, "seq", json_new_u64(seq)) ||
+			!json_set(doc, "erased", view_destroyed(r))))
+		rc = err_nomem(err);
+	if (rc) {
+		json_free(v);
+		json_free(doc);
+		return rc;
+	}
+	if (!json_set(doc, "restricted", v)) {
+		json_free(doc);
+		return err_nomem(err);
+	}
+	*out = doc;
+	return ERR_OK;
 }
 
 enum err_code view_revealed(const struct rules *rules, const char *origin,

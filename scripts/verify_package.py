@@ -41,7 +41,7 @@ NAMESPACE = "cundang-governance"
 TOTAL_LIMIT = 256 << 30
 TREE_LIMIT = 1 << 27
 SAFE_INTEGER = (1 << 53) - 1
-ORDER_SERIES = ("sys-hold", "sys-erasure")
+ORDER_SERIES = ("sys-hold", "sys-erasure", "sys-restrict")
 SYSTEM_SERIES = ("sys-policy", "sys-key", "sys-epoch", "sys-witness",
                  "sys-provision", "sys-hold", "sys-erasure", "sys-receipt",
                  "sys-restrict", "sys-disposal", "sys-archive", "sys-access")

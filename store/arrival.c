@@ -291,6 +291,45 @@ enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
 	return ERR_OK;
 }
 
+struct telling {
+	const struct view *v;
+	uint32_t log;
+	uint64_t seq;
+	uint64_t arrival; /* 0 while it is not found */
+};
+
+static enum err_code on_arrival(void *arg, uint64_t arrival, struct err *err)
+{
+	struct telling *t = arg;
+	uint32_t log;
+	uint64_t seq;
+	enum err_code rc = arrival_get(t->v, arrival, &log, &seq, err);
+
+	if (!rc && !t->arrival && log == t->log && seq == t->seq)
+		t->arrival = arrival;
+	return rc;
+}
+
+enum err_code store_arrival_of(struct store *s, const uint8_t uuid[UUID_SIZE],
+	uint32_t log, uint64_t seq, uint64_t *out, struct err *err)
+{
+	struct telling t = {.log = log, .seq = seq};
+	struct view v;
+	enum err_code rc = view_open(s, &v, err);
+
+	if (rc)
+		return rc;
+	t.v = &v;
+	rc = ids_each(v.txn, uuid, on_arrival, &t, err);
+	view_close(&v);
+	if (rc)
+		return rc;
+	if (!t.arrival)
+		return err_set(err, ERR_NOT_FOUND, "no such record");
+	*out = t.arrival;
+	return ERR_OK;
+}
+
 enum err_code arrival_find(struct index_txn *t, uint32_t log, uint64_t first,
 	size_t count, uint64_t *out, struct err *err)
 {

@@ -912,6 +912,22 @@ static enum err_code arrive_again(
 	return number(b, &next, err);
 }
 
+enum err_code batch_tell(struct batch *b, uint32_t log, uint64_t seq,
+	bool *told, struct err *err)
+{
+	const struct arrival_run next = {log, seq, 1, true};
+	struct entry_place at;
+	enum err_code rc = entry_locate_any(&b->view, log, seq, &at, err);
+
+	*told = false;
+	if (rc)
+		return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+	if ((rc = number(b, &next, err)))
+		return b->spoiled = rc;
+	*told = true;
+	return ERR_OK;
+}
+
 enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
 	size_t count, const struct erasure *order, struct err *err)
 {

@@ -214,12 +214,17 @@ enum err_code store_down_each(struct store *s, uint32_t log, uint64_t from,
 
 /* Arrival numbers start at 1, have no gaps, and never change. */
 uint64_t store_arrivals(struct store *s); /* the newest, 0 for none */
-/* `again`: the record has an earlier number, and lost parts by an erasure. */
+/* `again`: the record has an earlier number, and lost parts by an erasure, or
+ * was told once more (batch_tell). */
 typedef enum err_code store_arrival_visit(void *arg, uint64_t arrival,
 	uint32_t log, uint64_t seq, bool again, struct err *err);
 /* Those in (after, after + limit]. */
 enum err_code store_arrival_each(struct store *s, uint64_t after, size_t limit,
 	store_arrival_visit *visit, void *arg, struct err *err);
+/* The number under which the record came first, by its id and place.
+ * ERR_NOT_FOUND. */
+enum err_code store_arrival_of(struct store *s, const uint8_t uuid[UUID_SIZE],
+	uint32_t log, uint64_t seq, uint64_t *out, struct err *err);
 /* 16 hex digits that change whenever the arrival numbers start anew. */
 const char *store_arrival_epoch(const struct store *s);
 
@@ -355,6 +360,10 @@ struct erase_target {
  * destroyed before.  ERR_INVALID when it is not erasure_valid(). */
 enum err_code batch_erase(struct batch *b, const struct erase_target *targets,
 	size_t count, const struct erasure *order, struct err *err);
+/* The record is told once more, under another arrival number; *told is false
+ * where it is not here. */
+enum err_code batch_tell(struct batch *b, uint32_t log, uint64_t seq,
+	bool *told, struct err *err);
 /* Destroys what is left to destroy; ERR_OK when nothing is.  For the thread of
  * the batches, while there is none. */
 enum err_code store_finish_erasing(struct store *s, struct err *err);

@@ -230,8 +230,8 @@ static enum err_code run_show(struct job *j, struct err *err)
 		(rc = point_find(n->store, &point, &log, &seq, err)) ||
 		(rc = store_read(
 			 n->store, log.id, seq, 1, LABEL_ALL, &run, err)) ||
-		(rc = view_document(rules, log.origin, seq, &run.record[0],
-			 VIEW_MASKED, &doc, err)))
+		(rc = view_shown(
+			 n, rules, log.origin, seq, &run.record[0], &doc, err)))
 		goto out;
 	rc = answer(j, doc, err);
 out:

@@ -17,6 +17,7 @@ struct place {
 struct places {
 	struct place *place;
 	size_t count;
+	uint64_t upto; /* arrivals behind which orders were read */
 };
 
 struct reading {
@@ -126,10 +127,28 @@ static enum err_code write_document(const struct rules *rules,
 	return rc;
 }
 
-enum err_code feed_record(const struct rules *rules, const struct grant *g,
-	const char *origin, uint64_t seq, const struct record *r,
+/* What the grant hides of what was destroyed stays hidden. */
+static enum err_code write_restricted(const struct grant *g, const char *origin,
+	uint64_t seq, const struct record *r, const struct restriction *by,
 	struct buf *out, struct err *err)
 {
+	struct record shown = *r;
+	struct json *doc;
+	enum err_code rc;
+
+	shown.erased &= g->labels;
+	if ((rc = view_restricted(origin, seq, &shown, by, &doc, err)))
+		return rc;
+	rc = json_write(doc, out, err);
+	json_free(doc);
+	return rc;
+}
+
+enum err_code feed_record(struct node *n, const struct rules *rules,
+	const struct grant *g, const char *origin, uint64_t seq,
+	const struct record *r, struct buf *out, struct err *err)
+{
+	struct restriction by;
 	struct entry e;
 	enum err_code rc;
 
@@ -137,28 +156,57 @@ enum err_code feed_record(const struct rules *rules, const struct grant *g,
 		return rc;
 	if (!grant_sees(g, rules, e.series))
 		return err_set(err, ERR_NOT_FOUND, "no such record");
+	if ((rc = orders_catch_up(n, err)) ||
+		(rc = orders_restricted(n, origin, seq, &e, &by, err)))
+		return rc;
+	if (by.order[0])
+		return write_restricted(g, origin, seq, r, &by, out, err);
 	return write_document(rules, g, origin, seq, r, out, err);
 }
 
-/* A line of its own, unless the record is not asked for or came before, or what
- * was destroyed of it was never shown. */
-static enum err_code pass(struct reading *rd, const struct place *p,
-	const struct entry *e, const struct record *r, bool *out,
-	struct err *err)
-{
-	bool repeats = false;
-	enum err_code rc = ERR_OK;
+/* What is told of a record under one number. */
+enum line {
+	LINE_NONE,
+	LINE_RECORD,
+	LINE_ERASURE,
+	LINE_RESTRICTION,
+};
 
-	if (!wanted(rd, e) || (p->again && !(r->erased & rd->grant->labels))) {
-		*out = true;
+/* A line of its own, unless the record is not asked for, came before, is told
+ * of later, or what was destroyed of it was never shown.  A restriction whose
+ * head is not here yet is none to a consumer: when it turns out to be void,
+ * nothing tells of the record again. */
+static enum err_code judge_line(struct reading *rd, const struct place *p,
+	const struct entry *e, const struct record *r, struct restriction *by,
+	enum line *out, struct err *err)
+{
+	const bool erased = r->erased & rd->grant->labels;
+	struct retold retold;
+	bool repeats = false;
+	enum err_code rc;
+
+	*out = LINE_NONE;
+	if (!wanted(rd, e))
+		return ERR_OK;
+	retold = orders_retold(rd->node, p->log, p->seq, p->arrival);
+	if (retold.later)
+		return ERR_OK;
+	if ((rc = orders_restricted(
+		     rd->node, rd->log.origin, p->seq, e, by, err)))
+		return rc;
+	if (by->order[0] && !by->open) {
+		*out = p->again ? LINE_RESTRICTION : LINE_NONE;
 		return ERR_OK;
 	}
-	if (rd->others)
-		rc = record_repeats(
-			rd->node, &rd->log, p->seq, e, &repeats, err);
-	if (rc == ERR_OK)
-		*out = repeats;
-	return rc;
+	if (p->again && !retold.now && !erased)
+		return ERR_OK;
+	if (rd->others &&
+		(rc = record_repeats(
+			 rd->node, &rd->log, p->seq, e, &repeats, err)))
+		return rc;
+	if (!repeats)
+		*out = p->again && !retold.now ? LINE_ERASURE : LINE_RECORD;
+	return ERR_OK;
 }
 
 /* When the newest of its parts was destroyed, where that is known. */
@@ -175,8 +223,15 @@ static void erased_at(const struct record *r, char out[TIME_TEXT_SIZE])
 
 /* What tells the event from others of its source. */
 static void write_event(struct reading *rd, const struct place *p,
-	const struct entry *e, const struct record *r)
+	const struct entry *e, const struct record *r,
+	const struct restriction *by, enum line line)
 {
+	static const char *const types[] = {
+		[LINE_NONE] = "",
+		[LINE_RECORD] = "record",
+		[LINE_ERASURE] = "erasure",
+		[LINE_RESTRICTION] = "restriction",
+	};
 	char time[TIME_TEXT_SIZE];
 	struct buf *out = rd->out;
 
@@ -187,17 +242,20 @@ static void write_event(struct reading *rd, const struct place *p,
 	if (p->again)
 		buf_printf(out, "/%" PRIu64, p->arrival);
 	snprintf(time, sizeof(time), "%s", e->at);
-	if (p->again)
+	if (line == LINE_ERASURE)
 		erased_at(r, time);
+	if (line == LINE_RESTRICTION)
+		snprintf(time, sizeof(time), "%s", by->since);
 	buf_printf(out,
 		"\",\"source\":\"cundang://%s\",\"specversion\":\"1.0\","
 		"\"subject\":\"%s\",\"time\":\"%s\","
 		"\"type\":\"cundang.%s.v1\"}\n",
-		e->iss, e->id, time, p->again ? "erasure" : "record");
+		e->iss, e->id, time, types[line]);
 }
 
 static enum err_code write_line(struct reading *rd, const struct place *p,
-	const struct entry *e, const struct record *r, struct err *err)
+	const struct entry *e, const struct record *r,
+	const struct restriction *by, enum line line, struct err *err)
 {
 	struct buf *out = rd->out;
 	char cursor[FEED_CURSOR_SIZE];
@@ -205,10 +263,15 @@ static enum err_code write_line(struct reading *rd, const struct place *p,
 
 	feed_cursor_write(&rd->at, cursor);
 	buf_printf(out, "{\"cursor\":\"%s\",\"data\":", cursor);
-	if ((rc = write_document(rd->rules, rd->grant, rd->log.origin, p->seq,
-		     r, out, err)))
+	if (line == LINE_RESTRICTION)
+		rc = write_restricted(
+			rd->grant, rd->log.origin, p->seq, r, by, out, err);
+	else
+		rc = write_document(rd->rules, rd->grant, rd->log.origin,
+			p->seq, r, out, err);
+	if (rc)
 		return rc;
-	write_event(rd, p, e, r);
+	write_event(rd, p, e, r, by, line);
 	rd->lines++;
 	return buf_ok(out, err);
 }
@@ -222,10 +285,11 @@ static bool full(const struct reading *rd)
 static enum err_code write_run(struct reading *rd, const struct place *places,
 	const struct run *run, struct err *err)
 {
+	struct restriction by;
 	struct entry e;
 	size_t len = rd->out->len;
 	enum err_code rc;
-	bool passed;
+	enum line line;
 
 	for (size_t i = 0; i < run->count && !full(rd); i++) {
 		const struct record *r = &run->record[i];
@@ -233,11 +297,13 @@ static enum err_code write_run(struct reading *rd, const struct place *places,
 
 		if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 			return rc;
-		if ((rc = pass(rd, &places[i], &e, r, &passed, err)))
+		if ((rc = judge_line(rd, &places[i], &e, r, &by, &line, err)))
 			return rc;
 		rd->at.arrival = places[i].arrival;
 		len = rd->out->len;
-		if (!passed && (rc = write_line(rd, &places[i], &e, r, err))) {
+		if (line != LINE_NONE &&
+			(rc = write_line(
+				 rd, &places[i], &e, r, &by, line, err))) {
 			/* Half a line is none. */
 			rd->out->len = len;
 			rd->at = before;
@@ -254,6 +320,8 @@ static enum err_code add_place(void *arg, uint64_t arrival, uint32_t log,
 {
 	struct places *p = arg;
 
+	if (arrival > p->upto)
+		return ERR_OK;
 	if (p->count == FEED_SCAN_LIMIT)
 		return err_set(err, ERR_INTERNAL, "more arrivals than asked");
 	p->place[p->count++] = (struct place){arrival, log, seq, again};
@@ -364,8 +432,12 @@ enum err_code feed_read(struct node *n, const struct rules *rules,
 
 	if (!places.place)
 		return err_nomem(err);
-	if ((rc = store_arrival_each(n->store, at->arrival, FEED_SCAN_LIMIT,
-		     add_place, &places, err)) == ERR_OK)
+	/* First how far, then the orders: those that tell of a record once
+	 * more are known wherever its number is. */
+	places.upto = store_arrivals(n->store);
+	if ((rc = orders_catch_up(n, err)) == ERR_OK &&
+		(rc = store_arrival_each(n->store, at->arrival, FEED_SCAN_LIMIT,
+			 add_place, &places, err)) == ERR_OK)
 		rc = read_places(&rd, &places, err);
 	log_families_free(&rd.families);
 	free(places.place);

@@ -22,8 +22,8 @@ enum err_code feed_read(struct node *n, const struct rules *rules,
 	const struct grant *g, const struct feed_query *q, size_t room,
 	struct feed_cursor *at, struct buf *out, size_t *lines, bool *more,
 	struct err *err);
-/* One record as canonical JSON: the labels granted of what is here.
- * ERR_NOT_FOUND when the grant does not let it be seen. */
-enum err_code feed_record(const struct rules *rules, const struct grant *g,
-	const char *origin, uint64_t seq, const struct record *r,
-	struct buf *out, struct err *err);
+/* One record as canonical JSON: the labels granted of what is here, or that it
+ * is restricted.  ERR_NOT_FOUND when the grant does not let it be seen. */
+enum err_code feed_record(struct node *n, const struct rules *rules,
+	const struct grant *g, const char *origin, uint64_t seq,
+	const struct record *r, struct buf *out, struct err *err);

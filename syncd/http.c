@@ -427,8 +427,8 @@ static enum err_code read_record(struct job *j, struct err *err)
 	if (run.count != 1)
 		rc = err_set(err, ERR_NOT_FOUND, "no such record");
 	else
-		rc = feed_record(j->rules, &j->grant, origin, seq,
-			&run.record[0], &j->body, err);
+		rc = feed_record(j->http->d->node, j->rules, &j->grant, origin,
+			seq, &run.record[0], &j->body, err);
 	run_free(&run);
 	buf_str(&j->body, "\n");
 	return rc;
@@ -483,15 +483,19 @@ static enum err_code open_file(
 static enum err_code read_found(struct job *j, const struct digest *object,
 	const struct found *f, struct err *err)
 {
-	struct store *s = j->http->d->node->store;
+	struct node *n = j->http->d->node;
+	struct store *s = n->store;
 	struct run run = {0};
+	struct log_info log;
 	struct entry e;
 	enum err_code rc;
 
-	if ((rc = store_read(s, f->log, f->seq, 1, j->grant.labels, &run, err)))
+	if ((rc = store_log_by_id(s, f->log, &log, err)) ||
+		(rc = store_read(
+			 s, f->log, f->seq, 1, j->grant.labels, &run, err)))
 		return rc;
 	j->type = JSON_TYPE;
-	j->cache = IMMUTABLE;
+	j->cache = f->kind == FOUND_ENTRY ? IMMUTABLE : "no-cache";
 	if (run.count == 1)
 		rc = entry_parse(
 			run.record[0].entry, run.record[0].entry_len, &e, err);
@@ -500,6 +504,9 @@ static enum err_code read_found(struct job *j, const struct digest *object,
 			(f->kind != FOUND_ENTRY &&
 				!(j->grant.labels & LABEL_BIT(f->label)))))
 		rc = err_set(err, ERR_NOT_FOUND, "no such object");
+	/* An entry says nothing of what is in the record. */
+	if (rc == ERR_OK && f->kind != FOUND_ENTRY)
+		rc = orders_check_shown(n, log.origin, f->seq, &e, err);
 	if (rc)
 		goto out;
 	if (f->kind == FOUND_ENTRY)

@@ -28,7 +28,7 @@ static void on_worked(void *arg)
 	if (w->rc)
 		log_warn("orders: %s", w->err.text);
 	if (w->done) {
-		log_info("orders: erasures carried out: %zu", w->done);
+		log_info("orders carried out: %zu", w->done);
 		daemon_changed(w->d);
 	}
 	free(w);

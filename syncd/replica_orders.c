@@ -55,7 +55,7 @@ enum err_code orders_take(struct ask *a, struct replica *r, struct err *err)
 		return rc;
 	a->changed = done > 0 || news;
 	if (done)
-		snprintf(a->news, sizeof(a->news), "erasures carried out: %zu",
+		snprintf(a->news, sizeof(a->news), "orders carried out: %zu",
 			done);
 	return ERR_OK;
 }

@@ -72,7 +72,7 @@ static void an_order_of_each_kind_is_read_as_it_was_written(void **state)
 			: order_of((enum order_kind)kind, ROOT);
 
 		for (uint64_t i = 9; i > 0; i--)
-			if (kind == ORDER_HOLD)
+			if (kind == ORDER_HOLD || kind == ORDER_RESTRICT)
 				ok(order_add_record(&o, ORIGIN, i % 7, &err),
 					&err);
 		check_round_trip(&o);
@@ -156,6 +156,8 @@ static const struct bad_text {
 	{HOLD("{\"node\":\"" ROOT "\",\"person\":\"x\"}"), "unknown"},
 	{HEAD "\"kind\":\"burn\"," MADE ID WHY "}", "kind"},
 	{HEAD "\"kind\":\"release\"," MADE ID WHY "}", "hold"},
+	{HEAD "\"kind\":\"lift\"," MADE ID WHY "}", "restriction"},
+	{HEAD "\"kind\":\"restrict\"," MADE ID WHY "}", "select"},
 	{RECORDS("[]"), "select.records"},
 	{RECORDS("[[\"" ORIGIN "\",3],[\"" ORIGIN "\",3]]"), "select.records"},
 	{RECORDS("[[\"" ORIGIN "\",4],[\"" ORIGIN "\",3]]"), "select.records"},

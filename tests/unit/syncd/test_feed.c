@@ -137,9 +137,9 @@ static void labels_outside_the_grant_do_not_show(void **state)
 		fixture_ok(store_read(village()->store, log.id, seq, 1,
 				   LABEL_ALL, &run, &err),
 			&err);
-		if (feed_record(rules, &all, log.origin, seq, &run.record[0],
-			    &a, &err) == ERR_OK &&
-			feed_record(rules, &low, log.origin, seq,
+		if (feed_record(village(), rules, &all, log.origin, seq,
+			    &run.record[0], &a, &err) == ERR_OK &&
+			feed_record(village(), rules, &low, log.origin, seq,
 				&run.record[0], &b, &err) == ERR_OK) {
 			shown++;
 			more += a.len > b.len;
