@@ -17,6 +17,8 @@ static const struct command *const commands[] = {
 	&command_show,
 	&command_reveal,
 	&command_audit_access,
+	&command_audit_rules,
+	&command_audit_retention,
 	&command_log,
 	&command_governance_init,
 	&command_governance_publish,

@@ -280,6 +280,46 @@ enum err_code governance_each(struct governance *g, governance_head_visit *v,
 	}
 }
 
+static bool has_signed(const struct head_text *h, const struct officer *o)
+{
+	char name[SIGNATURE_NAME_SIZE];
+
+	signature_name(&o->key, name);
+	for (size_t i = 0; i < h->count; i++)
+		if (!strcmp(h->sig[i].name, name))
+			return true;
+	return false;
+}
+
+enum err_code governance_signers(struct governance *g, uint64_t serial,
+	const struct digest *root, governance_signer_visit *visit, void *arg,
+	struct err *err)
+{
+	struct head_text text = {.count = 0};
+	struct rules *own = NULL, *before = NULL;
+	char ref[HEAD_REF_SIZE];
+	const struct council *c;
+	struct statement s;
+	enum err_code rc;
+
+	head_ref(serial, ref);
+	if ((rc = governance_rules(g, serial, root, &own, err)) ||
+		(serial > 1 &&
+			(rc = governance_rules(
+				 g, serial - 1, root, &before, err))) ||
+		(rc = head_get(g, ref, &s, &text, NULL, err)))
+		goto out;
+	c = &(before ? before : own)->council;
+	for (size_t i = 0; i < c->count && !rc; i++)
+		if (has_signed(&text, &c->officer[i]))
+			rc = visit(arg, &c->officer[i], err);
+out:
+	head_text_free(&text);
+	rules_unref(own);
+	rules_unref(before);
+	return rc;
+}
+
 enum err_code governance_head(
 	struct governance *g, struct statement *out, struct err *err)
 {

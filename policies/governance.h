@@ -109,6 +109,14 @@ enum err_code governance_each_rules(struct governance *g, uint64_t serial,
 	const struct digest *root, governance_rules_visit *visit, void *arg,
 	struct err *err);
 
+typedef enum err_code governance_signer_visit(
+	void *arg, const struct officer *o, struct err *err);
+/* The officers who signed a head, as the head before it names them (the first:
+ * as itself), in its order; the chain is checked as governance_rules() does. */
+enum err_code governance_signers(struct governance *g, uint64_t serial,
+	const struct digest *root, governance_signer_visit *visit, void *arg,
+	struct err *err);
+
 /* What a peer lacks: all heads with serials in (after, newest], statements,
  * signatures and files, as bounded objects under zstd.  At most
  * GOVERNANCE_HEADS_LIMIT heads: ask again from the newest one taken.

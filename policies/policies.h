@@ -4,6 +4,7 @@
 
 #include "policies/access.h"
 #include "policies/archive.h"
+#include "policies/asked.h"
 #include "policies/automatic.h"
 #include "policies/capture.h"
 #include "policies/check.h"

@@ -187,6 +187,12 @@ def main():
         for n in (away, away.parent, county):
             orders.state(n, mine, "waiting", "under the hold " + hold)
         held = [r for r in docs if r["node"] == AWAY and r["doc"]["series"] == HELD and (r["origin"], r["seq"]) in gone]
+        r = held[0]["origin"] + "/%d" % held[0]["seq"]
+        said = away.json("audit", "retention", r)
+        assert said["hold"] == hold, said
+        assert [(x["label"], x["state"]) for x in said["labels"] if x["label"] in ("personal", "sensitive")][0][1] == "ends", said
+        said = county.json("audit", "rules", r)
+        assert said["serial"] == 3 and [o["name"] for o in said["signed_by"]] == ["officer1", "officer2"], said
         assert held and not any(orders.shown(away, r)["erased"] for r in held)
 
         path, _ = desk.write(county, "hold", "release", hold, "--reason", "audit 7 is over")
@@ -195,6 +201,9 @@ def main():
         for n in (away, away.parent, county):
             orders.state(n, mine, "done")
         assert all(orders.shown(away, r)["erased"] for r in held)
+
+        said = county.json("audit", "retention", r)
+        assert "hold" not in said and ("personal", "destroyed") in [(x["label"], x["state"]) for x in said["labels"]], said
 
         # The last replica, with all of it.
         epoch.put_back(last, old)
