@@ -22,6 +22,7 @@
 struct segments {
 	char *dir;
 	uint32_t count;
+	bool writes; /* files come and go by this alone */
 	uint8_t store[STORE_ID_SIZE];
 	int newest; /* open for writing once something is appended, or -1 */
 	pthread_mutex_t lock;
@@ -202,9 +203,10 @@ static enum err_code each_file(
 	return rc;
 }
 
+/* The file that a writer makes just now is none of its segments yet. */
 enum err_code segments_recount(struct segments *g, struct err *err)
 {
-	return each_file(g, count_file, g, err);
+	return g->writes ? ERR_OK : each_file(g, count_file, g, err);
 }
 
 /* A crash while the newest segment was made leaves a file without a head, or
@@ -284,6 +286,7 @@ enum err_code segments_open(const char *data, enum segments_mode mode,
 		(mode != SEGMENTS_READ && (rc = file_sweep(g->dir, err))) ||
 		(rc = segments_recount(g, err)))
 		goto out;
+	g->writes = mode != SEGMENTS_READ;
 	if (mode != SEGMENTS_READ && g->count &&
 		(!known || known->segment < g->count) &&
 		(rc = drop_unborn(g, err)))

@@ -17,7 +17,7 @@ enum segments_mode { SEGMENTS_READ, SEGMENTS_WRITE, SEGMENTS_CREATE };
 enum err_code segments_open(const char *data, enum segments_mode mode,
 	const struct extent *known, struct segments **out, struct err *err);
 void segments_close(struct segments *g);
-/* A reader looks how many there are by now. */
+/* A reader looks how many there are by now; a writer knows. */
 enum err_code segments_recount(struct segments *g, struct err *err);
 uint32_t segments_count(const struct segments *g); /* the newest number */
 /* The id of the file that the segment is now. */

@@ -175,6 +175,25 @@ static void a_segment_without_a_head_was_never_born(void **state)
 	segments_close(g);
 }
 
+/* Who looks for damage beside puts must not count what the writer is making: it
+ * would be counted twice, and what goes into it told to be in another. */
+static void only_readers_count_files_again(void **state)
+{
+	struct segments *g, *reader;
+
+	OK(segments_open(*state, SEGMENTS_CREATE, NULL, &g, &test_err));
+	OK(segment_create(g, 0, &test_err));
+	OK(segments_open(*state, SEGMENTS_READ, NULL, &reader, &test_err));
+	OK(file_replace(scratch_path(state, "segments/00000002.seg"), "", 0,
+		0600, &test_err));
+	OK(segments_recount(g, &test_err));
+	OK(segments_recount(reader, &test_err));
+	assert_int_equal(segments_count(g), 1);
+	assert_int_equal(segments_count(reader), 2);
+	segments_close(reader);
+	segments_close(g);
+}
+
 /* A commit item that says its group starts at `start`. */
 static void add_commit(struct buf *out, uint64_t start, uint64_t first)
 {
@@ -237,6 +256,7 @@ int main(void)
 		test(a_missing_segment_is_a_gap),
 		test(only_whole_commit_items_count_in_a_tail),
 		test(a_segment_without_a_head_was_never_born),
+		test(only_readers_count_files_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
