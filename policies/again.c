@@ -70,6 +70,37 @@ static enum err_code not_all_here(const struct again *a, struct err *err)
 		PACKAGE_FLOOR(a->from));
 }
 
+/* protocol 3.11: "A single entry that came down". */
+static enum err_code make_single(struct node *n, const struct rules *rules,
+	const struct again *a, const char *to, struct buf *out, struct err *err)
+{
+	struct run run = {0};
+	struct log_info log;
+	struct entry e;
+	enum err_code rc;
+
+	if (a->count != 1)
+		return err_set(err, ERR_PROTOCOL,
+			"%" PRIu64 " single entries asked for, limit 1",
+			a->count);
+	if ((rc = store_log_find(n->store, a->origin, &log, err)))
+		return rc;
+	rc = store_read(n->store, log.id, a->from, 1, 0, &run, err);
+	if (rc == ERR_CORRUPT)
+		rc = not_all_here(a, err);
+	if (!rc)
+		rc = entry_parse(
+			run.record[0].entry, run.record[0].entry_len, &e, err);
+	run_free(&run);
+	if (rc)
+		return rc;
+	if (!exchange_goes_down(rules, &e, to))
+		return err_set(err, ERR_DENIED,
+			"%s/%" PRIu64 " does not go down to %s", a->origin,
+			a->from, to);
+	return exchange_make_proved(n, rules, &log, a->from, to, out, err);
+}
+
 enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
 	const struct again *a, const char *to, struct buf *out, struct err *err)
 {
@@ -82,6 +113,8 @@ enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
 	uint64_t end;
 	enum err_code rc;
 
+	if (!a->size)
+		return make_single(n, rules, a, to, out, err);
 	if (!again_valid(a))
 		return err_set(err, ERR_PROTOCOL,
 			"%" PRIu64 " entries from %" PRIu64 " of %" PRIu64
@@ -119,7 +152,8 @@ struct brought {
 	struct rules *rules;
 	char origin[ORIGIN_SIZE];
 	uint64_t from, count;
-	struct run run; /* the tile */
+	struct taken *single; /* NULL: a tile */
+	struct run run;	      /* the tile */
 	bool useful[TILE_WIDTH];
 };
 
@@ -127,6 +161,7 @@ void brought_free(struct brought *b)
 {
 	if (!b)
 		return;
+	taken_free(b->single);
 	run_free(&b->run);
 	rules_unref(b->rules);
 	free(b);
@@ -213,6 +248,24 @@ static enum err_code find_useful(
 	return rc;
 }
 
+static enum err_code take_single(struct node *n, const struct rules *rules,
+	const struct again *a, const void *data, size_t len, struct brought *b,
+	uint64_t *useful, struct err *err)
+{
+	struct run run = {0};
+	struct log_info log;
+	enum err_code rc;
+
+	if ((rc = exchange_take_again(n, rules, a->origin, a->from, data, len,
+		     &b->single, err)) ||
+		(rc = store_log_find(n->store, a->origin, &log, err)))
+		return rc;
+	rc = store_read(n->store, log.id, a->from, 1, LABEL_ALL, &run, err);
+	run_free(&run);
+	*useful = rc == ERR_CORRUPT;
+	return rc == ERR_CORRUPT ? ERR_OK : rc;
+}
+
 enum err_code exchange_take_entries(struct node *n, const struct rules *rules,
 	const struct again *a, const void *data, size_t len,
 	struct brought **out, uint64_t *count, uint64_t *useful,
@@ -225,6 +278,13 @@ enum err_code exchange_take_entries(struct node *n, const struct rules *rules,
 
 	if (!b)
 		return err_nomem(err);
+	if (!a->size) {
+		if ((rc = take_single(n, rules, a, data, len, b, useful, err)))
+			goto out;
+		*count = 1;
+		*out = b;
+		return ERR_OK;
+	}
 	if ((rc = entries_message_parse(data, len, &m, err)) ||
 		(rc = check_answer(a, &m, err)) ||
 		(rc = run_decode(m.run, m.run_len, PACKAGE_FLOOR(a->from),
@@ -275,6 +335,8 @@ enum err_code brought_store(
 	struct log_info log;
 	enum err_code rc;
 
+	if (m->single)
+		return taken_store(b, m->single, err);
 	if ((rc = orders_ready(m->node, err)) ||
 		(rc = batch_log_find(b, m->origin, &log, err)))
 		return rc;

@@ -70,6 +70,7 @@ enum taken_kind {
 	TAKEN_PACKAGE,
 	TAKEN_PROVED,
 	TAKEN_ORDER, /* ours, that a settled log lost: it is entered again */
+	TAKEN_AGAIN, /* a proved entry in place of a damaged one */
 };
 void taken_free(struct taken *t);
 enum taken_kind taken_kind(const struct taken *t);
@@ -91,6 +92,11 @@ enum err_code exchange_take_checkpoint(struct node *n,
 enum err_code exchange_take_package(struct node *n, const struct rules *rules,
 	const char *from, const void *data, size_t len, struct taken **out,
 	struct err *err);
+/* The entry `seq` of `origin`, which came so before and is damaged:
+ * ERR_PROTOCOL for another one. */
+enum err_code exchange_take_again(struct node *n, const struct rules *rules,
+	const char *origin, uint64_t seq, const void *data, size_t len,
+	struct taken **out, struct err *err);
 /* ERR_BUSY when it is here already. */
 enum err_code exchange_take_proved(struct node *n, const struct rules *rules,
 	const char *from, const void *data, size_t len, struct taken **out,

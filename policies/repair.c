@@ -14,6 +14,7 @@ struct gap {
 	char origin[ORIGIN_SIZE];
 	char code[CODE_SIZE];
 	uint64_t from, count;
+	bool single;	/* with proofs of their own: they came down */
 	unsigned asked; /* sides */
 };
 
@@ -71,7 +72,9 @@ static enum err_code keep(
 {
 	struct gap *last =
 		l->list.count ? &l->list.gap[l->list.count - 1] : NULL;
-	struct gap g = {.from = from, .count = count};
+	struct gap g = {.from = from,
+		.count = count,
+		.single = l->log.kind == LOG_SPARSE};
 
 	l->list.found.records += count;
 	if (last && !strcmp(last->origin, l->log.origin) &&
@@ -124,7 +127,8 @@ static enum err_code find_lost_parts(struct looking *l, uint64_t seq,
 	bound.must = s->labels;
 	if (strcmp(l->code, holder) &&
 		((rc = bounds_begin(&b, l->node, l->rules, l->log.origin,
-			  &l->log, holder, err)) ||
+			  l->log.kind == LOG_SPARSE ? NULL : &l->log, holder,
+			  err)) ||
 			(rc = bounds_of(&b, seq, e, &bound, err))))
 		return rc;
 	*labels = bound.must & (uint8_t) ~(r->have | r->erased);
@@ -267,10 +271,12 @@ void repair_tell(struct node *n, struct repair_count *out)
 /* ---- what to ask ---- */
 
 /* A parent has our logs and those below us, a child its own and those below
- * it. */
+ * it; what came down came from the parent. */
 static bool may_have(const struct node *n, const struct gap *g,
 	const char *peer, enum repair_side side)
 {
+	if (g->single)
+		return side == REPAIR_PARENT && !(g->asked & side);
 	return !(g->asked & side) &&
 		code_within(
 			g->code, side == REPAIR_PARENT ? n->config.code : peer);
@@ -330,8 +336,10 @@ bool repair_next(struct node *n, const char *peer, enum repair_side side,
 
 		if (!may_have(n, g, peer, side))
 			continue;
-		size = size_for(n, g, side);
-		if (g->from >= size || !split(r, i, tile_end(g->from, size))) {
+		size = g->single ? 0 : size_for(n, g, side);
+		if (g->single ? !split(r, i, g->from + 1)
+			      : g->from >= size ||
+					!split(r, i, tile_end(g->from, size))) {
 			g->asked |= side; /* no note proves it */
 			continue;
 		}
@@ -442,10 +450,11 @@ bool repair_given_up(
 		if (strcmp(g->origin, origin) || from < g->from ||
 			from - g->from >= g->count)
 			continue;
-		if (strcmp(g->code, self))
+		if (!g->single && strcmp(g->code, self))
 			all |= REPAIR_CHILD;
 		*count = g->count - (from - g->from);
-		is = code_within(g->code, self) && (g->asked & all) == all;
+		is = (g->single || code_within(g->code, self)) &&
+			(g->asked & all) == all;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return is;

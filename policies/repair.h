@@ -13,11 +13,11 @@
 /* ---- one exchange ---- */
 
 /* Entries [from, from + count) of a log, which lie in one tile, under the root
- * of a note that is here. */
+ * of a note that is here; or one that came down, with a proof of its own. */
 struct again {
 	char origin[ORIGIN_SIZE];
 	uint64_t from, count;
-	uint64_t size; /* of the note's tree */
+	uint64_t size; /* of the note's tree; 0: the single one */
 };
 /* What `to` may have of them: the entries of the tile, with the parts of as
  * many as fit.  ERR_NOT_FOUND when not all entries are here, or damaged. */

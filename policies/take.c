@@ -539,7 +539,7 @@ static enum err_code take_claim(struct node *n, const struct rules *rules,
 	if ((rc = run_decode(
 		     m->run, m->run_len, c->proof.index, &t->run, err)) ||
 		(rc = check_claim(rules, c, t, err)) ||
-		(rc = check_news(n, t, err)) ||
+		(t->kind == TAKEN_PROVED && (rc = check_news(n, t, err))) ||
 		(rc = marks_apply(&m->marks, &t->run, &t->erasures, err)) ||
 		(rc = check_records(n, rules, NULL, t, err)) ||
 		(rc = check_way(n, rules, t, err)))
@@ -547,8 +547,8 @@ static enum err_code take_claim(struct node *n, const struct rules *rules,
 	return ERR_OK;
 }
 
-enum err_code exchange_take_proved(struct node *n, const struct rules *rules,
-	const char *from, const void *data, size_t len, struct taken **out,
+static enum err_code take_single(struct node *n, const struct rules *rules,
+	enum taken_kind kind, const void *data, size_t len, struct taken **out,
 	struct err *err)
 {
 	struct proved_message m;
@@ -560,14 +560,12 @@ enum err_code exchange_take_proved(struct node *n, const struct rules *rules,
 		return err_set(err, ERR_PROTOCOL,
 			"proved entry of %zu bytes, limit %zu", len,
 			PROVED_SIZE_LIMIT);
-	if (!rules_node(rules, from))
-		return err_set(err, ERR_DENIED, "%s is no node here", from);
 	if ((rc = proved_message_parse(data, len, &m, err)) ||
 		(rc = proof_parse(m.proof, m.proof_len, &c.proof, err)))
 		return rc;
 	if ((rc = claim_origin(&c, err)))
 		goto out;
-	if (!(t = taken_new(n, TAKEN_PROVED, c.origin))) {
+	if (!(t = taken_new(n, kind, c.origin))) {
 		rc = err_nomem(err);
 		goto out;
 	}
@@ -578,6 +576,35 @@ enum err_code exchange_take_proved(struct node *n, const struct rules *rules,
 out:
 	proof_fini(&c.proof);
 	taken_free(t);
+	return rc;
+}
+
+enum err_code exchange_take_proved(struct node *n, const struct rules *rules,
+	const char *from, const void *data, size_t len, struct taken **out,
+	struct err *err)
+{
+	if (!rules_node(rules, from))
+		return err_set(err, ERR_DENIED, "%s is no node here", from);
+	return take_single(n, rules, TAKEN_PROVED, data, len, out, err);
+}
+
+enum err_code exchange_take_again(struct node *n, const struct rules *rules,
+	const char *origin, uint64_t seq, const void *data, size_t len,
+	struct taken **out, struct err *err)
+{
+	struct taken *t = NULL;
+	enum err_code rc =
+		take_single(n, rules, TAKEN_AGAIN, data, len, &t, err);
+
+	if (!rc && (strcmp(t->origin, origin) || t->run.start != seq))
+		rc = err_set(err, ERR_PROTOCOL,
+			"entries %" PRIu64 " to %" PRIu64
+			" of %s that were not asked for",
+			t->run.start, t->size, t->origin);
+	if (rc)
+		taken_free(t);
+	else
+		*out = t;
 	return rc;
 }
 
@@ -694,7 +721,7 @@ static enum err_code store_proved(struct batch *b, const struct log_info *log,
 
 	if (is_doomed(t))
 		orders_strip(t->node, t->origin, t->run.start, &r, room);
-	rc = batch_proved(
+	rc = (t->kind == TAKEN_AGAIN ? batch_mend_proved : batch_proved)(
 		b, log->id, t->run.start, &r, t->text.data, t->text.len, err);
 	if (rc == ERR_EXISTS)
 		return overtaken(t, err);
@@ -724,6 +751,7 @@ enum err_code taken_store(
 	case TAKEN_PACKAGE:
 		return store_package(b, &log, t, err);
 	case TAKEN_PROVED:
+	case TAKEN_AGAIN:
 		return store_proved(b, &log, t, err);
 	case TAKEN_ORDER:
 		break;

@@ -668,6 +668,31 @@ enum err_code batch_append(struct batch *b, uint32_t log,
 	return rc;
 }
 
+enum err_code batch_place_proved(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, const void *proof, size_t proof_len,
+	struct entry *e, struct err *err)
+{
+	struct entry_place at = {.first = seq};
+	struct pending *p;
+	enum err_code rc;
+
+	if (proof_len > NOTE_SIZE_LIMIT)
+		return err_set(err, ERR_LIMIT, "proof of %zu bytes, limit %zu",
+			proof_len, NOTE_SIZE_LIMIT);
+	if ((rc = batch_take(b, log, seq, r, e, err)))
+		return rc;
+	p = &b->pending[b->pending_count];
+	p->proved = true;
+	p->proof = arena_add(&b->arena, proof, proof_len);
+	p->proof_len = proof_len;
+	at.block.offset = b->pending_count++;
+	if ((!p->proof && (rc = err_nomem(err))) ||
+		(rc = entry_place_put(
+			 b->view.txn, DB_PROVED, log, seq, &at, err)))
+		b->spoiled = rc;
+	return rc;
+}
+
 enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	const struct record *r, const void *proof, size_t proof_len,
 	struct err *err)
@@ -675,7 +700,6 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 	struct entry_place at;
 	bool before;
 	struct batch_log *l;
-	struct pending *p;
 	struct entry e;
 	enum err_code rc;
 
@@ -686,22 +710,12 @@ enum err_code batch_proved(struct batch *b, uint32_t log, uint64_t seq,
 		return err_set(err, ERR_EXISTS,
 			"log %s: entry %" PRIu64 " is here", l->row.origin,
 			seq);
-	if (proof_len > NOTE_SIZE_LIMIT)
-		return err_set(err, ERR_LIMIT, "proof of %zu bytes, limit %zu",
-			proof_len, NOTE_SIZE_LIMIT);
 	if ((rc = check_marks(b, l, r, err)) ||
-		(rc = batch_take(b, log, seq, r, &e, err)))
+		(rc = batch_place_proved(
+			 b, log, seq, r, proof, proof_len, &e, err)))
 		return rc;
-	p = &b->pending[b->pending_count];
-	p->proved = true;
-	p->proof = arena_add(&b->arena, proof, proof_len);
-	p->proof_len = proof_len;
-	at = (struct entry_place){
-		.block = {0, b->pending_count++}, .first = seq};
-	if ((!p->proof && (rc = err_nomem(err))) ||
-		(rc = entry_place_put(
-			 b->view.txn, DB_PROVED, log, seq, &at, err)) ||
-		(rc = batch_arrive(b, p, &e, err)))
+	rc = batch_arrive(b, &b->pending[b->pending_count - 1], &e, err);
+	if (rc)
 		b->spoiled = rc;
 	return rc;
 }

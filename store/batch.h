@@ -178,6 +178,8 @@ enum err_code refs_drop_strays(const struct view *v, struct err *err);
 
 /* Does the index know all that the damaged item told? */
 bool retell_can(struct batch *b, struct place at);
+/* Where that is the name of a log, it is written once more. */
+enum err_code retell_log(struct batch *b, struct place at, struct err *err);
 /* Has notes, marks of destroyed parts and closed damage written once more. */
 enum err_code retell(struct batch *b, struct err *err);
 enum err_code retell_marks(struct group *g, struct err *err);
@@ -204,6 +206,14 @@ enum err_code batch_take(struct batch *b, uint32_t log, uint64_t seq,
 	const struct record *r, struct entry *e, struct err *err);
 enum err_code batch_arrive(struct batch *b, const struct pending *p,
 	const struct entry *e, struct err *err);
+/* What batch_proved() does, for it, but for the arrival. */
+enum err_code batch_place_proved(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, const void *proof, size_t proof_len,
+	struct entry *e, struct err *err);
+/* A single entry with its proof stands here in place of a damaged one. */
+enum err_code mend_proved_put(
+	const struct view *v, uint32_t log, uint64_t seq, struct err *err);
+bool mend_proved_is(const struct view *v, uint32_t log, uint64_t seq);
 
 /* ---- erasing (erase.c) ---- */
 

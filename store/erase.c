@@ -108,7 +108,9 @@ static enum err_code doom_part(struct planning *p, const struct erase_target *t,
 	if ((rc = block_entry(v, at, t->seq, &entries, &e, err)) ||
 		(rc = block_directory(v, at->commit, &directory, err)))
 		goto out;
-	if (entries->head.kind == ITEM_MENDED) {
+	if (entries->head.kind == ITEM_MENDED ||
+		(entries->head.kind == ITEM_PROVED &&
+			mend_proved_is(v, t->log, t->seq))) {
 		if (!grow(&p->mended, &p->mended_cap, p->mended_count,
 			    sizeof(*p->mended))) {
 			rc = err_nomem(err);

@@ -156,7 +156,7 @@ static bool mended_by(struct task *t, struct place at)
 	return place_before(t->at, at) &&
 		!mind(t->f,
 			segment_head_at(t->f->s->segments, at, &it, NULL)) &&
-		it.kind == ITEM_MENDED;
+		(it.kind == ITEM_MENDED || it.kind == ITEM_PROVED);
 }
 
 /* A crash came while the index was led over to the packed segment: the next
@@ -460,6 +460,8 @@ static enum err_code check_arrival(struct task *t, const struct view *v,
 	if (mind(t->f, entry_locate_proved(v, log, seq, &at, NULL)) &&
 		(rc = entry_locate(v, log, seq, &at, err)))
 		return rc;
+	if (mended_by(t, at.block))
+		return ERR_OK;
 	if (at.commit.offset != PLACE_LOST && !is_underway(t) &&
 		!place_equal(at.commit, t->at))
 		return err_set(err, ERR_CORRUPT,

@@ -353,6 +353,8 @@ static enum err_code look_at_proved(struct looking *l, struct err *err)
 			break;
 		seq = cursor_u64(&c);
 		from = key_of_seq(l->row.id, seq + 1);
+		if (seq < l->row.edge.size)
+			continue; /* its turn came */
 		if ((rc = entry_locate_proved(&v, l->row.id, seq, &at, err)))
 			break;
 		rc = block_made(&v, at.block, at.commit, &b, err);
@@ -528,6 +530,8 @@ enum err_code batch_close(
 		b->closes[b->close_count++] = d->at[i].at;
 		rc = index_put(b->view.txn, DB_CLOSED, key_bytes(&k),
 			(struct bytes){"", 0}, err);
+		if (!rc && told)
+			rc = retell_log(b, d->at[i].at, err);
 		if (rc) {
 			b->spoiled = rc;
 			return rc;

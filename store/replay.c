@@ -83,43 +83,91 @@ static enum err_code scan(struct replay *r, struct place from, struct err *err)
 
 /* ---- groups into the index ---- */
 
-/* The origin of a log whose item is damaged, from a checkpoint of it. */
+/* The origin of a log whose item is damaged, from a checkpoint of it, or an
+ * item that told it once more. */
 struct origin_search {
-	struct segments *segments;
+	struct store *store;
 	uint32_t log;
 	struct log_row *row;
 };
 
-static enum err_code on_note(
+static void origin_of_note(struct log_row *row, struct bytes note)
+{
+	struct checkpoint cp;
+
+	if (!note_checkpoint(note, &cp, NULL))
+		memcpy(row->origin, cp.origin, sizeof(cp.origin));
+}
+
+/* A single entry came with one. */
+static void origin_of_proved(struct log_row *row, const struct buf *plain)
+{
+	struct cursor c = cursor_over(plain->data, plain->len);
+	struct proof proof;
+
+	(void)cursor_bytes(&c, cursor_u32(&c));
+	if (!cursor_ok(&c) || proof_parse(c.at, c.left, &proof, NULL))
+		return;
+	origin_of_note(row, (struct bytes){proof.note, proof.note_len});
+	proof_fini(&proof);
+}
+
+static void origin_of_item(struct log_row *row, const struct buf *plain)
+{
+	const char *origin = (const char *)plain->data;
+
+	if (plain->len >= ORIGIN_SIZE || !origin_valid(origin, plain->len))
+		return;
+	memcpy(row->origin, origin, plain->len);
+	row->origin[plain->len] = '\0';
+}
+
+static enum err_code on_naming(
 	void *arg, struct place at, const struct item *it, struct err *err)
 {
 	struct origin_search *o = arg;
-	struct buf note = BUF_EMPTY;
-	struct checkpoint cp;
+	struct buf plain = BUF_EMPTY;
 	struct item again;
 
 	(void)err;
-	if (it->kind == ITEM_NOTE && it->log == o->log && !o->row->origin[0] &&
-		!segment_item(o->segments, at, &again, &note, NULL) &&
-		!note_checkpoint(
-			(struct bytes){note.data, note.len}, &cp, NULL))
-		memcpy(o->row->origin, cp.origin, sizeof(cp.origin));
-	buf_free(&note);
+	if (it->log != o->log || o->row->origin[0] ||
+		(it->kind != ITEM_NOTE && it->kind != ITEM_PROVED &&
+			it->kind != ITEM_LOG) ||
+		block_plain(o->store, at, &again, &plain, NULL))
+		goto out;
+	if (it->kind == ITEM_NOTE)
+		origin_of_note(o->row, (struct bytes){plain.data, plain.len});
+	else if (it->kind == ITEM_PROVED)
+		origin_of_proved(o->row, &plain);
+	else
+		origin_of_item(o->row, &plain);
+out:
+	buf_free(&plain);
 	return ERR_OK;
+}
+
+/* The newest; an older one may be told once more. */
+static enum err_code own_put(struct replay *r, uint32_t log, struct err *err)
+{
+	uint64_t own;
+	enum err_code rc = meta_get_u64(r->view.txn, "own", &own, err);
+
+	return rc || own > log ? rc
+			       : meta_put_u64(r->view.txn, "own", log, err);
 }
 
 static enum err_code log_again(struct replay *r, uint32_t log,
 	enum log_kind kind, struct log_row *row, struct err *err)
 {
-	struct origin_search o = {r->s->segments, log, row};
+	struct origin_search o = {r->s, log, row};
 	uint32_t count = segments_count(r->s->segments);
 	enum err_code rc = ERR_OK;
 
 	*row = (struct log_row){.id = log, .kind = kind};
 	for (uint32_t n = 1; n <= count && !rc && !row->origin[0]; n++)
 		rc = segment_walk(r->s->segments,
-			segment_now(r->s->segments, n), 0, UINT64_MAX, on_note,
-			NULL, &o, err);
+			segment_now(r->s->segments, n), 0, UINT64_MAX,
+			on_naming, NULL, &o, err);
 	if (!rc && !row->origin[0]) {
 		uint64_t last;
 
@@ -132,7 +180,7 @@ static enum err_code log_again(struct replay *r, uint32_t log,
 			"what log %" PRIu32 " is called is lost", log);
 	}
 	if (!rc && !(rc = log_put(r->view.txn, row, err)) && kind == LOG_OWN)
-		rc = meta_put_u64(r->view.txn, "own", log, err);
+		rc = own_put(r, log, err);
 	return rc;
 }
 
@@ -179,9 +227,8 @@ static enum err_code replay_log(
 	row.kind = it.flags;
 	memcpy(row.origin, origin.data, origin.len);
 	row.origin[origin.len] = '\0';
-	rc = log_put(r->view.txn, &row, err);
-	if (!rc && row.kind == LOG_OWN)
-		rc = meta_put_u64(r->view.txn, "own", row.id, err);
+	if (!(rc = log_put(r->view.txn, &row, err)) && row.kind == LOG_OWN)
+		rc = own_put(r, row.id, err);
 out:
 	buf_free(&origin);
 	return rc;
@@ -429,6 +476,39 @@ out:
 	return rc;
 }
 
+/* One that is here already comes in place of a damaged one. */
+static enum err_code replay_proved(struct replay *r, const struct item *it,
+	const struct entry_place *at, struct err *err)
+{
+	struct entry_place before;
+	struct prints prints = {0};
+	struct block *b = NULL;
+	struct log_row row;
+	uint64_t arrival;
+	bool again = !entry_locate_proved(
+		&r->view, it->log, it->first, &before, NULL);
+	enum err_code rc = entry_place_put(
+		r->view.txn, DB_PROVED, it->log, it->first, at, err);
+
+	if (!rc && log_get(&r->view, it->log, &row, NULL) == ERR_NOT_FOUND)
+		rc = log_again(r, it->log, LOG_SPARSE, &row, err);
+	if (rc || !again)
+		return rc;
+	if ((rc = mend_proved_put(&r->view, it->log, it->first, err)) ||
+		(rc = block_made(&r->view, at->block, at->commit, &b, err)) ||
+		(rc = arrival_find(
+			 r->view.txn, it->log, it->first, 1, &arrival, err)) ||
+		(rc = mended_find(r, b, &arrival, &prints, err)) ||
+		(rc = ids_flush(&prints.ids, r->view.txn, err)))
+		goto out;
+	rc = finder_add(r->view.txn, DB_DIGEST, prints.at, prints.count, err);
+out:
+	ids_free(&prints.ids);
+	free(prints.at);
+	block_unpin(b);
+	return rc;
+}
+
 static enum err_code replay_closed(
 	struct replay *r, struct place at, struct err *err)
 {
@@ -461,8 +541,7 @@ static enum err_code replay_item(
 	case ITEM_ENTRIES:
 		return replay_entries(r, it, &place, err);
 	case ITEM_PROVED:
-		return entry_place_put(r->view.txn, DB_PROVED, it->log,
-			it->first, &place, err);
+		return replay_proved(r, it, &place, err);
 	case ITEM_NOTE:
 		return replay_note(r, at, err);
 	case ITEM_PARTS:

@@ -12,6 +12,7 @@ bool retell_can(struct batch *b, struct place at)
 	if (segment_head_at(b->s->segments, at, &it, NULL))
 		return false;
 	switch (it.kind) {
+	case ITEM_LOG:
 	case ITEM_NOTE:
 		return !batch_log_of(b, it.log, &l, NULL);
 	case ITEM_ERASED:
@@ -21,6 +22,19 @@ bool retell_can(struct batch *b, struct place at)
 	default:
 		return false;
 	}
+}
+
+enum err_code retell_log(struct batch *b, struct place at, struct err *err)
+{
+	struct batch_log *l;
+	struct item it;
+	enum err_code rc = segment_head_at(b->s->segments, at, &it, err);
+
+	if (rc || it.kind != ITEM_LOG)
+		return rc;
+	if (!(rc = batch_log_of(b, it.log, &l, err)))
+		l->fresh = true;
+	return rc;
 }
 
 /* ---- notes, closed damage ---- */

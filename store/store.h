@@ -330,6 +330,11 @@ enum err_code batch_attached(
  * record that has none any more arrives anew. */
 enum err_code batch_mend(struct batch *b, uint32_t log, uint64_t from,
 	const struct record *records, size_t count, struct err *err);
+/* The same of a single entry that came with a proof (batch_proved), which comes
+ * along again; no part of it is taken from here. */
+enum err_code batch_mend_proved(struct batch *b, uint32_t log, uint64_t seq,
+	const struct record *r, const void *proof, size_t proof_len,
+	struct err *err);
 /* Damage that no entry needs any more, as store_damage_look() found it, is no
  * fault from now on.  Its bytes stay where they are until an erasure that
  * reaches them. */

@@ -1,10 +1,7 @@
 /* test_mend.c - entries that a peer proved take the place of damaged ones: all
  * reads again, the index made anew says the same, and what is erased later is
  * gone from the damaged blocks, too. */
-#include "records.h"
-
-#include <fcntl.h>
-#include <sys/stat.h>
+#include "items.h"
 
 #define SEGMENT "segments/00000001.seg"
 #define RECORDS 300
@@ -319,9 +316,152 @@ static void lost_and_erased_parts_do_not_come_back(void **state)
 	store_close(s);
 }
 
+#define LOG 1
+#define PROVED 4
+
+static void close_damage(struct store *s)
+{
+	struct damage_places *places;
+	struct batch *b;
+
+	OK(store_damage_look(s, 1, NULL, NULL, &places, &test_err));
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_close(b, places, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	damage_places_free(places);
+}
+
+/* Three single entries of another's log. */
+static void fill_singly(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+
+	for (uint64_t i = 3; i < 6; i++) {
+		struct log_info log;
+		struct batch *b;
+		struct made m;
+
+		make_record(&m, i, 1);
+		OK(batch_begin(s, &b, &test_err));
+		OK(batch_log(b, ORIGIN_OTHER, LOG_SPARSE, &log, &test_err));
+		OK(batch_proved(b, log.id, i, &m.record, "p", 1, &test_err));
+		OK(batch_commit(b, NULL, NULL, &test_err));
+		free_record(&m);
+	}
+	store_close(s);
+}
+
+static void assert_singles(struct store *s, uint32_t log)
+{
+	bool seen[RECORDS + 1] = {false};
+	struct fsck_result r;
+
+	OK(store_fsck(s, 1, print_fault, NULL, &r, &test_err));
+	for (uint64_t i = 3; i < 6; i++) {
+		struct run run = {0};
+		struct found found;
+
+		OK(store_read(s, log, i, 1, LABEL_ALL, &run, &test_err));
+		assert_record(run.record, i, LABEL_ALL, 0);
+		OK(store_find_digest(
+			s, &run.record[0].leaf, &found, &test_err));
+		assert_int_equal(found.seq, i);
+		run_free(&run);
+	}
+	assert_int_equal(store_arrivals(s), 3);
+	OK(store_arrival_each(s, 0, 9, next_arrival, seen, &test_err));
+}
+
+static void mend_single(void **state, bool rebuild)
+{
+	struct log_info log;
+	struct run run = {0};
+	struct store *s;
+	struct batch *b;
+	struct made m;
+
+	fill_singly(state);
+	flip_byte(state, find_item(state, PROVED).payload + 20);
+	if (rebuild)
+		drop_index(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	OK(store_log_find(s, ORIGIN_OTHER, &log, &test_err));
+	assert_code(store_read(s, log.id, 3, 1, LABEL_ALL, &run, &test_err),
+		ERR_CORRUPT);
+	make_record(&m, 3, 1);
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_mend_proved(b, log.id, 3, &m.record, "p", 1, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	free_record(&m);
+	close_damage(s);
+	assert_singles(s, log.id);
+	store_close(s);
+	drop_index(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_singles(s, log.id);
+	store_close(s);
+}
+
+/* The part stood in a block that was whole, too. */
+static void assert_single_erases(void **state)
+{
+	struct erase_target t = {1, 3, LABEL_PERSONAL};
+	struct secret secret = {.seq = 3};
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct fsck_result r;
+	struct batch *b;
+
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_erase(b, &t, 1, &test_order, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+	OK(store_fsck(s, 1, print_fault, NULL, &r, &test_err));
+	store_close(s);
+	OK(store_dump(*state, on_plain, &secret, &test_err));
+	assert_false(secret.found);
+}
+
+static void a_single_entry_is_mended(void **state)
+{
+	mend_single(state, false);
+	assert_single_erases(state);
+}
+
+static void a_single_entry_that_a_new_index_lacks_is_mended(void **state)
+{
+	mend_single(state, true);
+	assert_single_erases(state);
+}
+
+static void the_name_of_a_log_is_told_again(void **state)
+{
+	struct store *s;
+
+	fill(state);
+	flip_byte(state, find_item(state, LOG).payload + 3);
+	drop_index(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	close_damage(s);
+	store_close(s);
+	assert_whole(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, RECORDS, 1);
+	store_close(s);
+	drop_index(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	assert_records(s, 1, RECORDS + 1);
+	store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_single_entry_is_mended, scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(
+			a_single_entry_that_a_new_index_lacks_is_mended,
+			scratch_make, scratch_remove),
+		cmocka_unit_test_setup_teardown(the_name_of_a_log_is_told_again,
+			scratch_make, scratch_remove),
 		cmocka_unit_test_setup_teardown(
 			lost_and_erased_parts_do_not_come_back, scratch_make,
 			scratch_remove),

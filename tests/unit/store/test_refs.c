@@ -1,59 +1,12 @@
 /* test_refs.c - references to attachments that damage took: nothing is erased
  * before they are told again, and then nothing of an attachment is left. */
-#include "records.h"
+#include "items.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#define REFS 6 /* the kind of their block */
 
-#define SEGMENT "segments/00000001.seg"
-#define HEAD 40	     /* of a segment */
-#define ITEM_HEAD 72 /* of an item; its name follows */
-#define REFS 6	     /* the kind of their block */
-
-/* A block of references in the first segment. */
-struct place_of {
-	off_t head, payload;
-	size_t len;
-};
-
-static struct place_of find_refs(void **state)
+static bool is_zero(void **state, const struct item_place *p)
 {
-	int fd = open(scratch_path(state, SEGMENT), O_RDONLY);
-	uint8_t h[ITEM_HEAD];
-	off_t at = HEAD;
-
-	assert_true(fd >= 0);
-	for (;;) {
-		size_t len;
-
-		assert_int_equal(pread(fd, h, sizeof(h), at), sizeof(h));
-		assert_memory_equal(h, "CDit", 4);
-		len = (size_t)h[12] << 24 | (size_t)h[13] << 16 |
-			(size_t)h[14] << 8 | h[15];
-		if (h[5] == REFS) {
-			close(fd);
-			return (struct place_of){
-				at, at + ITEM_HEAD + h[8], len};
-		}
-		at += ITEM_HEAD + h[8] + (off_t)len;
-	}
-}
-
-static void flip(void **state, off_t at)
-{
-	int fd = open(scratch_path(state, SEGMENT), O_RDWR);
-	uint8_t b;
-
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &b, 1, at), 1);
-	b ^= 0x10;
-	assert_int_equal(pwrite(fd, &b, 1, at), 1);
-	close(fd);
-}
-
-static bool is_zero(void **state, const struct place_of *p)
-{
-	int fd = open(scratch_path(state, SEGMENT), O_RDONLY);
+	int fd = open(scratch_path(state, ITEMS_SEGMENT), O_RDONLY);
 	uint8_t b[4096];
 	bool zero = true;
 
@@ -180,12 +133,12 @@ static void check_told_again(void **state, bool head, bool rebuild)
 {
 	struct attachment_made made[2];
 	struct attachment_ref got;
-	struct place_of at;
+	struct item_place at;
 	struct store *s;
 
 	fill(state, made);
-	at = find_refs(state);
-	flip(state, head ? at.head + 20 : at.payload + 20);
+	at = find_item(state, REFS);
+	flip_byte(state, head ? at.head + 20 : at.payload + 20);
 	if (rebuild)
 		drop_index(state);
 	s = open_store(*state, STORE_WRITE, 0);
@@ -260,7 +213,7 @@ static void what_a_lost_part_referred_to_goes_when_it_is_erased(void **state)
 	struct store *s;
 
 	fill(state, made);
-	flip(state, find_refs(state).payload + 20);
+	flip_byte(state, find_item(state, REFS).payload + 20);
 	drop_index(state);
 	s = open_store(*state, STORE_WRITE, 0);
 	tell_again(s, made, 1);
