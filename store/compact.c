@@ -459,6 +459,19 @@ static void wait_for_readers(struct store *s, uint64_t settled)
 }
 
 /* The packed file has its name: the rest can be done again after a crash. */
+/* What a waiting erasure has left to destroy may stand in the old file, too. */
+static enum segments_removal removal(struct store *s)
+{
+	struct index_txn *t;
+	bool waits;
+
+	if (index_begin(s->index, false, &t, NULL))
+		return SEGMENTS_OVERWRITE;
+	waits = index_count(t, DB_DROP) > 0;
+	index_abort(t);
+	return waits ? SEGMENTS_OVERWRITE : SEGMENTS_UNLINK;
+}
+
 static enum err_code take_over(struct store *s, uint32_t id, struct err *err)
 {
 	struct leading l = {.s = s, .id = id};
@@ -472,7 +485,7 @@ static enum err_code take_over(struct store *s, uint32_t id, struct err *err)
 		return rc;
 	crash_point("compact.settled");
 	wait_for_readers(s, settled);
-	rc = segments_remove_old(s->segments, SEGMENTS_UNLINK, err);
+	rc = segments_remove_old(s->segments, removal(s), err);
 	crash_point("compact.removed");
 	return rc;
 }

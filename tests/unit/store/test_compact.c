@@ -868,6 +868,36 @@ static void what_mends_stays_where_it_is(void **state)
 	store_close(s);
 }
 
+/* Somebody may have copied the keyring before. */
+static void what_is_packed_while_an_erasure_waits_is_overwritten(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, SMALL_SEGMENT);
+	char master[SCRATCH_SIZE], away[SCRATCH_SIZE];
+	uint8_t bytes[4096];
+	ssize_t got;
+	int fd;
+
+	snprintf(master, sizeof(master), "%s/keys/master", (char *)*state);
+	snprintf(away, sizeof(away), "%s/keys/away", (char *)*state);
+	put_singly(s, 0, 120);
+	fd = open(scratch_path(state, "segments/00000001.seg"), O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(rename(master, away), 0);
+	assert_int_equal(mkdir(master, 0700), 0);
+	erase_part(s, 5, LABEL_PERSONAL);
+	assert_int_not_equal(store_compact(s, SIZE_MAX, &test_err), ERR_OK);
+	assert_int_equal(packs_of(s, 1), 1);
+	while ((got = read(fd, bytes, sizeof(bytes))) > 0)
+		for (ssize_t i = 0; i < got; i++)
+			assert_int_equal(bytes[i], 0);
+	close(fd);
+	assert_int_equal(rmdir(master), 0);
+	assert_int_equal(rename(away, master), 0);
+	OK(store_finish_erasing(s, &test_err));
+	s = assert_holds(state, s, 120);
+	store_close(s);
+}
+
 /* One bit of a head, and it tells nothing any more. */
 static void flip_head(const char *path)
 {
@@ -1078,6 +1108,7 @@ int main(void)
 		TEST(large_groups_are_taken_as_they_are),
 		TEST(sparse_and_proved_entries_stay),
 		TEST(references_to_attachments_are_led_over),
+		TEST(what_is_packed_while_an_erasure_waits_is_overwritten),
 		TEST(erasing_goes_before_and_behind),
 		TEST(erasing_and_packing_in_any_order),
 		TEST(copies_of_before_open_nothing_of_it),

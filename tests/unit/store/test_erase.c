@@ -533,6 +533,27 @@ static void an_attachment_that_came_again_outlives_a_new_index(void **state)
 	store_close(s);
 }
 
+/* The command erases in a process of its own. */
+static void erasing_by_one_process_each_begins_no_segments(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct fsck_result r;
+
+	put_records(s, 0, 10);
+	store_close(s);
+	for (uint64_t i = 0; i < 6; i++) {
+		struct erase_target t = {1, i, LABEL_PERSONAL};
+
+		s = open_store(*state, STORE_WRITE, 0);
+		erase(s, &t, 1);
+		store_close(s);
+	}
+	s = open_store(*state, STORE_WRITE, 0);
+	OK(store_fsck(s, 1, NULL, NULL, &r, &test_err));
+	assert_int_equal(r.segments, 1);
+	store_close(s);
+}
+
 /* ---- crashes ---- */
 
 static void erase_until_dead(const char *data, const char *point)
@@ -612,6 +633,7 @@ int main(void)
 		test(erasing_reaches_what_a_crash_cut_off),
 		test(a_checkpoint_that_was_cut_off_is_no_fault),
 		test(damage_in_a_segment_stops_erasing_from_it),
+		test(erasing_by_one_process_each_begins_no_segments),
 		test(an_attachment_is_wanted_until_it_is_here),
 		test(an_attachment_goes_with_the_last_part_that_refers_to_it),
 		test(an_attachment_that_came_again_outlives_a_new_index),

@@ -45,6 +45,50 @@ static void a_sound_store_has_no_faults(void **state)
 	store_close(s);
 }
 
+static struct store *growing; /* what a progress function writes to */
+
+static void put_one(void *arg, const char *doing, uint64_t done, uint64_t all)
+{
+	struct erase_target t = {1, 0, LABEL_PERSONAL};
+	uint64_t *next = arg;
+	struct batch *b;
+
+	(void)all;
+	if (!growing || strcmp(doing, "segments") != 0)
+		return;
+	put_records(growing, (*next)++, 1);
+	if (done)
+		return;
+	OK(batch_begin(growing, &b, &test_err));
+	OK(batch_erase(b, &t, 1, &test_order, &test_err));
+	OK(batch_commit(b, NULL, NULL, &test_err));
+}
+
+static void what_is_put_and_erased_meanwhile_is_no_fault(void **state)
+{
+	uint64_t next = 20;
+	struct store_options opt = {.mode = STORE_WRITE,
+		.create = true,
+		.segment_size = 4000,
+		.progress = put_one,
+		.arg = &next};
+	struct faults f = {0};
+	struct fsck_result r;
+	struct store *s;
+
+	growing = NULL;
+	OK(store_open(*state, &opt, &s, &test_err));
+	put_records(s, 0, 20);
+	growing = s;
+	OK(store_fsck(s, 1, on_fault, &f, &r, &test_err));
+	assert_true(next > 20);
+	assert_int_equal(f.count, 0);
+	growing = NULL;
+	OK(store_fsck(s, 1, on_fault, &f, &r, &test_err));
+	assert_int_equal(r.records, next);
+	store_close(s);
+}
+
 static void every_flipped_byte_is_found(void **state)
 {
 	const char *path = scratch_path(state, "segments/00000001.seg");
@@ -160,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(a_sound_store_has_no_faults),
+		test(what_is_put_and_erased_meanwhile_is_no_fault),
 		test(every_flipped_byte_is_found),
 		test(a_damaged_attachment_is_named),
 		test(an_old_index_is_brought_up),
