@@ -34,12 +34,18 @@ static void print_plain(const char *before, const char *s)
 
 static const char *result_words(const char *act, const char *result)
 {
+	if (!strcmp(act, "find") && !strcmp(result, "shown"))
+		return _("looked for a person's records");
+	if (!strcmp(act, "export") && !strcmp(result, "shown"))
+		return _("copied for the person");
 	if (!strcmp(result, "shown"))
 		return _("was shown");
 	if (!strcmp(result, "waiting"))
 		return _("asked to see");
 	if (!strcmp(result, "approved"))
 		return _("approved");
+	if (!strcmp(result, "refused"))
+		return _("refused a request");
 	if (!strcmp(result, "denied"))
 		return !strcmp(act, "approve") ? _("was denied to approve")
 					       : _("was denied");
@@ -69,6 +75,8 @@ static void print_line(const struct json *line)
 		printf("%s%s", i ? _(", ") : "  ", l ? out_label(l) : "");
 	}
 	print_plain("  ", text_of(access, "field"));
+	print_plain("  ", text_of(access, "article"));
+	print_plain("  ", text_of(access, "request"));
 	print_plain("  ", text_of(access, "reason"));
 	printf("  [%s/%llu]\n", text_of(line, "origin"),
 		(unsigned long long)seq);

@@ -163,25 +163,21 @@ static enum err_code read_labels(
 	return ERR_OK;
 }
 
-static enum err_code run_erase(
-	struct cli *c, const struct args *a, struct err *err)
+enum err_code order_erase_records(struct cli *c, const struct args *a,
+	char **record, size_t count, struct err *err)
 {
 	struct order o = {.part = NULL};
 	struct erasing e = {.count = 0};
 	const char *reason = args_get(a, "reason");
 	enum err_code rc;
 
-	if (!reason)
-		return err_set(err, ERR_USAGE,
-			"erase needs --reason: the article and the request's "
-			"number");
 	if ((rc = read_labels(a, &e.labels, err)) ||
 		(rc = open_reader(c, &e.node, err)) ||
 		(rc = order_new(ORDER_ERASE, e.node->rules, e.node->config.code,
 			 reason, &o, err)))
 		goto out;
-	for (size_t i = 0; rc == ERR_OK && i < a->count; i++)
-		rc = add_record(&e, a->word[i], err);
+	for (size_t i = 0; rc == ERR_OK && i < count; i++)
+		rc = add_record(&e, record[i], err);
 	if (rc == ERR_OK && !(rc = fill(&e, &o, err)) &&
 		!(rc = orders_holds(e.node, o.node, &o.holds, err)))
 		rc = order_save(c, args_get(a, "out"), &o, err);
@@ -190,6 +186,16 @@ out:
 	order_free(&o);
 	node_close(e.node);
 	return rc;
+}
+
+static enum err_code run_erase(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	if (!args_has(a, "reason"))
+		return err_set(err, ERR_USAGE,
+			"erase needs --reason: the article and the request's "
+			"number");
+	return order_erase_records(c, a, a->word, a->count, err);
 }
 
 static const struct option_spec options[] = {

@@ -5,6 +5,9 @@
 
 static const struct option_spec add_options[] = {
 	{"record", 0, "RECORD", N_("this record; may be repeated")},
+	{"person", 0, NULL,
+		N_("the records that name a person, who is asked for")},
+	{"request", 0, "NO", N_("with --person: the number of the request")},
 	{"series", 0, "SERIES", N_("records of this series")},
 	{"node", 0, "CODE", N_("records captured there or below")},
 	{"from", 0, "DATE", N_("records from this day on")},
@@ -105,6 +108,70 @@ enum err_code order_select(
 	return rc ? rc : set_select(n, a, o, err);
 }
 
+static enum err_code add_places(struct node *n, char **place, size_t count,
+	struct order *o, struct err *err)
+{
+	struct adding adding = {n, o};
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		struct log_info log;
+		struct point p;
+		uint64_t seq = 0;
+
+		if (!(rc = point_parse(place[i], strlen(place[i]), &p, err)) &&
+			!(rc = point_find(n->store, &p, &log, &seq, err)))
+			rc = add_revisions(&adding, &log, seq, err);
+	}
+	return rc;
+}
+
+static enum err_code save_person(struct cli *c, const struct args *a,
+	enum order_kind kind, char **place, size_t count, struct err *err)
+{
+	struct order o = {.part = NULL};
+	struct node *n = NULL;
+	enum err_code rc;
+
+	if (!(rc = open_reader(c, &n, err)) &&
+		!(rc = order_new(kind, n->rules, n->config.code,
+			  args_get(a, "reason"), &o, err)) &&
+		!(rc = add_places(n, place, count, &o, err)) &&
+		!(rc = order_save(c, args_get(a, "out"), &o, err))) {
+		if (!c->json)
+			printf(_("It names what is here now (%zu): records of "
+				 "the person that come later are not in it.\n"),
+				o.record_count);
+		if (kind == ORDER_RESTRICT)
+			restrict_tell_reach(c, n);
+	}
+	order_free(&o);
+	node_close(n);
+	return rc;
+}
+
+enum err_code order_person(struct cli *c, const struct args *a,
+	enum order_kind kind, struct err *err)
+{
+	static const char *const beside[] = {
+		"record", "series", "node", "from", "to"};
+	struct json *answer = NULL;
+	char **place = NULL;
+	size_t count = 0;
+	enum err_code rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(beside); i++)
+		if (args_has(a, beside[i]))
+			return err_set(err, ERR_USAGE,
+				"--person takes no other condition");
+	if (!(rc = subject_ask_for(c, a, false, &answer, err)) &&
+		!(rc = subject_places(answer, &place, &count, err)))
+		rc = save_person(c, a, kind, place, count, err);
+	subject_places_free(place, count);
+	json_free(answer);
+	return rc;
+}
+
 static enum err_code run_add(
 	struct cli *c, const struct args *a, struct err *err)
 {
@@ -115,6 +182,8 @@ static enum err_code run_add(
 
 	if (!reason)
 		return err_set(err, ERR_USAGE, "hold add needs --reason");
+	if (args_has(a, "person"))
+		return order_person(c, a, ORDER_HOLD, err);
 	if (!(rc = open_reader(c, &n, err)) &&
 		!(rc = order_new(ORDER_HOLD, n->rules, n->config.code, reason,
 			  &o, err)) &&
@@ -128,7 +197,7 @@ static enum err_code run_add(
 const struct command command_hold_add = {
 	.name = "hold add",
 	.words = "[--record R...] [--series S] [--node CODE] [--from D] [--to "
-		 "D] --reason TEXT",
+		 "D] [--person] --reason TEXT",
 	.summary = N_("write an order that records are not to be destroyed"),
 	.detail = N_("All conditions together select what is held, within "
 		     "this node's division."),

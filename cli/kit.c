@@ -62,6 +62,12 @@ static enum err_code run_governance_kit(
 
 	if (!path)
 		return err_set(err, ERR_USAGE, "governance kit needs -o FILE");
+	if (strcmp(path, "-") != 0 && file_exists(path) &&
+		!args_has(a, "force")) {
+		cli_safe(c, _("The file that is there was not touched."));
+		cli_next(c, _("name another file, or add --force"));
+		return err_set(err, ERR_EXISTS, "%s is there already", path);
+	}
 	for (; (said = args_nth(a, "parent", count)); count++)
 		if ((rc = read_parent(said, &parents[count], err)))
 			return rc;
@@ -85,6 +91,7 @@ out:
 
 static const struct option_spec kit_options[] = {
 	{"output", 'o', "FILE", N_("the file to write")},
+	{"force", 0, NULL, N_("replace the file that is there")},
 	{"parent", 0, "CODE=HOST:PORT",
 		N_("where that node listens for those below, if not where the "
 		   "roster says; for each that differs")},

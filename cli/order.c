@@ -178,11 +178,58 @@ const struct command command_order_enter = {
 
 /* ---- sign ---- */
 
+static uint64_t parts_in(const struct order_part *p)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < p->count; i++)
+		n += p->range[i].to - p->range[i].from;
+	return n;
+}
+
+/* Which series they are of only a node could tell, and no officer needs one. */
+static void show_parts(const struct order *o)
+{
+	char number[COUNT_TEXT_SIZE];
+
+	for (size_t i = 0; i < o->part_count; i++) {
+		const struct order_part *p = &o->part[i];
+
+		printf(_("  destroys %s parts (%s) of %.12s\n"),
+			out_count(parts_in(p), number),
+			out_label(label_name(p->label)),
+			origin_code(p->origin));
+	}
+	if (o->kind == ORDER_ERASE && o->accounts)
+		printf("  %s\n", _("parts of accounts are among them"));
+}
+
+static void show_select(const struct order *o)
+{
+	char number[COUNT_TEXT_SIZE];
+
+	if (o->record_count)
+		printf(_("  names %s records\n"),
+			out_count(o->record_count, number));
+	if (*o->series)
+		printf("  --series %s\n", o->series);
+	if (*o->prefix)
+		printf("  --node %s\n", o->prefix);
+	if (*o->since)
+		printf("  --from %s\n", o->since);
+	if (*o->until)
+		printf("  --to %s\n", o->until);
+	if (*o->about)
+		printf(_("  ends order %s\n"), o->about);
+}
+
 static void show_order(const struct order *o)
 {
 	printf("%s  %s  %s\n", order_kind_name(o->kind), o->id, o->node);
 	out_plain(stdout, o->reason, strlen(o->reason));
 	putchar('\n');
+	show_parts(o);
+	show_select(o);
 }
 
 static enum err_code run_sign(

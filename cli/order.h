@@ -27,6 +27,10 @@ enum err_code order_print(struct cli *c, const struct json *rows,
  * select nothing. */
 enum err_code order_select(
 	struct node *n, const struct args *a, struct order *o, struct err *err);
+/* Writes an order of the kind, a hold or restriction, that names the records of
+ * a person, who is asked for. */
+enum err_code order_person(struct cli *c, const struct args *a,
+	enum order_kind kind, struct err *err);
 /* Writes an order that ends the one which a->word[0] names. */
 enum err_code order_end(struct cli *c, const struct args *a,
 	enum order_kind kind, struct err *err);
@@ -35,3 +39,21 @@ enum err_code order_end(struct cli *c, const struct args *a,
 
 /* Says in words how far a restriction reaches that is not made at the root. */
 void restrict_tell_reach(const struct cli *c, const struct node *n);
+
+/* ---- cli/erase.c ---- */
+
+/* Writes the order to destroy the records by --label, --reason and --out. */
+enum err_code order_erase_records(struct cli *c, const struct args *a,
+	char **record, size_t count, struct err *err);
+
+/* ---- cli/subject.c ---- */
+
+/* Asks who the person is, by the terminal or standard input, and looks which
+ * records name them, with --reason and --request; the answer of subject_look().
+ */
+enum err_code subject_ask_for(struct cli *c, const struct args *a, bool copy,
+	struct json **out, struct err *err);
+/* The places of what was found, "ORIGIN/SEQ"; the caller frees each. */
+enum err_code subject_places(
+	const struct json *answer, char ***out, size_t *count, struct err *err);
+void subject_places_free(char **place, size_t count);

@@ -18,6 +18,7 @@
 #include "policies/node.h"
 #include "policies/order.h"
 #include "policies/orders.h"
+#include "policies/person.h"
 #include "policies/pinyin.h"
 #include "policies/point.h"
 #include "policies/proposal.h"
@@ -26,3 +27,4 @@
 #include "policies/rules.h"
 #include "policies/schema.h"
 #include "policies/series.h"
+#include "policies/subject.h"

@@ -6,141 +6,32 @@
 #include "policies/logs.h"
 #include "policies/nodefile.h"
 #include "policies/orders_inside.h"
-
-#define WINDOW ((size_t)4096) /* arrivals looked at in one go */
-
-struct place {
-	uint32_t log;
-	uint64_t seq;
-};
-
-struct places {
-	struct place *at;
-	size_t count, cap;
-};
+#include "policies/walk.h"
 
 struct telling {
 	struct node *node;
 	const struct order *order;	 /* the restriction or its end */
 	const struct order *restriction; /* the restriction */
 	bool quiet;			 /* nothing is to be told of it */
-	struct places window, found;
-	size_t before; /* how many were found before the job */
-	uint64_t upto; /* arrivals looked at before it */
+	struct walk walk;
+	struct walk_places before, found; /* before the job, and in it */
+	uint64_t upto;			  /* arrivals looked at before it */
 	struct receipt receipt;
 };
 
-static enum err_code add_place(
-	struct places *p, uint32_t log, uint64_t seq, struct err *err)
+static enum err_code on_record(void *arg, const struct log_info *log,
+	uint64_t seq, const struct record *r, struct err *err)
 {
-	if (p->count == p->cap) {
-		size_t cap = p->cap ? 2 * p->cap : 256;
-		struct place *more = reallocarray(p->at, cap, sizeof(*more));
-
-		if (!more)
-			return err_nomem(err);
-		p->at = more;
-		p->cap = cap;
-	}
-	p->at[p->count++] = (struct place){log, seq};
-	return ERR_OK;
-}
-
-static bool reaches(
-	const struct telling *t, const char *origin, const struct record *r)
-{
+	struct telling *t = arg;
 	char code[CODE_SIZE];
 	struct entry e;
 
-	return log_code(origin, code) &&
-		!entry_parse(r->entry, r->entry_len, &e, NULL) &&
-		strncmp(e.series, "sys-", 4) != 0 &&
-		order_reaches_beside(t->restriction, code, e.series, e.at);
-}
-
-/* ---- all that it selects ---- */
-
-static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, bool again, struct err *err)
-{
-	struct telling *t = arg;
-
-	(void)arrival;
-	return again ? ERR_OK : add_place(&t->window, log, seq, err);
-}
-
-/* How many from `i` on follow one another in one log. */
-static size_t stretch(
-	const struct places *p, size_t i, const struct log_info *log)
-{
-	size_t n = 1;
-
-	if (log->kind == LOG_SPARSE || p->at[i].seq >= log->size)
-		return 1;
-	while (n < RUN_LIMIT && i + n < p->count &&
-		p->at[i + n].log == p->at[i].log &&
-		p->at[i + n].seq == p->at[i].seq + n &&
-		p->at[i + n].seq < log->size)
-		n++;
-	return n;
-}
-
-/* What is damaged holds the feed up by itself: nobody got past it. */
-static enum err_code look_at(struct telling *t, const struct log_info *log,
-	size_t i, size_t count, size_t *took, struct err *err)
-{
-	uint64_t first = t->window.at[i].seq;
-	struct run run = {0};
-	enum err_code rc =
-		store_read(t->node->store, log->id, first, count, 0, &run, err);
-
-	*took = 1;
-	if (rc == ERR_CORRUPT && count > 1)
-		return look_at(t, log, i, 1, took, err);
-	if (rc == ERR_CORRUPT || rc == ERR_NOT_FOUND)
+	if (!log_code(log->origin, code) ||
+		entry_parse(r->entry, r->entry_len, &e, NULL) ||
+		!strncmp(e.series, "sys-", 4) ||
+		!order_reaches_beside(t->restriction, code, e.series, e.at))
 		return ERR_OK;
-	for (size_t k = 0; !rc && k < run.count; k++)
-		if (reaches(t, log->origin, &run.record[k]))
-			rc = add_place(&t->found, log->id, first + k, err);
-	if (run.count)
-		*took = run.count;
-	run_free(&run);
-	return rc;
-}
-
-static enum err_code look_in_window(struct telling *t, struct err *err)
-{
-	struct log_info log = {.id = 0};
-	bool known = false;
-	enum err_code rc = ERR_OK;
-
-	for (size_t i = 0, took; !rc && i < t->window.count; i += took) {
-		uint32_t id = t->window.at[i].log;
-
-		took = 1;
-		if ((!known || log.id != id) &&
-			(rc = store_log_by_id(t->node->store, id, &log, err)))
-			break;
-		known = true;
-		rc = look_at(
-			t, &log, i, stretch(&t->window, i, &log), &took, err);
-	}
-	return rc;
-}
-
-static enum err_code find_from(
-	struct telling *t, uint64_t from, uint64_t to, struct err *err)
-{
-	enum err_code rc = ERR_OK;
-
-	for (; !rc && from < to; from += WINDOW) {
-		t->window.count = 0;
-		if (!(rc = store_arrival_each(t->node->store, from,
-			      to - from < WINDOW ? (size_t)(to - from) : WINDOW,
-			      on_arrival, t, err)))
-			rc = look_in_window(t, err);
-	}
-	return rc;
+	return walk_add(&t->found, log->id, seq, err);
 }
 
 /* ---- the records that it names, in all revisions ---- */
@@ -151,7 +42,7 @@ static enum err_code on_revision(
 	struct telling *t = arg;
 
 	(void)rev;
-	return add_place(&t->window, log, seq, err);
+	return walk_add(&t->walk.window, log, seq, err);
 }
 
 static enum err_code find_revisions(
@@ -175,36 +66,15 @@ static enum err_code find_revisions(
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
-static int compare_place(const void *a, const void *b)
-{
-	const struct place *x = a, *y = b;
-
-	if (x->log != y->log)
-		return x->log < y->log ? -1 : 1;
-	return (x->seq > y->seq) - (x->seq < y->seq);
-}
-
-static void sort_once(struct places *p)
-{
-	size_t n = 0;
-
-	if (p->count)
-		qsort(p->at, p->count, sizeof(*p->at), compare_place);
-	for (size_t i = 0; i < p->count; i++)
-		if (!n || compare_place(&p->at[n - 1], &p->at[i]))
-			p->at[n++] = p->at[i];
-	p->count = n;
-}
-
 static enum err_code find_named(struct telling *t, struct err *err)
 {
 	enum err_code rc = ERR_OK;
 
-	t->window.count = 0;
+	t->walk.window.count = 0;
 	for (size_t i = 0; !rc && i < t->restriction->record_count; i++)
 		rc = find_revisions(t, &t->restriction->record[i], err);
-	sort_once(&t->window);
-	return rc ? rc : look_in_window(t, err);
+	walk_sort(&t->walk.window);
+	return rc ? rc : walk_window(&t->walk, err);
 }
 
 /* ---- the job ---- */
@@ -224,6 +94,20 @@ static struct json *receipt_fields(const struct telling *t, uint64_t told)
 	return NULL;
 }
 
+static enum err_code tell_places(struct batch *b, const struct walk_places *p,
+	uint64_t *told, struct err *err)
+{
+	enum err_code rc = ERR_OK;
+
+	for (size_t i = 0; !rc && i < p->count; i++) {
+		bool once = false;
+
+		rc = batch_tell(b, p->at[i].log, p->at[i].seq, &once, err);
+		*told += once;
+	}
+	return rc;
+}
+
 /* Whoever reads what is new sees either nothing of the order's effect here, or
  * all of it: numbers and receipt are one group.  What came with this very batch
  * nobody has passed yet. */
@@ -235,22 +119,17 @@ static enum err_code tell_job(struct batch *b, void *arg, struct err *err)
 	uint64_t told = 0;
 	enum err_code rc = ERR_OK;
 
-	t->found.count = t->before;
+	t->found.count = 0;
 	if (t->quiet)
-		t->found.count = 0;
+		rc = ERR_OK;
 	else if (t->restriction->record_count)
 		rc = find_named(t, err);
 	else
-		rc = find_from(t, t->upto, store_arrivals(t->node->store), err);
-	sort_once(&t->found);
-	for (size_t i = 0; !rc && i < t->found.count; i++) {
-		const struct place *p = &t->found.at[i];
-		bool once = false;
-
-		rc = batch_tell(b, p->log, p->seq, &once, err);
-		told += once;
-	}
-	if (rc)
+		rc = walk_arrivals(
+			&t->walk, t->upto, store_arrivals(t->node->store), err);
+	walk_sort(&t->found);
+	if (rc || (rc = tell_places(b, &t->before, &told, err)) ||
+		(rc = tell_places(b, &t->found, &told, err)))
 		return rc;
 	orders_receipt_id(t->order->id, t->node->config.code, at.uuid, id);
 	return system_revision(b, t->node, "sys-receipt", &at,
@@ -266,14 +145,17 @@ static enum err_code tell(struct node *n, struct writer *w,
 	enum err_code rc = ERR_OK;
 
 	/* What takes long beside the writer, so that nobody waits for it. */
+	t.walk = (struct walk){.node = n, .visit = on_record, .arg = &t};
 	t.upto = store_arrivals(n->store);
 	if (!quiet && !about->record_count)
-		rc = find_from(&t, 0, t.upto, err);
-	sort_once(&t.found);
-	t.before = t.found.count;
+		rc = walk_arrivals(&t.walk, 0, t.upto, err);
+	walk_sort(&t.found);
+	t.before = t.found;
+	t.found = (struct walk_places){.at = NULL};
 	if (rc == ERR_OK)
 		rc = node_run_job(n, w, tell_job, &t, err);
-	free(t.window.at);
+	walk_free(&t.walk);
+	free(t.before.at);
 	free(t.found.at);
 	return rc;
 }

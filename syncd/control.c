@@ -588,6 +588,7 @@ static const struct call calls[] = {
 	{METHOD_POST, "/reveal", true, CONTROL_BODY_LIMIT, 0, call_reveal},
 	{METHOD_POST, "/approve", true, CONTROL_BODY_LIMIT, 0, call_approve},
 	{METHOD_POST, "/audit/access", true, CONTROL_BODY_LIMIT, 0, call_audit},
+	{METHOD_POST, "/subject", true, CONTROL_BODY_LIMIT, 0, call_subject},
 	{METHOD_POST, "/show", true, CONTROL_BODY_LIMIT, 0, call_show},
 };
 

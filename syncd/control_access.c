@@ -20,13 +20,12 @@ bool control_who(
 	return true;
 }
 
-/* What was shown or denied is a record that goes up. */
-static void ran_noting(struct job *j)
+void control_noted(struct job *j)
 {
 	daemon_changed(j->control->d);
 }
 
-static void call(struct control_server *c, struct exchange *x,
+void control_call_as(struct control_server *c, struct exchange *x,
 	enum err_code (*run)(struct job *j, struct err *err),
 	void (*ran)(struct job *j))
 {
@@ -44,13 +43,14 @@ static void call(struct control_server *c, struct exchange *x,
 	job_submit(j, loop_job);
 }
 
-static enum err_code parse(struct job *j, struct json **out, struct err *err)
+enum err_code control_parse_body(
+	struct job *j, struct json **out, struct err *err)
 {
 	return json_parse(j->in.data ? (const void *)j->in.data : "", j->in.len,
 		(size_t)CONTROL_BODY_LIMIT, out, err);
 }
 
-static enum err_code answer(struct job *j, struct json *v, struct err *err)
+enum err_code control_answer(struct job *j, struct json *v, struct err *err)
 {
 	enum err_code rc = json_write(v, &j->body, err);
 
@@ -96,7 +96,8 @@ static enum err_code run_reveal(struct job *j, struct err *err)
 	struct json *v = NULL, *out = NULL;
 	enum err_code rc;
 
-	if ((rc = parse(j, &v, err)) || (rc = point_of(v, &ask.point, err)) ||
+	if ((rc = control_parse_body(j, &v, err)) ||
+		(rc = point_of(v, &ask.point, err)) ||
 		(rc = labels_of(json_get(v, "labels"), &ask.labels, err)))
 		goto out;
 	ask.reason = json_get_string(v, "reason");
@@ -106,7 +107,7 @@ static enum err_code run_reveal(struct job *j, struct err *err)
 		rc = err_set(err, ERR_USAGE, "the body has no \"reason\"");
 	else if ((rc = access_reveal(d->node, d->writer, j->control->tries,
 			  &ask, &out, err)) == ERR_OK)
-		rc = answer(j, out, err);
+		rc = control_answer(j, out, err);
 out:
 	json_free(v);
 	return rc;
@@ -117,7 +118,7 @@ void call_reveal(struct control_server *c, struct exchange *x, const char *rest,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_reveal, ran_noting);
+	control_call_as(c, x, run_reveal, control_noted);
 }
 
 /* ---- POST /approve ---- */
@@ -129,14 +130,14 @@ static enum err_code run_approve(struct job *j, struct err *err)
 	const char *request;
 	enum err_code rc;
 
-	if ((rc = parse(j, &v, err)))
+	if ((rc = control_parse_body(j, &v, err)))
 		return rc;
 	request = json_get_string(v, "request");
 	if (!request)
 		rc = err_set(err, ERR_USAGE, "the body has no \"request\"");
 	else if ((rc = access_approve(d->node, d->writer, j->control->tries,
 			  &j->who, request, &out, err)) == ERR_OK)
-		rc = answer(j, out, err);
+		rc = control_answer(j, out, err);
 	json_free(v);
 	return rc;
 }
@@ -146,7 +147,7 @@ void call_approve(struct control_server *c, struct exchange *x,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_approve, ran_noting);
+	control_call_as(c, x, run_approve, control_noted);
 }
 
 /* ---- POST /audit/access ---- */
@@ -167,7 +168,7 @@ static enum err_code on_line(void *arg, struct json *line, struct err *err)
 			"time",
 			LINES_LIMIT);
 	}
-	return answer(l->job, line, err);
+	return control_answer(l->job, line, err);
 }
 
 static enum err_code filter_of(
@@ -194,7 +195,7 @@ static enum err_code run_audit(struct job *j, struct err *err)
 	enum err_code rc;
 
 	if ((rc = who_may(&j->who, POWER_AUDIT, err)) ||
-		(rc = parse(j, &v, err)))
+		(rc = control_parse_body(j, &v, err)))
 		return rc;
 	if ((rc = filter_of(v, &filter, err)) == ERR_OK)
 		rc = audit_access(
@@ -209,7 +210,7 @@ void call_audit(struct control_server *c, struct exchange *x, const char *rest,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_audit, NULL);
+	control_call_as(c, x, run_audit, NULL);
 }
 
 /* ---- POST /show ---- */
@@ -226,14 +227,15 @@ static enum err_code run_show(struct job *j, struct err *err)
 	uint64_t seq;
 	enum err_code rc;
 
-	if ((rc = parse(j, &v, err)) || (rc = point_of(v, &point, err)) ||
+	if ((rc = control_parse_body(j, &v, err)) ||
+		(rc = point_of(v, &point, err)) ||
 		(rc = point_find(n->store, &point, &log, &seq, err)) ||
 		(rc = store_read(
 			 n->store, log.id, seq, 1, LABEL_ALL, &run, err)) ||
 		(rc = view_shown(
 			 n, rules, log.origin, seq, &run.record[0], &doc, err)))
 		goto out;
-	rc = answer(j, doc, err);
+	rc = control_answer(j, doc, err);
 out:
 	run_free(&run);
 	json_free(v);
@@ -246,7 +248,7 @@ void call_show(struct control_server *c, struct exchange *x, const char *rest,
 {
 	(void)rest;
 	(void)len;
-	call(c, x, run_show, NULL);
+	control_call_as(c, x, run_show, NULL);
 }
 
 /* ---- denied tries that were counted ---- */

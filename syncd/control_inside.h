@@ -51,9 +51,23 @@ typedef void control_call(struct control_server *c, struct exchange *x,
 
 control_call call_order, call_orders;
 
+/* ---- syncd/control_subject.c ---- */
+
+control_call call_subject;
+
 /* ---- syncd/control_access.c ---- */
 
 control_call call_reveal, call_approve, call_audit, call_show;
+/* A call that is answered for who asks (job->who). */
+void control_call_as(struct control_server *c, struct exchange *x,
+	enum err_code (*run)(struct job *j, struct err *err),
+	void (*ran)(struct job *j));
+/* What was shown or denied is a record that goes up: for `ran`. */
+void control_noted(struct job *j);
+enum err_code control_parse_body(
+	struct job *j, struct json **out, struct err *err);
+/* Takes `v`. */
+enum err_code control_answer(struct job *j, struct json *v, struct err *err);
 /* Who asks; false: it cannot be told. */
 bool control_who(
 	const struct control_server *c, struct exchange *x, struct who *out);

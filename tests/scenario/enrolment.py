@@ -81,7 +81,10 @@ def check_kit(d, folder):
         assert p.returncode == 1 and words in p.stderr and not (folder / "none").exists(), p.stderr
     p = d.tools.run("-C", folder / "none", "init", "--kit", kit, "--code", VILLAGE, "--pin", "0" * 64, check=False)
     assert p.returncode == 4 and "another domain" in p.stderr and not (folder / "none").exists(), p.stderr
-    p = d.tools.run("governance", "kit", d.gov, "-o", bad, "--parent", "330199000000=a:1", check=False)
+    before = bad.read_bytes()
+    p = d.tools.run("governance", "kit", d.gov, "-o", bad, check=False)
+    assert p.returncode == 9 and bad.read_bytes() == before, p
+    p = d.tools.run("governance", "kit", d.gov, "--force", "-o", bad, "--parent", "330199000000=a:1", check=False)
     assert p.returncode == 3, p
     return kit
 

@@ -4,6 +4,7 @@
 
 A feed of the county is followed all the time: it tells of the restriction once,
 and of the record once more when it is lifted, whoever follows from whenever.
+A person's request is answered at the village, and the orders that come of it.
 """
 import hashlib
 import json
@@ -230,6 +231,104 @@ def check_series(d, desk, nodes, put):
     assert len(ids) == len(set(ids)), "each once"
 
 
+def check_subject(d, desk, nodes, lines):
+    """A person asks: found by number or by name and telephone, copied, restricted, erased, refused; nobody is named by it."""
+    county, town, village = nodes
+    fields = json.loads(lines[4])["fields"]
+    who = next(m for m in fields["members"] if m.get("id_no") and m.get("phone") and m["id_no"][6:10] < "2005")
+    others = [m for m in fields["members"] if m is not who]
+    number = "".join(chr(ord(c) + 0xfee0) if c.isdigit() else c for c in who["id_no"])
+    asked = dict(stdin=" %s \n" % number)
+
+    answer = village.json("subject", "find", "--reason", "核对受理单", "--request", "12", **asked)
+    assert [f["id"] for f in answer["found"]] == [json.loads(lines[4])["id"]], answer
+    text = json.dumps(answer, ensure_ascii=False)
+    assert who["id_no"] not in text and who["name"] not in text and who["phone"] not in text, text
+    place = answer["found"][0]["where"][0]
+    assert place["path"].startswith("members[") and place["path"].endswith(".id_no"), place
+    same = village.json("subject", "find", "--reason", "r", stdin="%s\n%s\n" % (who["name"], who["phone"]))
+    assert [f["id"] for f in same["found"]] == [f["id"] for f in answer["found"]], same
+    p = village.run("subject", "find", "--reason", "r", stdin=who["id_no"] + "\n")
+    assert "name the person" in p.stderr and who["id_no"] not in p.stdout + p.stderr, p
+    assert county.json("subject", "find", "--reason", "r", **asked)["found"] == []
+    for wrong, says in (("110105194912310021\n", "no identity number"), (who["name"] + "\n", "name alone"), ("\n", "told by")):
+        p = village.run("subject", "find", "--reason", "r", stdin=wrong, check=False)
+        assert p.returncode == 2 and says in p.stderr and (not wrong.strip() or wrong.strip() not in p.stderr), p
+    p = village.run("subject", "find", "--reason", who["id_no"], check=False, **asked)
+    assert p.returncode == 2 and "number of a person" in p.stderr, p
+    p = village.run("subject", "find", check=False, **asked)
+    assert p.returncode == 2, p
+
+    # The look is on record, without the person.
+    line = json.loads(village.run("audit", "access", "--json").stdout.splitlines()[-1])
+    access = village.json("show", "%s/%d" % (answer["access"]["origin"], answer["access"]["seq"]))["fields"]
+    assert access["act"] == "find" and access["request"] == "12" and access["found"] == 1, access
+    assert who["id_no"] not in json.dumps(access) and line["access"]["act"] == "find", line
+
+    # A copy for them: their own raw, nobody else's.
+    out = desk.folder / "copy.ndjson"
+    p = village.run("subject", "export", "--reason", "r", "-o", out, **asked)
+    assert out.stat().st_mode & 0o777 == 0o600
+    text = out.read_text()
+    assert who["id_no"] in text and who["phone"] in text
+    for m in others:
+        assert not m.get("id_no") or m["id_no"] not in text
+        assert not m.get("phone") or m["phone"] == who["phone"] or m["phone"] not in text
+        assert m["name"] not in text or m["name"] == who["name"], m
+    assert village.run("subject", "export", "--reason", "r", "-o", out, check=False, **asked).returncode == 9
+    looks = village.run("audit", "access", "--record", answer["found"][0]["id"], "--json").stdout.splitlines()
+    assert [json.loads(x)["access"]["act"] for x in looks][-1] == "export", looks
+
+    # Refused, restricted, held, erased.
+    village.run("subject", "refuse", "--article", "会计档案管理办法第十四条", "--reason", "凭证未满保管期限", "--request", "12")
+    line = json.loads(village.run("audit", "access", "--json").stdout.splitlines()[-1])
+    assert line["access"]["result"] == "refused" and line["access"]["article"].startswith("会计"), line
+    path = desk.folder / "subject.order"
+    p = village.run("subject", "restrict", "--reason", "PIPL 47, request 12", "-o", path, **asked)
+    assert "come later" in p.stdout and "Nodes above hold copies" in p.stdout, p.stdout
+    assert who["id_no"] not in path.read_text()
+    desk.sign(path, 1)
+    order = desk.enter(village, path)
+    record = answer["found"][0]
+    restricted_at(nodes, record, order)
+    for n in nodes:
+        hidden(n, record, order)
+    found = village.json("subject", "find", "--reason", "r", **asked)["found"]
+    assert found[0]["restricted"] == order and "where" not in found[0], found
+    empty = desk.folder / "empty.ndjson"
+    p = village.run("subject", "export", "--reason", "r", "-o", empty, **asked)
+    assert empty.read_bytes() == b"" and "restricted" in p.stderr, p
+    path = desk.folder / "held.order"
+    p = village.run("hold", "add", "--person", "--reason", "case 4", "-o", path, **asked)
+    assert "come later" in p.stdout, p.stdout
+    desk.sign(path, 1)
+    hold = desk.enter(village, path)
+    path = desk.folder / "gone.order"
+    village.run("subject", "erase", "--reason", "PIPL 47, request 14", "-o", path, **asked)
+    desk.sign(path, 1, 2)
+    desk.refused(village, path, 4, "under the hold")
+    path2, _ = desk.write(village, "hold", "release", hold, "--reason", "case 4 is over")
+    desk.sign(path2, 1)
+    desk.enter(village, path2)
+    path.unlink()
+    village.run("subject", "erase", "--reason", "PIPL 47, request 14", "-o", path, **asked)
+    for sig in desk.folder.glob("gone.order*.sig"):
+        sig.unlink()
+    p = d.tools.run("order", "sign", path, "--key", d.folder / "officer1")
+    assert "destroys 2 parts (personal) of " + VILLAGE in p.stdout or "destroys 1 parts (personal) of " + VILLAGE in p.stdout, p.stdout
+    desk.sign(path, 1, 2)
+    erase = desk.enter(village, path)
+    for n in nodes:
+        orders.state(n, erase, "done")
+    assert village.json("subject", "find", "--reason", "r", **asked)["found"] == []
+    p = village.run("subject", "erase", "--reason", "r", "-o", desk.folder / "no.order", check=False, **asked)
+    assert p.returncode == 3 and "names this person" in p.stderr, p
+    path, lift = desk.write(village, "restrict", "lift", order, "--reason", "nothing is left of it")
+    desk.sign(path, 1)
+    desk.enter(village, path)
+    lifted_at(nodes, record, lift)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="cundang-") as folder, net.Domain(folder) as d:
         desk = orders.Desk(d, pathlib.Path(folder))
@@ -247,6 +346,7 @@ def main():
         d.settled()
         check_restrict(d, desk, (county, town, village), put, lines)
         check_series(d, desk, (county, town, village), put)
+        check_subject(d, desk, (county, town, village), lines)
         for n in d.nodes.values():
             n.stop()
             n.run("fsck")
