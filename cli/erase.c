@@ -37,19 +37,6 @@ static enum err_code add(struct erasing *e, const char *origin, uint64_t seq,
 	return ERR_OK;
 }
 
-static enum err_code read_entry(struct node *n, uint32_t log, uint64_t seq,
-	struct entry *out, struct err *err)
-{
-	struct run run = {0};
-	enum err_code rc = store_read(n->store, log, seq, 1, 0, &run, err);
-
-	if (rc == ERR_OK)
-		rc = entry_parse(
-			run.record[0].entry, run.record[0].entry_len, out, err);
-	run_free(&run);
-	return rc;
-}
-
 struct places {
 	uint32_t log[REVISIONS_LIMIT];
 	uint64_t seq[REVISIONS_LIMIT];
@@ -79,7 +66,7 @@ static enum err_code add_revision(
 	enum err_code rc;
 
 	if ((rc = store_log_by_id(e->node->store, log, &info, err)) ||
-		(rc = read_entry(e->node, log, seq, &entry, err)))
+		(rc = store_entry(e->node->store, log, seq, &entry, err)))
 		return rc;
 	s = rules_series(e->node->rules, entry.series);
 	e->accounts |= s && s->accounts;
@@ -105,7 +92,7 @@ static enum err_code add_record(
 		return err_nomem(err);
 	if (!(rc = point_parse(text, strlen(text), &p, err)) &&
 		!(rc = point_find(e->node->store, &p, &log, &seq, err)) &&
-		!(rc = read_entry(e->node, log.id, seq, &entry, err)))
+		!(rc = store_entry(e->node->store, log.id, seq, &entry, err)))
 		rc = store_find_id(
 			e->node->store, entry.uuid, on_revision, places, err);
 	for (size_t i = 0; rc == ERR_OK && i < places->count; i++)

@@ -204,20 +204,6 @@ static enum err_code on_revision(
 	return ERR_OK;
 }
 
-static enum err_code id_of(const struct show *s, const struct log_info *log,
-	uint64_t seq, struct entry *e, struct err *err)
-{
-	struct run run = {0};
-	enum err_code rc;
-
-	rc = store_read(s->node->store, log->id, seq, 1, 0, &run, err);
-	if (rc == ERR_OK)
-		rc = entry_parse(
-			run.record[0].entry, run.record[0].entry_len, e, err);
-	run_free(&run);
-	return rc;
-}
-
 static enum err_code show_all(const struct show *s, const struct log_info *log,
 	uint64_t seq, struct err *err)
 {
@@ -228,7 +214,7 @@ static enum err_code show_all(const struct show *s, const struct log_info *log,
 
 	if (!r)
 		return err_nomem(err);
-	if ((rc = id_of(s, log, seq, &e, err)) == ERR_OK)
+	if ((rc = store_entry(s->node->store, log->id, seq, &e, err)) == ERR_OK)
 		rc = store_find_id(s->node->store, e.uuid, on_revision, r, err);
 	for (size_t i = 0; rc == ERR_OK && i < r->count; i++) {
 		if (i > 0 && !s->cli->json)
@@ -311,7 +297,7 @@ static enum err_code show_proof(const struct show *s, const struct args *a,
 	enum err_code rc;
 
 	if ((rc = take_labels(said, &labels, err)) ||
-		(rc = id_of(s, log, seq, &e, err)) ||
+		(rc = store_entry(s->node->store, log->id, seq, &e, err)) ||
 		(rc = orders_check_shown(s->node, log->origin, seq, &e, err)) ||
 		(rc = proof_make(s->node, log, seq, labels, &proof, err)) ||
 		(rc = tell_erased(s, log, seq, err)))

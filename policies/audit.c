@@ -25,19 +25,15 @@ struct audit {
 static enum err_code find_record(struct audit *a, struct err *err)
 {
 	const struct point *p = &a->filter->point;
-	struct run run = {0};
 	struct log_info log;
 	struct entry e;
 	uint64_t seq;
 	enum err_code rc = point_find(a->node->store, p, &log, &seq, err);
 
 	if (rc == ERR_OK &&
-		(rc = store_read(a->node->store, log.id, seq, 1, 0, &run,
-			 err)) == ERR_OK &&
-		(rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
-			 &e, err)) == ERR_OK)
+		(rc = store_entry(a->node->store, log.id, seq, &e, err)) ==
+			ERR_OK)
 		memcpy(a->id, e.id, sizeof(a->id));
-	run_free(&run);
 	if (rc == ERR_NOT_FOUND && p->kind == POINT_ID) {
 		uuid_format(p->uuid, a->id);
 		rc = ERR_OK;

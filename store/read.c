@@ -429,6 +429,19 @@ enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
 	return rc;
 }
 
+enum err_code store_entry(struct store *s, uint32_t log, uint64_t seq,
+	struct entry *out, struct err *err)
+{
+	struct run run = {0};
+	enum err_code rc = store_read(s, log, seq, 1, 0, &run, err);
+
+	if (rc == ERR_OK)
+		rc = entry_parse(
+			run.record[0].entry, run.record[0].entry_len, out, err);
+	run_free(&run);
+	return rc;
+}
+
 /* Halves what is asked for until it reads, or is one that does not. */
 enum err_code store_read_past(struct store *s, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, size_t *skipped,

@@ -123,6 +123,9 @@ enum err_code store_tree_read(void *arg, unsigned level, uint64_t index,
  * come when the log ends.  LOG_SPARSE: exactly one, by its sequence. */
 enum err_code store_read(struct store *s, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, struct err *err);
+/* What the entry of one record says; errors as of store_read(). */
+enum err_code store_entry(struct store *s, uint32_t log, uint64_t seq,
+	struct entry *out, struct err *err);
 
 /* As store_read, but past damage: *skipped records from `from` on cannot be
  * read, then come those of the run, of which there may be none. */

@@ -87,19 +87,6 @@ static enum err_code add_seq(void *arg, uint64_t seq, struct err *err)
 	return ERR_OK;
 }
 
-static enum err_code read_entry(struct store *s, uint32_t log, uint64_t seq,
-	struct entry *out, struct err *err)
-{
-	struct run run = {0};
-	enum err_code rc = store_read(s, log, seq, 1, 0, &run, err);
-
-	if (rc == ERR_OK)
-		rc = entry_parse(
-			run.record[0].entry, run.record[0].entry_len, out, err);
-	run_free(&run);
-	return rc;
-}
-
 static bool is_of(const struct log_info *log, const char *code)
 {
 	const char *own = origin_code(log->origin);
@@ -114,7 +101,7 @@ static enum err_code give_entry(struct ask *a, struct replica *r,
 	struct entry e;
 	enum err_code rc;
 
-	if ((rc = read_entry(r->node->store, log->id, seq, &e, err)) ||
+	if ((rc = store_entry(r->node->store, log->id, seq, &e, err)) ||
 		!exchange_goes_down(r->rules, &e, a->peer) ||
 		(is_of(log, a->peer) && !order_is_series(e.series)))
 		return rc;
@@ -252,7 +239,7 @@ static enum err_code check_range(
 	if ((rc = store_attachment_find(
 		     r->node->store, &a->object, &ref, err)) ||
 		(rc = store_log_by_id(r->node->store, ref.log, &log, err)) ||
-		(rc = read_entry(r->node->store, ref.log, ref.seq, &e, err)))
+		(rc = store_entry(r->node->store, ref.log, ref.seq, &e, err)))
 		return rc;
 	if ((rc = exchange_may_hold(r->node, r->rules, &log, ref.seq, &e,
 		     a->peer, &labels, err)))
