@@ -36,7 +36,7 @@ def damage(village, kind, nth):
 
 def told(village, origin, size):
     """Everything that a person sees of it."""
-    rows = [village.run("show", "%s/%d" % (origin, seq), "--json").stdout for seq in range(0, size, 9)]
+    rows = [village.run("show", "%s/%d" % (origin, seq), "--json").stdout for seq in range(0, size, 25)]
     orders = {(o["order"], o["state"]) for o in village.json("order", "list")["orders"]}
     alerts = village.run("list", "--json", "--from", COUNTY, "--limit", "100").stdout
     return rows, orders, alerts
