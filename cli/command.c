@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&command_list,
 	&command_show,
 	&command_reveal,
+	&command_unseal,
 	&command_audit_access,
 	&command_audit_rules,
 	&command_audit_retention,

@@ -77,13 +77,36 @@ static enum err_code add_revision(
 	return rc;
 }
 
+/* All that was sealed here under one id, which only this node can tell. */
+static enum err_code add_sealed(struct erasing *e, const struct point *p,
+	const struct log_info *log, uint64_t seq, struct err *err)
+{
+	struct opened opened = {.text = BUF_EMPTY};
+	const uint8_t *uuid = p->uuid;
+	struct sealed_place at = {.rev = 1};
+	struct run run = {0};
+	enum err_code rc = store_read(
+		e->node->store, log->id, seq, 1, LABEL_ALL, &run, err);
+
+	if (!rc && sealed_shown(e->node, run.record, &opened) != run.record)
+		uuid = opened.entry.uuid;
+	for (uint64_t rev = 1; !rc && at.rev; rev++) {
+		rc = sealed_revision(e->node, NULL, uuid, rev, &at, err);
+		if (!rc && at.rev)
+			rc = add_revision(e, at.log.id, at.seq, err);
+	}
+	opened_free(&opened);
+	run_free(&run);
+	return rc;
+}
+
 /* The record that is meant, in all its revisions. */
 static enum err_code add_record(
 	struct erasing *e, const char *text, struct err *err)
 {
 	struct places *places = calloc(1, sizeof(*places));
 	struct log_info log;
-	struct entry entry;
+	struct entry entry = {.sealed = false};
 	struct point p;
 	uint64_t seq = 0;
 	enum err_code rc;
@@ -91,12 +114,14 @@ static enum err_code add_record(
 	if (!places)
 		return err_nomem(err);
 	if (!(rc = point_parse(text, strlen(text), &p, err)) &&
-		!(rc = point_find(e->node->store, &p, &log, &seq, err)) &&
+		!(rc = sealed_find(e->node, &p, &log, &seq, err)) &&
 		!(rc = store_entry(e->node->store, log.id, seq, &entry, err)))
 		rc = store_find_id(
 			e->node->store, entry.uuid, on_revision, places, err);
 	for (size_t i = 0; rc == ERR_OK && i < places->count; i++)
 		rc = add_revision(e, places->log[i], places->seq[i], err);
+	if (rc == ERR_OK && entry.sealed)
+		rc = add_sealed(e, &p, &log, seq, err);
 	free(places);
 	return rc;
 }

@@ -247,3 +247,169 @@ const struct command command_reveal = {
 	.options = options,
 	.run = run_reveal,
 };
+
+/* ---- unsealing ---- */
+
+/* A record as its proof carries it. */
+struct carried {
+	struct record record;
+	struct buf entry, part;
+};
+
+static void carried_free(struct carried *c)
+{
+	buf_free(&c->entry);
+	buf_free(&c->part);
+}
+
+static enum err_code read_carried(
+	const struct proof *p, struct carried *c, struct err *err)
+{
+	const struct json *part;
+	struct json *v = NULL;
+	enum err_code rc;
+
+	rc = json_parse(p->extra, p->extra_len, PROOF_SIZE_LIMIT, &v, err);
+	if (rc)
+		return rc;
+	part = json_get(json_get(json_get(v, "parts"), "sensitive"), "part");
+	if (!json_get(part, "cms")) {
+		rc = err_set(err, ERR_USAGE,
+			"the record is not sealed: reveal shows it");
+	} else if (!(rc = json_write(json_get(v, "entry"), &c->entry, err)) &&
+		!(rc = json_write(part, &c->part, err))) {
+		c->record.entry = (const char *)c->entry.data;
+		c->record.entry_len = c->entry.len;
+		c->record.have = LABEL_BIT(LABEL_SENSITIVE);
+		c->record.part[LABEL_SENSITIVE].json =
+			(const char *)c->part.data;
+		c->record.part[LABEL_SENSITIVE].len = c->part.len;
+	}
+	json_free(v);
+	return rc;
+}
+
+static enum err_code carried_of(
+	const struct json *answer, struct carried *c, struct err *err)
+{
+	size_t len = 0;
+	const char *text = json_string(json_get(answer, "proof"), &len);
+	struct proof p;
+	enum err_code rc;
+
+	if (!text)
+		return err_set(err, ERR_INTERNAL, "the daemon gave no proof");
+	if ((rc = proof_parse(text, len, &p, err)))
+		return rc;
+	rc = p.extra
+		? read_carried(&p, c, err)
+		: err_set(err, ERR_INTERNAL, "the proof carries no record");
+	proof_fini(&p);
+	return rc;
+}
+
+static enum err_code write_message(
+	const struct record *r, const char *path, struct err *err)
+{
+	const struct part *p = &r->part[LABEL_SENSITIVE];
+	struct buf message = BUF_EMPTY;
+	struct entry e;
+	enum err_code rc = entry_parse(r->entry, r->entry_len, &e, err);
+
+	if (!rc && !sealed_message(&e, p->json, p->len, &message))
+		rc = err_set(err, ERR_CORRUPT,
+			"record %s: its message is not the one that its entry "
+			"names",
+			e.id);
+	if (!rc)
+		rc = file_replace(path, message.data, message.len, 0600, err);
+	buf_free(&message);
+	return rc;
+}
+
+static enum err_code print_unsealed(struct cli *c, const struct record *r,
+	const char *path, struct err *err)
+{
+	struct opened opened = {.text = BUF_EMPTY};
+	struct seal_key *key = NULL;
+	struct json *doc = NULL;
+	enum err_code rc;
+
+	if (!(rc = seal_key_load(path, &key, err)) &&
+		!(rc = sealed_open(key, r, &opened, err)))
+		rc = opened_document(&opened, &doc, err);
+	seal_key_free(key);
+	opened_free(&opened);
+	if (rc)
+		return rc;
+	if (c->json)
+		return out_json(doc, err);
+	show_document(NULL, doc);
+	json_free(doc);
+	return ERR_OK;
+}
+
+static enum err_code unseal(
+	struct cli *c, struct door *d, const struct args *a, struct err *err)
+{
+	struct access_ask ask = {
+		.reason = args_get(a, "reason"), .proof = true};
+	const char *record = a->word[0], *file = args_get(a, "output");
+	struct carried carried = {.entry = BUF_EMPTY};
+	struct json *answer = NULL;
+	enum err_code rc;
+
+	if ((rc = point_parse(record, strlen(record), &ask.point, err)) ||
+		(rc = door_open(c, d, err)) ||
+		(rc = ask_for(d, record, &ask, &answer, err)))
+		return rc;
+	if (json_get_string(answer, "request"))
+		return tell_request(c, answer, err);
+	if (!(rc = carried_of(answer, &carried, err)))
+		rc = file ? write_message(&carried.record, file, err)
+			  : print_unsealed(c, &carried.record,
+				    args_get(a, "key"), err);
+	carried_free(&carried);
+	json_free(answer);
+	return rc;
+}
+
+static enum err_code run_unseal(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct door d = {.control = NULL};
+	enum err_code rc;
+
+	if (args_has(a, "key") == args_has(a, "output"))
+		return err_set(err, ERR_USAGE,
+			"unseal needs --key FILE to open it, or --output FILE "
+			"for the message as it is");
+	if (!args_has(a, "reason"))
+		return err_set(err, ERR_USAGE,
+			"unseal needs --reason TEXT: why it has to be seen");
+	rc = unseal(c, &d, a, err);
+	door_close(&d);
+	return rc;
+}
+
+static const struct option_spec unseal_options[] = {
+	{"key", 0, "FILE", N_("the private key that it is sealed to (PEM)")},
+	{"reason", 0, "TEXT", N_("why; kept, without the names of people")},
+	{"output", 'o', "FILE",
+		N_("the message for openssl cms -decrypt, unopened")},
+	{NULL, 0, NULL, NULL},
+};
+
+const struct command command_unseal = {
+	.name = "unseal",
+	.words = "ID|DIGEST|ORIGIN/NUMBER|CODE/NUMBER",
+	.summary = N_("open a sealed record with the key of a role"),
+	.detail = N_("What nodes on the way carry of a sealed record only the "
+		     "people of its role can open.\nThe key stays in this "
+		     "command; that the message was given is recorded as by "
+		     "reveal."),
+	.least = 1,
+	.most = 1,
+	.options = unseal_options,
+	.run = run_unseal,
+};

@@ -101,6 +101,19 @@ static void print_restricted(const struct json *doc)
 		  "lifted)"));
 }
 
+/* What was unsealed tells no place. */
+static void print_place(const struct json *doc)
+{
+	const char *origin = json_get_string(doc, "origin");
+
+	out_column(_("kept as"), 12);
+	if (origin)
+		printf("%s/%" PRIu64 ", ", origin,
+			(uint64_t)json_number(json_get(doc, "seq")));
+	printf("%s %" PRIu64 "\n", _("revision"),
+		(uint64_t)json_number(json_get(doc, "rev")));
+}
+
 static void print_head(const struct rules *rules, const struct json *doc)
 {
 	const char *name = json_get_string(doc, "series");
@@ -117,11 +130,7 @@ static void print_head(const struct rules *rules, const struct json *doc)
 	printf("%s  %s\n", node, about ? about->name : "");
 	out_column(_("made at"), 12);
 	printf("%s\n", json_get_string(doc, "created_at"));
-	out_column(_("kept as"), 12);
-	printf("%s/%" PRIu64 ", %s %" PRIu64 "\n",
-		json_get_string(doc, "origin"),
-		(uint64_t)json_number(json_get(doc, "seq")), _("revision"),
-		(uint64_t)json_number(json_get(doc, "rev")));
+	print_place(doc);
 	print_labels(doc, "masked", _("masked"));
 	print_labels(doc, "lost", _("lost"));
 	print_labels(doc, "withheld", _("not here"));
@@ -353,7 +362,7 @@ static enum err_code run_show(
 			? ask_daemon(c, a->word[0], err)
 			: rc;
 	s.rules = node_rules(s.node);
-	if ((rc = point_find(s.node->store, &p, &log, &seq, err))) {
+	if ((rc = sealed_find(s.node, &p, &log, &seq, err))) {
 		if (rc == ERR_NOT_FOUND)
 			cli_next_command(c, "list");
 	} else if (args_has(a, "proof")) {

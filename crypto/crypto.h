@@ -2,6 +2,7 @@
  * signatures. */
 #pragma once
 
+#include "crypto/cms.h"
 #include "crypto/digest.h"
 #include "crypto/disclose.h"
 #include "crypto/note.h"

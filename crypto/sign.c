@@ -1,13 +1,15 @@
 /* sign.c - Ed25519 keys and signatures, and key files. */
-#include "crypto/sign.h"
+#include "crypto/sign_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -312,30 +314,112 @@ static bool is_p256(const EVP_PKEY *pkey)
 		!strcmp(group, SN_X9_62_prime256v1);
 }
 
-enum err_code seal_key_public(
-	const char *path, struct buf *spki, struct err *err)
-{
-	EVP_PKEY *pkey = NULL;
-	uint8_t *der = NULL;
-	enum err_code rc;
-	int len;
+/* ---- keys for sealing ---- */
 
-	if ((rc = load_pem(path, &pkey, err)))
-		return rc;
-	if (!is_p256(pkey)) {
+struct seal_key {
+	EVP_PKEY *pkey;
+	struct seal_public pub;
+};
+
+static bool read_spki(const EVP_PKEY *pkey, struct seal_public *out)
+{
+	uint8_t *der = NULL;
+	int len = i2d_PUBKEY(pkey, &der);
+	bool well = len == (int)sizeof(out->spki);
+
+	if (well)
+		memcpy(out->spki, der, sizeof(out->spki));
+	OPENSSL_free(der);
+	return well;
+}
+
+enum err_code seal_key_load(
+	const char *path, struct seal_key **out, struct err *err)
+{
+	struct seal_key *k = calloc(1, sizeof(*k));
+	enum err_code rc;
+
+	if (!k)
+		return err_nomem(err);
+	if ((rc = load_pem(path, &k->pkey, err)))
+		goto out;
+	/* A point that is written with other bytes is none of ours. */
+	if (!is_p256(k->pkey) || !read_spki(k->pkey, &k->pub)) {
 		rc = err_set(err, ERR_CORRUPT,
 			"%s holds a key that is not p-256", path);
 		goto out;
 	}
-	if ((len = i2d_PUBKEY(pkey, &der)) <= 0) {
-		rc = err_set(err, ERR_INTERNAL,
-			"public key of %s not written as der", path);
-		goto out;
-	}
-	buf_add(spki, der, (size_t)len);
-	rc = buf_ok(spki, err);
+	*out = k;
+	k = NULL;
 out:
-	OPENSSL_free(der);
-	EVP_PKEY_free(pkey);
+	seal_key_free(k);
 	return rc;
+}
+
+void seal_key_free(struct seal_key *k)
+{
+	if (!k)
+		return;
+	EVP_PKEY_free(k->pkey);
+	free(k);
+}
+
+bool seal_public_sound(const struct seal_public *p)
+{
+	const uint8_t *der = p->spki;
+	EVP_PKEY *pkey = d2i_PUBKEY(NULL, &der, sizeof(p->spki));
+	struct seal_public again;
+	bool sound = pkey && is_p256(pkey) && read_spki(pkey, &again) &&
+		!memcmp(again.spki, p->spki, sizeof(again.spki));
+
+	EVP_PKEY_free(pkey);
+	ERR_clear_error();
+	return sound;
+}
+
+struct seal_public seal_key_own(const struct seal_key *k)
+{
+	return k->pub;
+}
+
+EVP_PKEY *seal_key_pkey(const struct seal_key *k)
+{
+	return k->pkey;
+}
+
+enum err_code seal_key_secret(const struct seal_key *k, const char *purpose,
+	struct seal_secret *out, struct err *err)
+{
+	uint8_t scalar[32];
+	struct hmac_key h;
+	struct digest d;
+	BIGNUM *bn = NULL;
+	bool well =
+		EVP_PKEY_get_bn_param(k->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &bn) &&
+		BN_bn2binpad(bn, scalar, sizeof(scalar)) == sizeof(scalar);
+
+	BN_clear_free(bn);
+	if (!well)
+		return err_set(
+			err, ERR_INTERNAL, "p-256 key without its raw bytes");
+	hmac_init(&h, scalar, sizeof(scalar));
+	d = hmac_of(&h, purpose, strlen(purpose));
+	memcpy(out->b, d.b, sizeof(out->b));
+	OPENSSL_cleanse(&d, sizeof(d));
+	hmac_fini(&h);
+	OPENSSL_cleanse(scalar, sizeof(scalar));
+	return ERR_OK;
+}
+
+enum err_code seal_key_public(
+	const char *path, struct buf *spki, struct err *err)
+{
+	struct seal_key *k = NULL;
+	enum err_code rc = seal_key_load(path, &k, err);
+
+	if (rc)
+		return rc;
+	buf_add(spki, k->pub.spki, sizeof(k->pub.spki));
+	seal_key_free(k);
+	return buf_ok(spki, err);
 }

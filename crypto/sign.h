@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "crypto/digest.h"
+#include "crypto/seal.h"
 
 #define SIGN_PUBLIC_SIZE 32
 #define SIGN_SEED_SIZE 32
@@ -36,8 +36,24 @@ enum err_code sign_key_save(
 enum err_code sign_key_load(
 	const char *path, struct sign_key **out, struct err *err);
 
-/* A P-256 key pair for sealing (CMS recipients); PEM file, 0600, and the
+/* A P-256 key pair for sealing (crypto/cms.h); PEM file, 0600, and the
  * SubjectPublicKeyInfo in DER for the roster. */
+#define SEAL_PUBLIC_SIZE 91
+struct seal_public {
+	uint8_t spki[SEAL_PUBLIC_SIZE];
+};
+struct seal_key; /* a private key */
+
 enum err_code seal_key_create(const char *path, struct err *err);
+enum err_code seal_key_load(
+	const char *path, struct seal_key **out, struct err *err);
+void seal_key_free(struct seal_key *k); /* NULL does nothing */
 enum err_code seal_key_public(
 	const char *path, struct buf *spki, struct err *err);
+/* Is it one, and the point on the curve? */
+bool seal_public_sound(const struct seal_public *p);
+struct seal_public seal_key_own(const struct seal_key *k);
+/* A secret for another use, which only who has the private key knows: HMAC of
+ * the purpose under it.  seal_secret_wipe() it. */
+enum err_code seal_key_secret(const struct seal_key *k, const char *purpose,
+	struct seal_secret *out, struct err *err);

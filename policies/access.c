@@ -9,6 +9,7 @@
 #include "policies/nodefile.h"
 #include "policies/archive.h"
 #include "policies/orders.h"
+#include "policies/sealed.h"
 #include "policies/shape.h"
 
 #define CLOCK_SLACK_S 600
@@ -323,6 +324,8 @@ struct reveal {
 	const struct access_ask *ask;
 	struct access_target target;
 	struct run run;
+	struct opened opened; /* where it is sealed, and to us too */
+	const struct record *shown;
 	bool minor;
 };
 
@@ -331,13 +334,14 @@ static enum err_code find_target(struct reveal *r, struct err *err)
 	struct access_target *t = &r->target;
 	enum err_code rc;
 
-	if ((rc = point_find(
-		     r->node->store, &r->ask->point, &t->log, &t->seq, err)) ||
+	if ((rc = sealed_find(
+		     r->node, &r->ask->point, &t->log, &t->seq, err)) ||
 		(rc = store_read(r->node->store, t->log.id, t->seq, 1,
 			 LABEL_ALL, &r->run, err)) ||
 		(rc = entry_parse(r->run.record[0].entry,
 			 r->run.record[0].entry_len, &t->e, err)))
 		return rc;
+	r->shown = sealed_shown(r->node, &r->run.record[0], &r->opened);
 	t->found = true;
 	return ERR_OK;
 }
@@ -347,10 +351,15 @@ static enum err_code judge(struct reveal *r, struct err *err)
 {
 	const struct record *record = &r->run.record[0];
 	struct access_target *t = &r->target;
+	const struct entry *e = &t->e;
 	uint8_t wanted =
 		r->ask->labels ? r->ask->labels & LABELS_MASKED : LABELS_MASKED;
 	enum err_code rc;
 
+	/* What is recorded of the look is read at every level above. */
+	if (t->e.sealed && r->ask->field)
+		return err_set(err, ERR_USAGE,
+			"a sealed record is shown whole: leave --field out");
 	t->labels = record->have & wanted;
 	if (r->ask->field &&
 		(rc = access_labels_at(record, r->ask->field, &t->labels, err)))
@@ -361,8 +370,12 @@ static enum err_code judge(struct reveal *r, struct err *err)
 	if (!t->labels)
 		return err_set(err, ERR_NOT_FOUND,
 			"nothing of that is kept here and masked");
-	return access_about_minor(rules_series(r->rules, t->e.series), &t->e,
-		record, &r->minor, err);
+	if (t->e.sealed && r->shown == record)
+		return ERR_OK; /* a message that nobody here can read */
+	if (t->e.sealed)
+		e = &r->opened.entry;
+	return access_about_minor(
+		rules_series(r->rules, e->series), e, r->shown, &r->minor, err);
 }
 
 static bool keep_field(struct json *doc, const char *path)
@@ -380,7 +393,9 @@ static enum err_code add_document(
 	const struct access_target *t = &r->target;
 	struct json *doc = NULL;
 	enum err_code rc = view_revealed(r->rules, t->log.origin, t->seq,
-		&r->run.record[0], t->labels, &doc, err);
+		r->shown,
+		r->shown == &r->opened.record ? LABELS_MASKED : t->labels, &doc,
+		err);
 
 	if (rc)
 		return rc;
@@ -513,6 +528,7 @@ enum err_code access_reveal(struct node *n, struct writer *w,
 	else if ((rc = access_reason_check(ask->reason, err)) == ERR_OK &&
 		(rc = reveal(&r, w, out, err)) == ERR_DENIED)
 		rc = reveal_denied(&r, w, tries, err);
+	opened_free(&r.opened);
 	run_free(&r.run);
 	rules_unref(r.rules);
 	return rc;

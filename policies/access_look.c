@@ -130,7 +130,7 @@ enum err_code access_about_minor(const struct series *s, const struct entry *e,
 	enum err_code rc;
 
 	*out = !s || !strcmp(s->name, SERIES_OF_MINORS);
-	if (*out)
+	if (*out || !s->shape)
 		return ERR_OK;
 	if ((rc = merge_parts(s, r, MERGE_ALL, &fields, err)))
 		return rc;

@@ -7,11 +7,13 @@
 
 #include "policies/attached.h"
 #include "policies/merge.h"
+#include "policies/sealed.h"
 #include "policies/split.h"
 
 /* Thousands of them wait for a commit: no larger than need be. */
 struct captured {
 	struct node *node;
+	const struct rules *rules;
 	const struct series *series;
 	uint64_t serial; /* of the rules it was prepared under */
 	uint8_t uuid[UUID_SIZE];
@@ -542,6 +544,7 @@ enum err_code capture_prepare(const struct capture_source *src,
 	if ((rc = json_parse(text, len, DOCUMENT_LIMIT, &doc, err)))
 		return err_while(err, rc, "document");
 	d.c.node = src->node;
+	d.c.rules = src->rules;
 	d.c.serial = rules_serial(src->rules);
 	if ((rc = read_envelope(&d, src->rules, doc, &v, err)) ||
 		(rc = split_with_files(&d, src, &v, err)) ||
@@ -677,6 +680,111 @@ out:
 	return rc;
 }
 
+/* ---- of a sealed series ---- */
+
+/* The newest revision, where it can be read, against what is put now. */
+static enum err_code compare_sealed(struct batch *b, const struct captured *c,
+	const struct sealed_place *at, struct earlier *before, bool *same,
+	struct err *err)
+{
+	struct lookup l = {.store = c->node->store,
+		.batch = b,
+		.log = at->log.id,
+		.seq = at->seq};
+	struct record r = record_of(c);
+	struct opened o = {.text = BUF_EMPTY};
+	const struct record *shown;
+	enum err_code rc;
+
+	*same = false;
+	if ((rc = read_earlier(&l, before, err)))
+		return rc;
+	if (before->known.erased)
+		return err_set(err, ERR_ERASED,
+			"id %s: its part %s was destroyed under an order",
+			c->id, label_name(LABEL_SENSITIVE));
+	if (!before->run.count)
+		return ERR_OK;
+	shown = sealed_shown(c->node, before->run.record, &o);
+	if (shown == &o.record && strcmp(o.entry.series, c->series->name))
+		rc = err_set(err, ERR_EXISTS, "id %s is a record of series %s",
+			c->id, o.entry.series);
+	else if (shown == &o.record && !strcmp(o.entry.node, c->division) &&
+		!strcmp(o.entry.at, c->at))
+		rc = merge_same(c->series, shown, &r, same, err);
+	opened_free(&o);
+	return rc;
+}
+
+/* A record of before its series was sealed. */
+static enum err_code repeats_open(const struct captured *c, struct lookup *l,
+	struct earlier *before, bool *same, struct err *err)
+{
+	enum err_code rc;
+
+	*same = false;
+	if ((rc = find_earlier(l, c, err)) || !l->found)
+		return rc;
+	if (!(rc = read_earlier(l, before, err)))
+		rc = compare(c, before, same, err);
+	return rc;
+}
+
+static enum err_code append_sealed(struct batch *b, const struct captured *c,
+	const struct log_info *own, const struct sealed_place *at,
+	struct receipt *r, struct err *err)
+{
+	struct record record = record_of(c);
+	struct sealed_draft d = {
+		.rules = c->rules,
+		.series = c->series,
+		.record = &record,
+		.rev = at->rev + 1,
+		.before = at->rev ? at->uuid : NULL,
+	};
+	struct digest leaf;
+	uint64_t seq = 0;
+	enum err_code rc;
+
+	if ((rc = entry_parse(c->entry, c->entry_len, &d.entry, err)) ||
+		(rc = sealed_append(b, c->node, own, &d, &seq, &leaf, err)))
+		return rc;
+	receipt_fill(r, c, own->origin, seq);
+	r->rev = d.rev;
+	r->leaf = leaf;
+	return ERR_OK;
+}
+
+static enum err_code commit_sealed(struct batch *b, const struct captured *c,
+	struct lookup *l, struct receipt *r, struct err *err)
+{
+	struct earlier before = {0};
+	struct sealed_place at = {.rev = 0};
+	bool same = false;
+	enum err_code rc = ERR_OK;
+
+	if (!c->fresh)
+		rc = sealed_newest(c->node, b, c->uuid, &at, err);
+	if (!rc && at.rev) {
+		rc = compare_sealed(b, c, &at, &before, &same, err);
+		l->seq = at.seq;
+		l->rev = at.rev;
+		memcpy(l->origin, at.log.origin, sizeof(l->origin));
+	} else if (!rc) {
+		rc = repeats_open(c, l, &before, &same, err);
+	}
+	if (!rc && same) {
+		receipt_fill(r, c, l->origin, l->seq);
+		r->rev = l->rev;
+		r->leaf = before.known.leaf;
+		r->repeated = true;
+	} else if (!rc) {
+		rc = append_sealed(b, c, &l->own, &at, r, err);
+	}
+	run_free(&before.run);
+	return rc;
+}
+
 enum err_code capture_commit(struct batch *b, struct captured *c,
 	struct receipt *out, struct err *err)
 {
@@ -688,8 +796,15 @@ enum err_code capture_commit(struct batch *b, struct captured *c,
 	if (c->serial < c->node->recorded)
 		return err_set(err, ERR_BUSY,
 			"the rules changed meanwhile: put the document again");
-	if ((rc = own_log(b, c->node, &l.own, err)) ||
-		(rc = find_earlier(&l, c, err)))
+	if ((rc = own_log(b, c->node, &l.own, err)))
+		return rc;
+	if (c->series->sealed[0]) {
+		if ((rc = commit_sealed(b, c, &l, &r, err)))
+			return rc;
+		*out = r;
+		return ERR_OK;
+	}
+	if ((rc = find_earlier(&l, c, err)))
 		return rc;
 	if (l.found)
 		rc = commit_later(b, c, &l, &r, err);

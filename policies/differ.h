@@ -35,10 +35,12 @@ void differ_end(struct differ *d);
 
 void differ_series(
 	struct differ *d, const struct rules *a, const struct rules *b);
-/* domain.yaml, officers.yaml, consumers.yaml, calendar.yaml */
+/* domain.yaml, officers.yaml, seals.yaml, consumers.yaml, calendar.yaml */
 void differ_domain(
 	struct differ *d, const struct rules *a, const struct rules *b);
 void differ_officers(
+	struct differ *d, const struct rules *a, const struct rules *b);
+void differ_seals(
 	struct differ *d, const struct rules *a, const struct rules *b);
 void differ_consumers(
 	struct differ *d, const struct rules *a, const struct rules *b);

@@ -426,6 +426,16 @@ static void files(struct differ *d, const struct series *s)
 		differ_put(d, "none are taken", "不接收");
 }
 
+static void sealed(struct differ *d, const struct series *s)
+{
+	if (s->sealed[0]) {
+		differ_put(d, "for the role ", "交由角色开启 ");
+		differ_text(d, s->sealed);
+	} else {
+		differ_put(d, "no", "否");
+	}
+}
+
 static void head(
 	struct differ *d, const struct series *a, const struct series *b)
 {
@@ -465,6 +475,14 @@ static void head(
 		yes_no(d, b->accounts);
 		differ_end(d);
 	}
+	if (strcmp(a->sealed, b->sealed)) {
+		subject(d, b);
+		differ_put(d, "sealed: ", "密封：");
+		sealed(d, a);
+		arrow(d);
+		sealed(d, b);
+		differ_end(d);
+	}
 	if (a->attachments != b->attachments ||
 		(a->attachments &&
 			a->attachments_label != b->attachments_label)) {
@@ -487,6 +505,10 @@ static void series_added(struct differ *d, const struct series *s)
 	differ_put(d, "is added, with ", "新增，字段数 ");
 	differ_number(d, s->field_count);
 	differ_put(d, " fields", "");
+	if (s->sealed[0]) {
+		differ_put(d, "; sealed: ", "；密封：");
+		sealed(d, s);
+	}
 	for (unsigned r = 0; r < RANK_COUNT; r++) {
 		differ_put(d, "; ", "；");
 		differ_ranks(d, RANK_BIT(r));

@@ -246,6 +246,8 @@ static void differ_all(
 	differ_domain(d, a, b);
 	set_file(d, "officers.yaml");
 	differ_officers(d, a, b);
+	set_file(d, "seals.yaml");
+	differ_seals(d, a, b);
 	differ_series(d, a, b);
 	set_file(d, "consumers.yaml");
 	differ_consumers(d, a, b);

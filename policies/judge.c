@@ -98,7 +98,7 @@ static enum err_code check_marks(const struct judge *j, uint64_t seq,
 {
 	if (!r->erased)
 		return ERR_OK;
-	if (series_system(e->series))
+	if (series_system(e->series) && !e->sealed)
 		return err_set(err, ERR_DENIED,
 			"%s/%" PRIu64 ": a part of %s is marked as destroyed",
 			j->origin, seq, e->series);
@@ -126,6 +126,24 @@ static enum err_code parse_part(const struct judge *j, uint64_t seq,
 		return err_while(err, ERR_PROTOCOL, "%s/%" PRIu64 ", part %s",
 			j->origin, seq, label_name(label));
 	return rc;
+}
+
+/* What relays carry is what the entry names, or it is not carried. */
+static enum err_code check_seal(const struct judge *j, uint64_t seq,
+	const struct entry *e, const struct record *r, struct err *err)
+{
+	const struct part *p = &r->part[LABEL_SENSITIVE];
+	struct buf message = BUF_EMPTY;
+	bool fits = !e->sealed || !(r->have & LABEL_BIT(LABEL_SENSITIVE)) ||
+		sealed_message(e, p->json, p->len, &message);
+
+	buf_free(&message);
+	return fits ? ERR_OK
+		    : err_set(err, ERR_PROTOCOL,
+			      "%s/%" PRIu64
+			      ": its message is not the one that its entry "
+			      "names",
+			      j->origin, seq);
 }
 
 /* Parts that contradict each other would be a record that nobody can read. */
@@ -158,6 +176,7 @@ enum err_code judge_record(
 	if ((rc = check_entry(j, seq, r, &e, err)) ||
 		(rc = check_marks(j, seq, &e, r, err)) ||
 		(rc = check_clearance(j, seq, &e, r, err)) ||
+		(rc = check_seal(j, seq, &e, r, err)) ||
 		(rc = check_parts(j, seq, r, err)))
 		return rc;
 	bounds_past(&j->bounds, seq, r);
@@ -178,6 +197,9 @@ enum err_code judge_again(
 		over = r->have &
 			(uint8_t)~entry_clearance(
 				j->rules, &e, j->code, holder);
-	return over ? above(j, seq, &e, over, err)
-		    : check_parts(j, seq, r, err);
+	if (over)
+		return above(j, seq, &e, over, err);
+	if ((rc = check_seal(j, seq, &e, r, err)))
+		return rc;
+	return check_parts(j, seq, r, err);
 }

@@ -115,6 +115,10 @@ static void put_clearance(const struct page *p)
 		"Where a record tells that somebody is under 18, what is "
 		"personal about them counts as sensitive.\n",
 		"记录显示当事人未满18周岁的，其个人信息按敏感个人信息处理。\n"};
+	static const char *const sealed[PAGE_LANGUAGES] = {
+		"Its records are carried up sealed: only people of this role "
+		"can open them: ",
+		"记录密封后上报，仅下列角色的人员可以开启："};
 	bool about_minors = false;
 
 	heading(p, title);
@@ -141,6 +145,10 @@ static void put_clearance(const struct page *p)
 	}
 	buf_str(p->out, "\n");
 	put(p, own);
+	if (p->s->sealed[0]) {
+		put(p, sealed);
+		buf_printf(p->out, "%s\n", p->s->sealed);
+	}
 	for (size_t i = 0; i < p->s->field_count; i++)
 		about_minors |= p->s->fields[i].minors;
 	if (about_minors)

@@ -26,5 +26,6 @@
 #include "policies/repeat.h"
 #include "policies/rules.h"
 #include "policies/schema.h"
+#include "policies/sealed.h"
 #include "policies/series.h"
 #include "policies/subject.h"

@@ -22,6 +22,7 @@ void rules_unref(struct rules *r)
 	free(r->owned);
 	free(r->series);
 	free(r->consumer);
+	seals_free(&r->seals);
 	free(r->day);
 	free(r->by_tls);
 	free(r->parent);
@@ -166,6 +167,29 @@ const struct consumer *rules_consumer(
 		if (digest_equal(&r->consumer[i].token, token))
 			return &r->consumer[i];
 	return NULL;
+}
+
+enum err_code rules_seal_to(const struct rules *r, const struct series *s,
+	const char *node, struct seal_public to[RULES_SEAL_TO_LIMIT],
+	size_t *count, struct err *err)
+{
+	size_t n = 0;
+
+	to[n++] = r->seals.recovery;
+	for (size_t i = 0; i < r->seals.count; i++) {
+		const struct seal_recipient *one = &r->seals.item[i];
+
+		if (strcmp(one->role, s->sealed) ||
+			!code_within(node, one->scope))
+			continue;
+		if (n == RULES_SEAL_TO_LIMIT)
+			return err_set(err, ERR_LIMIT,
+				"more than %d keys to seal to",
+				RULES_SEAL_TO_LIMIT);
+		to[n++] = one->key;
+	}
+	*count = n;
+	return ERR_OK;
 }
 
 static int by_name(const void *key, const void *series)

@@ -89,6 +89,13 @@ unsigned rules_waiting_days(const struct rules *r);
 const struct consumer *rules_consumer(
 	const struct rules *r, const struct digest *token);
 
+/* The keys that records of a sealed series captured at `node` are sealed to,
+ * the recovery key among them. */
+#define RULES_SEAL_TO_LIMIT (CMS_RECIPIENTS_LIMIT - 1)
+enum err_code rules_seal_to(const struct rules *r, const struct series *s,
+	const char *node, struct seal_public to[RULES_SEAL_TO_LIMIT],
+	size_t *count, struct err *err);
+
 /* System series included.  NULL when unknown. */
 const struct series *rules_series(const struct rules *r, const char *name);
 size_t rules_series_count(const struct rules *r);

@@ -312,6 +312,8 @@ static enum err_code load_file(
 	if (!strcmp(f->path, "calendar.yaml"))
 		return calendar_load(
 			text->data, text->len, &r->day, &r->day_count, l->err);
+	if (!strcmp(f->path, "seals.yaml"))
+		return seals_load(text->data, text->len, &r->seals, l->err);
 	if (!strcmp(f->path, "README.md"))
 		return ERR_OK;
 	return err_set(l->err, ERR_INVALID,
@@ -534,6 +536,27 @@ static enum err_code check_grants(struct loading *l)
 	return rc;
 }
 
+static enum err_code check_seals(struct loading *l)
+{
+	const struct rules *r = l->r;
+	const char *root = r->council.root_code;
+	enum err_code rc = mistake(
+		l, "seals.yaml", seals_check_scopes(&r->seals, root, l->err));
+
+	for (size_t i = 0; !rc && i < r->owned_count; i++) {
+		char path[FILESET_PATH_SIZE];
+
+		if (!r->owned[i]->sealed[0])
+			continue;
+		snprintf(path, sizeof(path), "series/%s.yaml",
+			r->owned[i]->name);
+		rc = mistake(l, path,
+			seals_check_series(
+				&r->seals, root, r->owned[i], l->err));
+	}
+	return rc;
+}
+
 /* Without a root nothing can be linked, so a bad council ends the loading. */
 static enum err_code load_council(struct loading *l)
 {
@@ -572,7 +595,8 @@ enum err_code rules_load(const struct fileset *fs, const struct statement *head,
 	}
 	if ((rc = load_council(&l)) || (rc = load_files(&l)) ||
 		(rc = link_nodes(&l)) || (rc = index_keys(&l)) ||
-		(rc = index_series(&l)) || (rc = check_grants(&l)))
+		(rc = index_series(&l)) || (rc = check_grants(&l)) ||
+		(rc = check_seals(&l)))
 		goto out;
 	if (l.faults)
 		rc = err_set(err, ERR_INVALID,

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "policies/council.h"
+#include "policies/seals.h"
 
 #define NODES_LIMIT 65536
 #define CONSUMERS_LIMIT 256
@@ -29,6 +30,7 @@ struct rules {
 	size_t tls_count;
 	struct consumer *consumer;
 	size_t consumer_count;
+	struct seals seals;
 	struct calendar_day *day;
 	size_t day_count;
 	const struct series **series; /* sorted by name; system ones too */

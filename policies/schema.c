@@ -262,6 +262,7 @@ static struct json *document_schema(const struct series *s)
 		set_text(o, "title", s->title) &&
 		set_text(o, "description", s->plan) &&
 		set_text(o, "type", "object") &&
+		(!s->sealed[0] || set_text(o, "x-sealed", s->sealed)) &&
 		json_set(o, "additionalProperties", json_new_bool(false)) &&
 		json_set(o, "required", required_members()) &&
 		json_set(o, "properties", envelope(s)))

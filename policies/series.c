@@ -30,6 +30,14 @@ bool rank_parse(const char *s, enum rank *out)
 	return false;
 }
 
+bool seal_role_valid(const char *s)
+{
+	size_t len = strlen(s);
+
+	return len < SEAL_ROLE_SIZE && *s >= 'a' && *s <= 'z' &&
+		strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
 bool period_parse(const char *s, struct period *out)
 {
 	struct period p = {.unit = PERIOD_FOREVER};
@@ -107,6 +115,21 @@ static const struct series system_series[] = {
 	SYSTEM("sys-disposal", "鉴定销毁清册", UP),
 	SYSTEM("sys-archive", "归档移交", UP),
 	SYSTEM("sys-access", "查阅登记", UP),
+	/* What the records of sealed series are on their way: a message that
+	 * every rank may hold, and none can read. */
+	{
+		UP,
+		.name = SERIES_SEALED,
+		.title = "密封记录",
+		.plan = "建立健全发现报告和家庭监护监督制度",
+		.system = true,
+		.urgent = true,
+		.attachments_label = LABEL_SENSITIVE,
+		.labels = LABEL_BIT(LABEL_SENSITIVE),
+		.clearance = {LABEL_BIT(LABEL_SENSITIVE),
+			LABEL_BIT(LABEL_SENSITIVE), LABEL_BIT(LABEL_SENSITIVE)},
+		.retention = {[LABEL_SENSITIVE] = "Y"},
+	},
 };
 
 const struct series *series_system_at(size_t i)

@@ -76,6 +76,9 @@ struct field {
 	char *title;	/* Chinese, for people, or NULL */
 };
 
+#define SEAL_ROLE_SIZE 32 /* [a-z][a-z0-9-]*, with the NUL */
+bool seal_role_valid(const char *s);
+
 struct series {
 	char name[SERIES_NAME_SIZE];
 	char *title; /* Chinese, for people */
@@ -86,6 +89,9 @@ struct series {
 	bool urgent;	  /* lane 0 */
 	bool system;	  /* built in */
 	bool accounts;	  /* more officers sign for its destruction */
+	/* Whose keys its records are sealed to: a role of seals.yaml, or ""
+	 * where they are not. */
+	char sealed[SEAL_ROLE_SIZE];
 	bool attachments; /* may have some */
 	enum label attachments_label;
 	uint8_t labels; /* LABEL_BITs its documents can have: one part each */
@@ -104,7 +110,8 @@ struct series {
  * ERR_INVALID with the line and the remedy.  `file` is for messages. */
 enum err_code series_load(const char *file, const void *yaml, size_t len,
 	struct series **out, struct err *err);
-/* The built-in system series sys-*; NULL when the name is none of them. */
+/* The built-in series sys-* and `sealed`; NULL when the name is none of them.
+ */
 const struct series *series_system(const char *name);
 /* The i-th of them; NULL past the last. */
 const struct series *series_system_at(size_t i);

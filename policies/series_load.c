@@ -55,6 +55,7 @@ struct series_yaml {
 	struct words from;
 	int urgent;
 	int accounts;
+	char *sealed;
 	int attachments;
 	struct clearance_yaml clearance;
 	struct retention_yaml *retention;
@@ -189,6 +190,8 @@ static const cyaml_schema_field_t series_fields[] = {
 		ARRAY_LEN(no_yes)),
 	CYAML_FIELD_ENUM("accounts", WORD | MAYBE, struct series_yaml, accounts,
 		no_yes, ARRAY_LEN(no_yes)),
+	CYAML_FIELD_STRING_PTR("sealed", CYAML_FLAG_POINTER | MAYBE,
+		struct series_yaml, sealed, 1, SEAL_ROLE_SIZE - 1),
 	CYAML_FIELD_ENUM("attachments", WORD, struct series_yaml, attachments,
 		labels, ATTACHMENT_CHOICES),
 	CYAML_FIELD_MAPPING("clearance", CYAML_FLAG_DEFAULT, struct series_yaml,
@@ -518,6 +521,33 @@ static enum err_code copy_clearance(const struct load *l)
 	return ERR_OK;
 }
 
+/* What is sealed goes to people, and to no rank. */
+static enum err_code copy_sealed(const struct load *l)
+{
+	const char *role = l->from->sealed;
+	struct series *s = l->to;
+
+	if (!role)
+		return ERR_OK;
+	if (!seal_role_valid(role))
+		return bad_key(
+			l, "sealed", "not one for a role: a-z, 0-9 and - only");
+	if (s->direction != DIRECTION_UP || s->accounts)
+		return bad_key(l, "sealed",
+			"goes with direction: up, and without accounts");
+	if (s->attachments)
+		return bad_key(l, "sealed",
+			"files are not sealed: set attachments: none");
+	for (unsigned r = 0; r < RANK_COUNT; r++) {
+		if (s->clearance[r])
+			return bad_key(l, "sealed",
+				"no rank holds what is sealed: set each "
+				"clearance to []");
+	}
+	memcpy(s->sealed, role, strlen(role) + 1);
+	return ERR_OK;
+}
+
 static bool is_anchor(const struct series *s, const char *path)
 {
 	for (size_t i = 0; i < s->field_count; i++) {
@@ -599,7 +629,8 @@ enum err_code series_load(const char *file, const void *yaml, size_t len,
 	if (!l.to)
 		rc = err_nomem(err);
 	if (rc || (rc = copy_head(&l)) || (rc = copy_fields(&l)) ||
-		(rc = copy_clearance(&l)) || (rc = copy_retention(&l)))
+		(rc = copy_clearance(&l)) || (rc = copy_sealed(&l)) ||
+		(rc = copy_retention(&l)))
 		goto out;
 	*out = l.to;
 	l.to = NULL;

@@ -1,5 +1,6 @@
 /* shown.c - a record as whoever asks may see it: restricted or not. */
 #include "policies/orders.h"
+#include "policies/sealed.h"
 
 enum err_code orders_check_shown(struct node *n, const char *origin,
 	uint64_t seq, const struct entry *e, struct err *err)
@@ -20,6 +21,7 @@ enum err_code view_shown(struct node *n, const struct rules *rules,
 	const char *origin, uint64_t seq, const struct record *r,
 	struct json **out, struct err *err)
 {
+	struct opened opened = {.text = BUF_EMPTY};
 	struct restriction by;
 	struct entry e;
 	enum err_code rc;
@@ -30,5 +32,8 @@ enum err_code view_shown(struct node *n, const struct rules *rules,
 		return rc;
 	if (by.order[0])
 		return view_restricted(origin, seq, r, &by, out, err);
-	return view_document(rules, origin, seq, r, VIEW_MASKED, out, err);
+	rc = view_document(rules, origin, seq, sealed_shown(n, r, &opened),
+		VIEW_MASKED, out, err);
+	opened_free(&opened);
+	return rc;
 }

@@ -406,6 +406,15 @@ static bool digest_in(const struct entry *e, const struct digest *d)
 	return false;
 }
 
+static bool seal_holds(const struct entry *e, const struct part *p)
+{
+	struct buf message = BUF_EMPTY;
+	bool holds = !e->sealed || sealed_message(e, p->json, p->len, &message);
+
+	buf_free(&message);
+	return holds;
+}
+
 /* Whether a line supplies the part of its entry, or cannot be judged since
  * the entry is damaged. */
 static bool take_line(
@@ -428,7 +437,7 @@ static bool take_line(
 		strcmp(e.series, s->series) ||
 		part_digest(
 			part.seed, s->label, part.json, part.len, &d, NULL) ||
-		!digest_in(&e, &d))
+		!digest_in(&e, &d) || !seal_holds(&e, &part))
 		return false;
 	row->have |= LABEL_BIT(s->label);
 	row->part[s->label] = part;

@@ -388,7 +388,8 @@ class Head:
             elif path.startswith("series/"):
                 self.add_series(path)
             elif path not in ("domain.yaml", "officers.yaml", "README.md",
-                              "consumers.yaml", "calendar.yaml"):
+                              "consumers.yaml", "calendar.yaml",
+                              "seals.yaml"):
                 raise Bad("%s: no such file in a governance tree" % path)
         for name in SYSTEM_SERIES:
             self.series[name] = {
@@ -396,6 +397,29 @@ class Head:
                 "direction": "down" if name in ORDER_SERIES else "up",
                 "clearance": {rank: {"internal"} for rank in
                               ("village", "township", "county")}}
+        self.series[SEALED] = {
+            "labels": {"sensitive"}, "direction": "up",
+            "clearance": {rank: {"sensitive"} for rank in
+                          ("village", "township", "county")}}
+        self.check_seals()
+
+    def check_seals(self):
+        """Each sealed series has somebody who can open its records."""
+        if "seals.yaml" in self.files:
+            seals = members(self.yaml("seals.yaml"),
+                            ("recovery", "recipients"))
+            everywhere = {
+                members(r, ("name", "role", "scope", "key"))["role"]
+                for r in seals["recipients"]
+                if within(r["scope"], self.root_code) and
+                r["scope"] == self.root_code}
+        else:
+            everywhere = set()
+        for name, s in self.series.items():
+            if s.get("sealed") and (
+                    s["sealed"] not in everywhere or
+                    any(s["clearance"].values()) or s["direction"] != "up"):
+                raise Bad("series/%s.yaml: sealed" % name)
 
     def yaml(self, path):
         if path not in self.files:
@@ -471,7 +495,8 @@ class Head:
     def add_series(self, path):
         s = members(self.yaml(path), (
             "name", "title", "plan", "direction", "urgent", "attachments",
-            "clearance", "retention", "fields"), ("to", "from", "accounts"))
+            "clearance", "retention", "fields"),
+            ("to", "from", "accounts", "sealed"))
         if path != "series/%s.yaml" % s["name"]:
             raise Bad("%s: another name inside" % path)
         clearance = members(s["clearance"], ("village", "township", "county"))
@@ -486,6 +511,7 @@ class Head:
             raise Bad("%s: unknown label" % path)
         self.series[s["name"]] = {
             "labels": labels, "direction": s["direction"],
+            "sealed": s.get("sealed"),
             "clearance": {k: set(v) for k, v in clearance.items()}}
 
     def tree_digest(self):
@@ -783,18 +809,32 @@ class Bag:
 
 LINE = re.compile(rb'\{"part":(.*),"seed":"([A-Za-z0-9_-]{22})",'
                   rb'"seq":(0|[1-9][0-9]{0,15})\}', re.S)
-ENTRY_MEMBERS = {"_sd", "_sd_alg", "at", "id", "iss", "node", "rev", "series"}
+ENTRY_MEMBERS = {"_sd", "_sd_alg", "at", "id", "iss", "node", "series"}
+SEALED = "sealed"
 
 
 def parse_entry(data):
     v = parse_canonical(data)
-    if not isinstance(v, dict) or not ENTRY_MEMBERS <= set(v) or \
-            not set(v) <= ENTRY_MEMBERS | {"prev", "to"} or \
+    sealed = isinstance(v, dict) and v.get("series") == SEALED
+    must = ENTRY_MEMBERS | {"seal" if sealed else "rev"}
+    if not isinstance(v, dict) or not must <= set(v) or \
+            not set(v) <= must | (set() if sealed else {"prev", "to"}) or \
             v["_sd_alg"] != "sha-256" or not isinstance(v["_sd"], list) or \
             v["_sd"] != sorted(v["_sd"]) or not is_code(v["node"]) or \
             not isinstance(v["series"], str):
         raise Bad("not an entry")
     return v
+
+
+def seal_holds(entry, part):
+    """The message in a sealed record's part is the one that its entry names."""
+    if entry["series"] != SEALED:
+        return True
+    text = part.get("cms")
+    if set(part) != {"cms"} or not isinstance(text, str):
+        return False
+    message = from_b64url(text, len(text) * 3 // 4)
+    return b64url(hashlib.sha256(message).digest()) == entry["seal"]
 
 
 class Package:
@@ -975,7 +1015,8 @@ class Package:
                     not isinstance(part, dict):
                 return False
             seed = from_b64url(m[2].decode(), 16)
-            if part_digest(seed, label, part) not in entry["_sd"]:
+            if part_digest(seed, label, part) not in entry["_sd"] or \
+                    not seal_holds(entry, part):
                 return False
         except (Bad, UnicodeError):
             return False

@@ -645,14 +645,19 @@ bool block_series(const struct block *b, size_t i, const char **series,
 bool block_rev(const struct block *b, size_t i, uint64_t *rev)
 {
 	static const char member[] = ",\"rev\":";
+	static const char sealed[] = ",\"series\":\"" SERIES_SEALED "\"";
 	const struct entry_stub *stub = &b->stubs[i];
 	const char *end = stub->tail + stub->tail_len;
 	const char *at =
 		memmem(stub->tail, stub->tail_len, member, sizeof(member) - 1);
 	const char *comma;
 
-	if (!at)
-		return false;
+	/* A sealed one does not tell. */
+	if (!at) {
+		*rev = 1;
+		return memmem(stub->tail, stub->tail_len, sealed,
+			       sizeof(sealed) - 1) != NULL;
+	}
 	at += sizeof(member) - 1;
 	comma = memchr(at, ',', (size_t)(end - at));
 	return comma && number_parse(at, (size_t)(comma - at), REV_LIMIT, rev);

@@ -204,6 +204,35 @@ static void scan_to(struct scan *s, struct entry *e)
 	SCAN(s, "]");
 }
 
+static void scan_numbers(struct scan *s, struct entry *e)
+{
+	if (scan_peek(s, 'p')) {
+		SCAN(s, "prev\":\"");
+		scan_digest(s, &e->prev);
+		SCAN(s, "\",\"");
+		e->has_prev = true;
+	}
+	SCAN(s, "rev\":");
+	scan_rev(s, e);
+	SCAN(s, ",\"series\":\"");
+	scan_copy(s, e->series, sizeof(e->series), series_valid);
+	if (!strcmp(e->series, SERIES_SEALED))
+		s->failed = true;
+	if (scan_peek(s, ','))
+		scan_to(s, e);
+}
+
+/* Which revision of what it is stands inside, and nothing goes down. */
+static void scan_sealed(struct scan *s, struct entry *e)
+{
+	SCAN(s, "seal\":\"");
+	scan_digest(s, &e->seal);
+	SCAN(s, "\",\"series\":\"" SERIES_SEALED "\"");
+	memcpy(e->series, SERIES_SEALED, sizeof(SERIES_SEALED));
+	e->sealed = true;
+	e->rev = 1;
+}
+
 static void scan_entry(struct scan *s, struct entry *e)
 {
 	scan_sd(s, e);
@@ -216,18 +245,10 @@ static void scan_entry(struct scan *s, struct entry *e)
 	SCAN(s, ",\"node\":\"");
 	scan_copy(s, e->node, sizeof(e->node), code_valid);
 	SCAN(s, ",\"");
-	if (scan_peek(s, 'p')) {
-		SCAN(s, "prev\":\"");
-		scan_digest(s, &e->prev);
-		SCAN(s, "\",\"");
-		e->has_prev = true;
-	}
-	SCAN(s, "rev\":");
-	scan_rev(s, e);
-	SCAN(s, ",\"series\":\"");
-	scan_copy(s, e->series, sizeof(e->series), series_valid);
-	if (scan_peek(s, ','))
-		scan_to(s, e);
+	if (scan_peek(s, 's'))
+		scan_sealed(s, e);
+	else
+		scan_numbers(s, e);
 	SCAN(s, "}");
 }
 
@@ -283,9 +304,22 @@ static void write_to(const struct entry *e, struct buf *out)
 	buf_u8(out, ']');
 }
 
-static void write_entry(const struct entry *e, struct buf *out)
+static void write_numbers(const struct entry *e, struct buf *out)
 {
 	char prev[DIGEST_TEXT_SIZE];
+
+	if (e->has_prev) {
+		digest_base64url(&e->prev, prev);
+		buf_str(out, "prev\":\"");
+		buf_str(out, prev);
+		buf_str(out, "\",\"");
+	}
+	buf_printf(out, "rev\":%llu", (unsigned long long)e->rev);
+}
+
+static void write_entry(const struct entry *e, struct buf *out)
+{
+	char seal[DIGEST_TEXT_SIZE];
 
 	entry_sd_write(e->sd, e->sd_count, out);
 	buf_str(out, ENTRY_AT);
@@ -296,13 +330,14 @@ static void write_entry(const struct entry *e, struct buf *out)
 	buf_str(out, e->iss);
 	buf_str(out, "\",\"node\":\"");
 	buf_str(out, e->node);
-	if (e->has_prev) {
-		digest_base64url(&e->prev, prev);
-		buf_str(out, "\",\"prev\":\"");
-		buf_str(out, prev);
+	buf_str(out, "\",\"");
+	if (e->sealed) {
+		digest_base64url(&e->seal, seal);
+		buf_printf(out, "seal\":\"%s\"", seal);
+	} else {
+		write_numbers(e, out);
 	}
-	buf_printf(out, "\",\"rev\":%llu,\"series\":\"",
-		(unsigned long long)e->rev);
+	buf_str(out, ",\"series\":\"");
 	buf_str(out, e->series);
 	buf_u8(out, '"');
 	if (e->to_count > 0)
@@ -338,6 +373,47 @@ enum err_code entry_write(
 out:
 	buf_free(&text);
 	return rc;
+}
+
+/* ---- sealed ---- */
+
+#define PART_BEGIN "{\"cms\":\""
+#define PART_END "\"}"
+
+void sealed_part(const void *message, size_t len, struct buf *out)
+{
+	char *to;
+
+	buf_str(out, PART_BEGIN);
+	to = (char *)buf_reserve(out, BASE64URL_SIZE(len));
+	if (to)
+		out->len += base64url_encode(message, len, to);
+	buf_str(out, PART_END);
+}
+
+bool sealed_message(
+	const struct entry *e, const char *part, size_t len, struct buf *out)
+{
+	const size_t frame = sizeof(PART_BEGIN) - 1 + sizeof(PART_END) - 1;
+	size_t text_len, size = 0;
+	const char *text;
+	struct digest d;
+	uint8_t *to;
+
+	if (!e->sealed || len < frame ||
+		memcmp(part, PART_BEGIN, sizeof(PART_BEGIN) - 1) ||
+		memcmp(part + len - 2, PART_END, 2))
+		return false;
+	text = part + sizeof(PART_BEGIN) - 1;
+	text_len = len - frame;
+	if (!(to = buf_reserve(out, text_len + 1)) ||
+		!base64url_decode(text, text_len, to, text_len, &size))
+		return false;
+	d = digest_of(to, size);
+	if (!digest_equal(&d, &e->seal))
+		return false;
+	out->len += size;
+	return true;
 }
 
 /* Where the domain ends in an origin or issuer, 0 for neither. */

@@ -229,7 +229,7 @@ static enum err_code run_show(struct job *j, struct err *err)
 
 	if ((rc = control_parse_body(j, &v, err)) ||
 		(rc = point_of(v, &point, err)) ||
-		(rc = point_find(n->store, &point, &log, &seq, err)) ||
+		(rc = sealed_find(n, &point, &log, &seq, err)) ||
 		(rc = store_read(
 			 n->store, log.id, seq, 1, LABEL_ALL, &run, err)) ||
 		(rc = view_shown(

@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct council council = {.officer = NULL};
 	struct calendar_day *days = NULL;
 	struct consumer *consumers = NULL;
+	struct seals seals = {.item = NULL};
 	struct node_config config;
 	struct err err;
 	size_t count = 0;
@@ -43,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	kind = *data++;
 	size--;
-	switch (kind % 6) {
+	switch (kind % 7) {
 	case 0:
 		(void)council_load_domain(data, size, &council, &err);
 		break;
@@ -62,7 +63,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 5:
 		(void)node_config_parse("f", data, size, &config, NULL);
 		break;
+	case 6:
+		(void)seals_load(data, size, &seals, &err);
+		break;
 	}
+	seals_free(&seals);
 	free(consumers);
 	free(days);
 	council_free(&council);

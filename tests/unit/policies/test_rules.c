@@ -305,6 +305,77 @@ static void calendars_ascend_and_have_real_dates(void **state)
 	free(days);
 }
 
+#define SEAL_KEY                                                               \
+	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkVgw1vWfHSUtqJc2qU9Swl/VJq"       \
+	"ZXSbBgxSfYVxAYV0zlv7FOUYtFUaY1MkIbGACGPwv/kdrUOw5f1yW9+ciafQ=="
+#define OFF_CURVE                                                              \
+	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkVgw1vWfHSUtqJc2qU9Swl/VJq"       \
+	"ZXSbBgxSfYVxAYV0zlv7FOUYtFUaY1MkIbGACGPwv/kdrUOw5f1yW9+ciafA=="
+#define RECOVERY "recovery: \"" SEAL_KEY "\"\n"
+#define RECIPIENT(role, scope, key)                                            \
+	"{name: a, role: " role ", scope: \"" scope "\", key: \"" key "\"}"
+
+static void a_sealed_series_has_somebody_who_can_open_it(void **state)
+{
+	static const char text[] =
+		RECOVERY "recipients: [" RECIPIENT("child-protection", TOWNSHIP,
+			SEAL_KEY) ", " RECIPIENT("rehabilitation", ROOT,
+			SEAL_KEY) "]\n";
+	struct series child = {.name = "a", .sealed = "child-protection"};
+	struct series rehab = {.name = "b", .sealed = "rehabilitation"};
+	struct seals s = {.item = NULL};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+		seals_check_series(&s, ROOT, &child, &err), ERR_INVALID);
+	ok(seals_load(text, strlen(text), &s, &err), &err);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(
+		seals_check_series(&s, ROOT, &child, &err), ERR_INVALID);
+	ok(seals_check_series(&s, ROOT, &rehab, &err), &err);
+	ok(seals_check_scopes(&s, ROOT, &err), &err);
+	assert_int_equal(seals_check_scopes(&s, TOWNSHIP, &err), ERR_INVALID);
+	seals_free(&s);
+}
+
+static void mistakes_in_seals_are_told(void **state)
+{
+	static const struct {
+		const char *text, *told;
+	} bad[] = {
+		{"recipients: []\n", "recovery"},
+		{"recovery: x\nrecipients: []\n", "recovery is no p-256 key"},
+		{"recovery: \"" OFF_CURVE "\"\nrecipients: []\n",
+			"recovery is no p-256 key"},
+		{RECOVERY "recipients: [" RECIPIENT(
+			 "Child", ROOT, SEAL_KEY) "]\n",
+			"a: role \"Child\""},
+		{RECOVERY "recipients: [" RECIPIENT(
+			 "child", "3301", SEAL_KEY) "]\n",
+			"a: scope \"3301\""},
+		{RECOVERY "recipients: [" RECIPIENT(
+			 "child", ROOT, OFF_CURVE) "]\n",
+			"a: the key is no p-256 key"},
+		{RECOVERY "recipients: [" RECIPIENT(
+			 "child", ROOT, SEAL_KEY) ", " RECIPIENT("child", ROOT,
+			 SEAL_KEY) "]\n",
+			"a and a have the same key"},
+	};
+	struct seals s = {.item = NULL};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(
+			seals_load(bad[i].text, strlen(bad[i].text), &s, &err),
+			ERR_INVALID);
+		if (!strstr(err.text, bad[i].told))
+			fail_msg("%s, not %s", err.text, bad[i].told);
+		assert_null(s.item);
+	}
+}
+
 static void rosters_come_back_from_what_they_write(void **state)
 {
 	static const char text[] = "children:\n  - {code: " VILLAGE
@@ -433,6 +504,8 @@ int main(void)
 		cmocka_unit_test(mistakes_in_domain_and_officers_are_told),
 		cmocka_unit_test(a_consumer_is_found_by_its_token),
 		cmocka_unit_test(calendars_ascend_and_have_real_dates),
+		cmocka_unit_test(a_sealed_series_has_somebody_who_can_open_it),
+		cmocka_unit_test(mistakes_in_seals_are_told),
 		cmocka_unit_test(rosters_come_back_from_what_they_write),
 		cmocka_unit_test(mistakes_in_rosters_are_told),
 		cmocka_unit_test(addresses_have_a_host_and_a_port),

@@ -63,6 +63,18 @@ uint64_t rules_serial(const struct rules *r)
 	return 1;
 }
 
+enum err_code rules_seal_to(const struct rules *r, const struct series *s,
+	const char *node, struct seal_public to[RULES_SEAL_TO_LIMIT],
+	size_t *count, struct err *err)
+{
+	(void)r;
+	(void)s;
+	(void)node;
+	(void)to;
+	(void)count;
+	return err_set(err, ERR_INTERNAL, "no series of the sample is sealed");
+}
+
 static inline enum err_code village_sign(void *arg, const struct checkpoint *cp,
 	struct buf *note, struct err *err)
 {

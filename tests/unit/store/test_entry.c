@@ -108,9 +108,57 @@ static void writing_sorts_digests_by_their_encoded_text(void **state)
 	buf_free(&b);
 }
 
+#define SEAL ",\"seal\":\"" A "\",\"series\":\"sealed\""
+#define SEALED "{\"_sd\":[\"" A "\"]" ALG AT ID ISS NODE SEAL "}"
+
+static void a_sealed_entry_tells_no_revision(void **state)
+{
+	struct entry e;
+
+	(void)state;
+	assert_int_equal(parse(SEALED, &e), ERR_OK);
+	assert_true(e.sealed);
+	assert_int_equal(e.rev, 1);
+	assert_string_equal(e.series, SERIES_SEALED);
+	assert_int_equal(e.seal.b[0], 0);
+	assert_writes(&e, SEALED);
+}
+
+static void a_message_is_the_one_that_the_entry_names(void **state)
+{
+	static const char message[] = "any bytes";
+	struct buf part = BUF_EMPTY, out = BUF_EMPTY;
+	struct entry e;
+	const char *text;
+
+	(void)state;
+	assert_int_equal(parse(SEALED, &e), ERR_OK);
+	sealed_part(message, sizeof(message), &part);
+	text = (const char *)part.data;
+	assert_memory_equal(text, "{\"cms\":\"", 8);
+	assert_false(sealed_message(&e, text, part.len, &out));
+	e.seal = digest_of(message, sizeof(message));
+	assert_true(sealed_message(&e, text, part.len, &out));
+	assert_int_equal(out.len, sizeof(message));
+	assert_memory_equal(out.data, message, out.len);
+	for (size_t len = 0; len < part.len; len++)
+		assert_false(sealed_message(&e, text, len, &out));
+	e.sealed = false;
+	assert_false(sealed_message(&e, text, part.len, &out));
+	assert_int_equal(out.len, sizeof(message));
+	buf_free(&part);
+	buf_free(&out);
+}
+
 static const char *const refused[] = {
 	"",
 	"{}",
+	/* Sealed, with what tells more, or without what it names. */
+	SD ALG AT ID ISS NODE REV ",\"series\":\"sealed\"}",
+	SD ALG AT ID ISS NODE REV SEAL "}",
+	SD ALG AT ID ISS NODE PREV SEAL "}",
+	SD ALG AT ID ISS NODE ",\"seal\":\"" A "\"" SERIES "}",
+	SD ALG AT ID ISS NODE SEAL ",\"to\":[\"330106\"]}",
 	FIRST " ",
 	" " FIRST,
 	FIRST FIRST,
@@ -187,7 +235,7 @@ static void any_other_text_is_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++, ran++)
 		if (parse(refused[i], &e) != ERR_INVALID)
 			fail_msg("taken: %s", refused[i]);
-	assert_int_equal(ran, 49);
+	assert_int_equal(ran, 54);
 }
 
 static void no_beginning_of_an_entry_is_taken(void **state)
@@ -272,6 +320,8 @@ static void origins_are_domain_code_and_epoch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sealed_entry_tells_no_revision),
+		cmocka_unit_test(a_message_is_the_one_that_the_entry_names),
 		cmocka_unit_test(the_canonical_text_is_read_and_written_back),
 		cmocka_unit_test(
 			a_revision_may_lack_the_hash_of_the_one_before),

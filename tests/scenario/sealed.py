@@ -1,0 +1,237 @@
+"""Goal: what is sealed goes up to the people of its role, and nobody on the way can read it.
+
+    county 330106000000 <---link--- township 330106110000 <---link--- village 330106110201
+
+The village captures reports about a child.  The county and the township carry
+them: each holds a message that it cannot open, and no byte of what is in it.
+The role's officer opens it at the county, with this program and with stock
+openssl; so does the recovery key.  The village shows its own, masked, and whole
+to who is approved.  Both verifiers take the archive, and tell a message that
+is not the one of its entry.  Destroyed under an order it is gone everywhere.
+"""
+import base64
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+import net
+import orders
+
+COUNTY, TOWNSHIP, VILLAGE = "330106000000", "330106110000", "330106110201"
+ID = "0194bdb0-0000-7000-8000-000000000001"
+CHILD, SITUATION, REASON = "张小明", "独自在家，身上有伤", "核对受理"
+SECRETS = [x.encode() for x in (CHILD, SITUATION, "minor-protection", ID, "T-0815", "RB-77")]
+
+
+def document(about=ID, **more):
+    return json.dumps({"series": "minor-protection", "id": about, "node": VILLAGE, "created_at": "2026-04-22T17:48:35+08:00",
+                       "fields": {"report_no": "RB-77", "type": "伤害", "minor_token": "T-0815", "name": CHILD,
+                                  "situation": SITUATION, "found_at": "2026-04-22T17:00:00+08:00", **more}},
+                      ensure_ascii=False).encode() + b"\n"
+
+
+def new_key(folder, name):
+    """As docs/rules.md says: what goes into seals.yaml."""
+    pem = folder / (name + ".pem")
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(pem)],
+                   check=True, stderr=subprocess.DEVNULL)
+    der = subprocess.run(["openssl", "pkey", "-in", str(pem), "-pubout", "-outform", "DER"], check=True, stdout=subprocess.PIPE)
+    return base64.b64encode(der.stdout).decode()
+
+
+def seal_series(folder):
+    for name, role in (("minor-protection", "child-protection"), ("special-rehab", "rehabilitation")):
+        path = folder / ("series/%s.yaml" % name)
+        text = path.read_text()
+        assert "\nattachments: sensitive\n" in text
+        path.write_text(text.replace("\nattachments: sensitive\n", "\nattachments: none\nsealed: %s\n" % role))
+
+
+def seals(folder, keys):
+    (folder / "seals.yaml").write_text(
+        "recovery: \"%s\"\nrecipients:\n" % keys["recovery"] + "".join(
+            "  - {name: %s, role: %s, scope: \"%s\", key: \"%s\"}\n" % (name, role, scope, keys[name])
+            for name, role, scope in (("officer3", "child-protection", COUNTY), ("officer4", "rehabilitation", COUNTY))))
+
+
+def check_rules(d, folder, keys):
+    """A sealed series that nobody could open is no rule."""
+    d.edit(seal_series)
+    p = d.tools.run("governance", "check", d.gov, check=False)
+    assert p.returncode and "sealed: child-protection" in p.stdout + p.stderr, p.stdout + p.stderr
+    d.edit(lambda f: seals(f, keys))
+    diff = d.tools.run("governance", "diff", d.gov).stdout
+    assert "sealed" in diff and "officer3" in diff, diff
+    d.publish()
+
+
+def files_lack(node, texts):
+    """Neither the files nor what this node's keys open in them."""
+    orders.dump_lacks(node, texts)
+    for path in node.data.rglob("*"):
+        if path.is_file() and "governance.git" not in path.parts:
+            data = path.read_bytes()
+            for t in texts:
+                assert t not in data, (path, t.decode())
+    for args in (["list", "--system", "--limit", "1000"], ["audit", "access"], ["status"]):
+        p = node.run(*args, text=False)
+        for t in texts:
+            assert t not in p.stdout + p.stderr, (args, p.stdout.decode())
+
+
+def place(receipt):
+    return "%s/%d" % (receipt["origin"], receipt["seq"])
+
+
+def check_put(village, receipt):
+    assert receipt["id"] == ID and receipt["rev"] == 1, receipt
+    assert village.put(document()) == [receipt]
+    other = village.put(document(action="已送医"))[0]
+    assert other["id"] == ID and other["rev"] == 2 and other["seq"] > receipt["seq"], other
+    assert village.put(document(action="已送医")) == [other]
+    answer = village.put(document(about=ID[:-1] + "2", found_at="later"), check=False)
+    assert "found_at" in answer[0]["error"]["text"], answer
+    return other
+
+
+def check_shown(village, receipt):
+    """Masked to all; whole to one, after another person approved."""
+    for name in (ID, place(receipt)):
+        doc = village.json("show", name)
+        assert doc["series"] == "minor-protection" and doc["id"] == ID and doc["rev"] == receipt["rev"], doc
+        assert doc["fields"]["report_no"] == "RB-77" and CHILD not in json.dumps(doc, ensure_ascii=False), doc
+    p = village.run("reveal", ID, "--reason", REASON, check=False)
+    assert p.returncode and "another person" in p.stderr and CHILD not in p.stdout + p.stderr, p
+    p = village.run("reveal", ID, "--reason", REASON, "--field", "name", check=False)
+    assert p.returncode == 2, p
+
+
+def check_alone(village, county, folder):
+    """What is not about minors one may look at alone; another role opens nothing of it."""
+    doc = {"series": "special-rehab", "node": VILLAGE, "created_at": "2026-05-03T09:00:00+08:00",
+           "fields": {"person_token": "T-0816", "program": "社区康复", "competent_body": "民政局", "term_from": "2026-05-01"}}
+    receipt = village.put(json.dumps(doc).encode() + b"\n")[0]
+    net.wait(lambda: village.origin() in county.logs() and county.logs()[village.origin()][0] > receipt["seq"], "it is above")
+    shown = village.json("reveal", receipt["id"], "--reason", REASON)["document"]
+    assert shown["fields"]["person_token"] == "T-0816" and shown["series"] == "special-rehab", shown
+    looks = village.run("audit", "access", "--json").stdout
+    assert "special-rehab" not in looks and receipt["id"] not in looks, looks
+    args = ["unseal", place(receipt), "--reason", REASON, "--key"]
+    assert county.run(*args, folder / "officer3.pem", check=False).returncode == 4
+    assert county.json(*args, folder / "officer4.pem")["fields"]["person_token"] == "T-0816"
+
+
+def check_relay(node, receipt):
+    """A relay knows that there is something, and of when, by the month."""
+    doc = node.json("show", place(receipt))
+    assert doc["series"] == "sealed" and doc["fields"] == {} and doc["masked"] == ["sensitive"], doc
+    assert doc["created_at"] == "2026-04-01T00:00:00+08:00" and doc["id"] != ID, doc
+    assert node.run("show", ID, check=False).returncode == 3
+    files_lack(node, SECRETS)
+    return doc["id"]
+
+
+def check_unseal(county, receipt, folder):
+    args = ["unseal", place(receipt), "--reason", REASON]
+    for name in ("officer3", "recovery"):
+        doc = county.json(*args, "--key", folder / (name + ".pem"))
+        assert doc["id"] == ID and doc["fields"]["name"] == CHILD and doc["fields"]["situation"] == SITUATION, doc
+    assert CHILD in county.run(*args, "--key", folder / "officer3.pem").stdout
+    p = county.run(*args, "--key", folder / "officer4.pem", check=False)
+    assert p.returncode == 4 and CHILD not in p.stdout + p.stderr, p
+    looks = [json.loads(x)["access"] for x in county.run("audit", "access", "--json").stdout.splitlines()]
+    assert [x["record"]["series"] for x in looks if x["result"] == "shown"] == ["sealed"] * 4, looks
+    county.run(*args, "-o", folder / "x.cms")
+    plain = subprocess.run(["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-in", str(folder / "x.cms"), "-inkey",
+                            str(folder / "officer3.pem")], check=True, stdout=subprocess.PIPE).stdout
+    v = json.loads(plain)
+    assert len(plain) == 4096 and v["parts"]["sensitive"]["name"] == CHILD and v["rev"] == 1, v
+    return (folder / "x.cms").read_bytes()
+
+
+def verifies(d, tar):
+    """Both verifiers' words about it."""
+    ours = d.tools.run("verify", tar, "--root", d.root, "--json", check=False)
+    p = subprocess.run([sys.executable, str(net.ROOT / "scripts/verify_package.py"), str(tar), "--root", d.root, "--json"],
+                       stdout=subprocess.PIPE)
+    return json.loads(ours.stdout), json.loads(p.stdout)
+
+
+def check_archive(d, county, receipt, message, folder):
+    tar = folder / "village.tar"
+    county.run("archive", "create", "--origin", VILLAGE, "-o", tar)
+    assert all(v["ok"] for v in verifies(d, tar)), verifies(d, tar)
+    with tarfile.open(tar) as t:
+        name = next(n for n in t.getnames() if n.endswith("records/sealed.sensitive.ndjson"))
+        lines = [json.loads(x) for x in t.extractfile(name).read().splitlines()]
+    line = next(x for x in lines if x["seq"] == receipt["seq"])
+    text = line["part"]["cms"]
+    assert base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) == message
+    shutil.copy(tar, folder / "altered.tar")
+    data = (folder / "altered.tar").read_bytes()
+    at = data.index(text[-40:-20].encode())
+    (folder / "altered.tar").write_bytes(data[:at] + (b"B" if data[at:at + 1] == b"A" else b"A") + data[at + 1:])
+    for v in verifies(d, folder / "altered.tar"):
+        assert not v["ok"] and "record %d" % receipt["seq"] in json.dumps(v), v
+
+
+def check_erasure(d, nodes, receipts, folder):
+    """By the id, at the village; or by its places, anywhere."""
+    desk = orders.Desk(d, folder)
+    county, village = nodes[0], nodes[-1]
+    path, order = desk.write(village, "erase", ID, "--reason", "PIPL 47, request 3")
+    named = json.loads(path.read_text())["parts"]
+    assert sum(b - a for p in named for a, b in p["seqs"]) == len(receipts), named
+    assert {p["label"] for p in named} == {"sensitive"}, named
+    desk.sign(path, 1, 2)
+    desk.enter(county, path)
+    for n in nodes:
+        orders.state(n, order, "done")
+        for r in receipts:
+            doc = n.json("show", place(r))
+            assert doc["series"] == "sealed" and "sensitive" in doc["erased"], doc
+    answer = village.put(document(), check=False)
+    assert answer[0]["error"]["code"] == "erased", answer
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="cundang-") as name, net.Domain(name) as d:
+        folder = pathlib.Path(name) / "desk"
+        folder.mkdir()
+        keys = {x: new_key(folder, x) for x in ("recovery", "officer3", "officer4")}
+        county = d.node(COUNTY)
+        town = d.node(TOWNSHIP, county)
+        village = d.node(VILLAGE, town)
+        d.enrol()
+        check_rules(d, folder, keys)
+        d.adopt()
+        d.start()
+        net.wait(lambda: village.status()["governance"]["serial"] == 3, "the village has the rules")
+
+        first = village.put(document())[0]
+        second = check_put(village, first)
+        d.settled()
+        check_shown(village, second)
+        for n in (county, town):
+            check_relay(n, first)
+            check_relay(n, second)
+        files_lack(village, SECRETS[:2])
+        message = check_unseal(county, first, folder)
+        for n in (county, town, village):
+            assert n.json("fsck")["ok"]
+        check_alone(village, county, folder)
+        village.put(net.generate(VILLAGE, 2, series="household"))
+        d.settled()
+        check_archive(d, county, first, message, folder)
+        check_erasure(d, (county, town, village), (first, second), folder)
+        for n in (county, town, village):
+            assert message[-64:] not in b"".join(p.read_bytes() for p in n.data.rglob("*.seg"))
+            assert n.json("fsck")["ok"]
+
+
+if __name__ == "__main__":
+    main()
