@@ -12,6 +12,7 @@ static bool has_keys(
 	const struct node_info *known, const struct node_request *r)
 {
 	return !memcmp(&known->log, &r->log, sizeof(r->log)) &&
+		!memcmp(&known->witness, &r->witness, sizeof(r->witness)) &&
 		!memcmp(&known->tls, &r->tls, sizeof(r->tls));
 }
 
@@ -22,8 +23,10 @@ static const char *standing(
 		return N_("no division of this domain");
 	if (!known->enrolled)
 		return N_("new");
-	return has_keys(known, r) ? N_("admitted already")
-				  : N_("has other keys");
+	if (has_keys(known, r))
+		return N_("admitted already");
+	return node_request_by(r, &known->log) ? N_("changes its keys")
+					       : N_("has other keys");
 }
 
 static struct json *request_json(
@@ -187,10 +190,20 @@ static enum err_code select_files(struct cli *c, const struct args *a,
 	return ERR_OK;
 }
 
-/* A node that lost its disk, or somebody who says so. */
-static void tell_other_keys(struct cli *c, const struct args *a)
+/* A node that lost its disk, or changes its keys, or somebody who says so. */
+static void tell_other_keys(
+	struct cli *c, const struct args *a, enum admit mode)
 {
 	char gov[QUOTED_SIZE];
+
+	if (mode == ADMIT_NEW) {
+		cli_safe(c,
+			_("Nothing was changed. Compare the check number of a "
+			  "node that changes its keys on the phone."));
+		cli_next(c, "cundang node admit --check NUMBER %s FILE...",
+			out_quoted(a->word[0], gov));
+		return;
+	}
 
 	cli_safe(c,
 		_("Nothing was changed. If the machine was replaced, compare "
@@ -200,8 +213,12 @@ static void tell_other_keys(struct cli *c, const struct args *a)
 		out_quoted(a->word[0], gov));
 }
 
-/* Does one of them ask for a code that has other keys? */
-static bool has_other_keys(struct governance *g, const struct admitting *m)
+/* Does one of them ask for a code that has other keys, and did the log key of
+ * now sign that? */
+enum change { CHANGE_CLAIMED, CHANGE_SIGNED };
+
+static bool has_other_keys(
+	struct governance *g, const struct admitting *m, enum change change)
 {
 	struct rules *rules = NULL;
 	bool other = false;
@@ -211,7 +228,9 @@ static bool has_other_keys(struct governance *g, const struct admitting *m)
 	for (size_t i = 0; i < m->count; i++) {
 		const struct node_info *n = rules_node(rules, m->r[i].code);
 
-		other |= n && n->enrolled && !has_keys(n, &m->r[i]);
+		other |= n && n->enrolled && !has_keys(n, &m->r[i]) &&
+			node_request_by(&m->r[i], &n->log) ==
+				(change == CHANGE_SIGNED);
 	}
 	rules_unref(rules);
 	return other;
@@ -270,9 +289,18 @@ static enum err_code run_admit(
 		(rc = select_files(c, a, &m, err)) ||
 		(rc = governance_open(a->word[0], &g, err)))
 		goto out;
+	if (args_has(a, "all") && mode == ADMIT_NEW &&
+		has_other_keys(g, &m, CHANGE_SIGNED)) {
+		tell_other_keys(c, a, mode);
+		rc = err_set(err, ERR_EXISTS,
+			"a node that is enrolled asks for other keys: --all "
+			"takes none of those");
+		goto out;
+	}
 	rc = governance_admit_as(g, m.r, m.count, mode, &s, err);
-	if (rc == ERR_EXISTS && mode == ADMIT_NEW && has_other_keys(g, &m))
-		tell_other_keys(c, a);
+	if (rc == ERR_EXISTS && mode == ADMIT_NEW &&
+		has_other_keys(g, &m, CHANGE_CLAIMED))
+		tell_other_keys(c, a, ADMIT_REPLACE);
 	if (rc == ERR_OK)
 		rc = tell_admitted(c, a, &m, s.serial, err);
 out:

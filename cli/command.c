@@ -60,6 +60,7 @@ static const struct command *const commands[] = {
 	&command_order_enter,
 	&command_order_list,
 	&command_key_show,
+	&command_key_rotate,
 	&command_store_dump,
 };
 

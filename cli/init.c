@@ -81,6 +81,18 @@ static void tell(
 		m->request, m->check);
 }
 
+static enum err_code save_request(
+	struct node *n, struct made *m, struct err *err)
+{
+	struct buf text = BUF_EMPTY;
+	enum err_code rc = request_make(n, &text, err);
+
+	if (rc == ERR_OK)
+		rc = request_save(&text, m->request, m->check, err);
+	buf_free(&text);
+	return rc;
+}
+
 static enum err_code finish(struct cli *c, struct made *m, struct err *err)
 {
 	struct rules *rules = NULL;
@@ -95,7 +107,7 @@ static enum err_code finish(struct cli *c, struct made *m, struct err *err)
 	m->name = us ? us->name : "";
 	m->parent = us ? us->parent : "";
 	if (m->request)
-		rc = request_save(n, m->request, m->check, err);
+		rc = save_request(n, m, err);
 	if (rc == ERR_OK && c->json)
 		rc = tell_json(c, n, m, err);
 	else if (rc == ERR_OK)

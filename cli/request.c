@@ -17,24 +17,46 @@ void request_check(const struct buf *request, char out[CHECK_SIZE])
 	snprintf(out, CHECK_SIZE, "%06" PRIu64, cursor_u64(&c) % 1000000);
 }
 
-enum err_code request_save(struct node *n, const char *path,
+enum err_code request_make(struct node *n, struct buf *out, struct err *err)
+{
+	struct node_request r;
+	enum err_code rc = node_make_request(n, &r, err);
+
+	return rc ? rc : node_request_write(&r, n->log, NULL, out, err);
+}
+
+enum err_code request_save(const struct buf *request, const char *path,
 	char check[CHECK_SIZE], struct err *err)
 {
-	struct buf text = BUF_EMPTY;
-	struct node_request r;
-	enum err_code rc;
+	request_check(request, check);
+	if (strcmp(path, "-"))
+		return file_replace(
+			path, request->data, request->len, 0644, err);
+	fwrite(request->data, 1, request->len, stdout);
+	return ERR_OK;
+}
 
-	if ((rc = node_make_request(n, &r, err)) ||
-		(rc = node_request_write(&r, n->log, &text, err)))
-		goto out;
-	request_check(&text, check);
+enum err_code request_tell(struct cli *c, const char *path, const char *code,
+	const char *check, struct err *err)
+{
+	struct json *v;
+
 	if (!strcmp(path, "-"))
-		fwrite(text.data, 1, text.len, stdout);
-	else
-		rc = file_replace(path, text.data, text.len, 0644, err);
-out:
-	buf_free(&text);
-	return rc;
+		return ERR_OK;
+	if (!c->json) {
+		printf(_("The request of %s is in %s. Its check number is %s: "
+			 "the officer sees the same.\n"),
+			code, path, check);
+		return ERR_OK;
+	}
+	v = json_new_object();
+	if (!json_set(v, "code", out_text(code)) ||
+		!json_set(v, "check", out_text(check)) ||
+		!json_set(v, "file", out_text(path))) {
+		json_free(v);
+		v = NULL;
+	}
+	return out_json(v, err);
 }
 
 /* ---- reading ---- */

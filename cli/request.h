@@ -9,10 +9,15 @@
 
 /* Six digits of a request's digest, to be read out on the phone. */
 void request_check(const struct buf *request, char out[CHECK_SIZE]);
-/* Writes the request of an open node to the file `path`, "-" for standard
- * output. */
-enum err_code request_save(struct node *n, const char *path,
+/* The request of a node as it stands. */
+enum err_code request_make(struct node *n, struct buf *out, struct err *err);
+/* Writes a request to the file `path`, "-" for standard output, and tells its
+ * check number. */
+enum err_code request_save(const struct buf *request, const char *path,
 	char check[CHECK_SIZE], struct err *err);
+/* Tells that; nothing where the request itself went to standard output. */
+enum err_code request_tell(struct cli *c, const char *path, const char *code,
+	const char *check, struct err *err);
 
 struct request_file {
 	struct node_request r;

@@ -387,7 +387,9 @@ static void add_signature_line(
 	buf_printf(out, DASH "%s %s\n", name, text);
 }
 
-enum err_code checkpoint_sign(const struct checkpoint *cp,
+enum whole { LINE_ALONE, NOTE_WHOLE };
+
+static enum err_code sign_as(enum whole whole, const struct checkpoint *cp,
 	const struct sign_key *k, struct buf *out, struct err *err)
 {
 	struct sign_public pub = sign_key_public(k);
@@ -403,13 +405,27 @@ enum err_code checkpoint_sign(const struct checkpoint *cp,
 	if ((rc = buf_ok(&text, err)) ||
 		(rc = sign_make(k, text.data, text.len, raw + ID_SIZE, err)))
 		goto out;
-	buf_add(out, text.data, text.len);
-	buf_u8(out, '\n');
+	if (whole == NOTE_WHOLE) {
+		buf_add(out, text.data, text.len);
+		buf_u8(out, '\n');
+	}
 	add_signature_line(key.name, raw, sizeof(raw), out);
 	rc = buf_ok(out, err);
 out:
 	buf_free(&text);
 	return rc;
+}
+
+enum err_code checkpoint_sign(const struct checkpoint *cp,
+	const struct sign_key *k, struct buf *out, struct err *err)
+{
+	return sign_as(NOTE_WHOLE, cp, k, out, err);
+}
+
+enum err_code checkpoint_sign_too(const struct checkpoint *cp,
+	const struct sign_key *k, struct buf *out, struct err *err)
+{
+	return sign_as(LINE_ALONE, cp, k, out, err);
 }
 
 enum err_code checkpoint_open(const void *data, size_t len,

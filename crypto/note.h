@@ -67,6 +67,9 @@ void checkpoint_text(const struct checkpoint *cp, struct buf *out);
  * is the origin. */
 enum err_code checkpoint_sign(const struct checkpoint *cp,
 	const struct sign_key *k, struct buf *out, struct err *err);
+/* Appends the line of one more log key to such a note. */
+enum err_code checkpoint_sign_too(const struct checkpoint *cp,
+	const struct sign_key *k, struct buf *out, struct err *err);
 /* Parses a note and its checkpoint and checks the log's signature: the log
  * key's name must be the origin.  ERR_DENIED when it is absent or bad. */
 enum err_code checkpoint_open(const void *data, size_t len,

@@ -117,8 +117,8 @@ static enum err_code clean_note(
 	if ((rc = log_note_open(m->rules, m->log.origin, bytes->data,
 		     bytes->len, &note, &cp, &m->key, err)))
 		return rc;
-	return note_clean(
-		m->rules, &note, &m->key, &m->note, &m->cosignatures, err);
+	return note_clean(NOTE_JUDGED, m->rules, &note, &m->key, &m->note,
+		&m->cosignatures, err);
 }
 
 static enum err_code choose_tree(

@@ -16,13 +16,13 @@ struct newest {
 };
 
 static void look_line(
-	struct newest *n, const struct note *note, const char *name)
+	struct newest *n, const struct note *note, const struct note_line *line)
 {
 	struct note_key key;
 	uint64_t at = 0;
 
-	if (!witness_key(n->rules, name, &key) ||
-		!witness_above(name, n->origin) ||
+	if (!witness_key(n->rules, line, &key) ||
+		!witness_above(line->name, n->origin) ||
 		note_check(note, &key, &at) != NOTE_GOOD || at > INT64_MAX)
 		return;
 	if ((int64_t)at > n->at)
@@ -44,7 +44,7 @@ static enum err_code look_log(
 	rc = log_note(n->node->store, log->id, NOTE_COSIGNED, &bytes, &note,
 		&cp, err);
 	for (size_t i = 0; !rc && i < note.count; i++)
-		look_line(n, &note, note.line[i].name);
+		look_line(n, &note, &note.line[i]);
 	buf_free(&bytes);
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }

@@ -127,8 +127,8 @@ enum err_code exchange_take_cosigned(struct node *n, const struct rules *rules,
 	if ((rc = log_note_open(
 		     rules, name, data, len, &note, &cp, &key, err)) ||
 		(rc = check_ours(n, &cp, err)) ||
-		(rc = note_clean(
-			 rules, &note, &key, &clean, &cosignatures, err)))
+		(rc = note_clean(NOTE_BESIDE, rules, &note, &key, &clean,
+			 &cosignatures, err)))
 		goto out;
 	if (!cosignatures) {
 		rc = err_set(err, ERR_DENIED,

@@ -196,11 +196,9 @@ static void enrolment(struct differ *d, const struct roster_child *x,
 	} else if (b->enrolled) {
 		keys(d, x, y);
 	}
-	if (a->former_count != b->former_count ||
-		memcmp(a->former, b->former,
-			a->former_count * sizeof(a->former[0])) != 0) {
+	if (!former_equal(a, b)) {
 		begin(d, b);
-		differ_put(d, ": former log keys: ", "：曾用日志公钥数：");
+		differ_put(d, ": former keys: ", "：曾用公钥数：");
 		differ_number(d, a->former_count);
 		differ_text(d, " → ");
 		differ_number(d, b->former_count);

@@ -13,14 +13,14 @@
 
 /* ---- the request ---- */
 
-static enum err_code request_key(
-	const struct node_request *r, struct note_key *out, struct err *err)
+static enum err_code request_key(const struct node_request *r,
+	const struct sign_public *log, struct note_key *out, struct err *err)
 {
 	char name[NOTE_NAME_SIZE];
 
 	snprintf(name, sizeof(name), "%s/%s/" REQUEST_KEY_SUFFIX, r->domain,
 		r->code);
-	return note_key_make(name, NOTE_ED25519, &r->log, out, err);
+	return note_key_make(name, NOTE_ED25519, log, out, err);
 }
 
 static void line_key(
@@ -40,30 +40,67 @@ static void request_text(const struct node_request *r, struct buf *out)
 	line_key(out, "witness", r->witness.b, sizeof(r->witness.b));
 	line_key(out, "tls", r->tls.b, sizeof(r->tls.b));
 	line_key(out, "seal", r->seal, r->seal_len);
+	if (r->epoch[0])
+		buf_printf(out, "until %s/%" PRIu64 "\n", r->epoch, r->size);
 }
 
-enum err_code node_request_write(const struct node_request *r,
-	const struct sign_key *log, struct buf *out, struct err *err)
+static enum err_code add_signature(const struct node_request *r,
+	const struct buf *text, const struct sign_key *by, struct buf *out,
+	struct err *err)
 {
+	struct sign_public pub = sign_key_public(by);
 	uint8_t raw[4 + SIGNATURE_SIZE];
 	char sig[BASE64_SIZE(sizeof(raw))];
-	struct buf text = BUF_EMPTY;
 	struct note_key key;
 	enum err_code rc;
 
-	request_text(r, &text);
-	if ((rc = buf_ok(&text, err)) || (rc = request_key(r, &key, err)) ||
-		(rc = sign_make(log, text.data, text.len, raw + 4, err)))
-		goto out;
+	if ((rc = request_key(r, &pub, &key, err)) ||
+		(rc = sign_make(by, text->data, text->len, raw + 4, err)))
+		return rc;
 	for (unsigned i = 0; i < 4; i++)
 		raw[i] = (uint8_t)(key.id >> (24 - 8 * i));
 	base64_encode(raw, sizeof(raw), sig);
+	buf_printf(out, "\xe2\x80\x94 %s %s\n", key.name, sig);
+	return buf_ok(out, err);
+}
+
+enum err_code node_request_write(const struct node_request *r,
+	const struct sign_key *log, const struct sign_key *before,
+	struct buf *out, struct err *err)
+{
+	struct buf text = BUF_EMPTY;
+	enum err_code rc;
+
+	request_text(r, &text);
 	buf_add(out, text.data, text.len);
-	buf_printf(out, "\n\xe2\x80\x94 %s %s\n", key.name, sig);
-	rc = buf_ok(out, err);
+	buf_u8(out, '\n');
+	if ((rc = buf_ok(&text, err)) ||
+		(rc = add_signature(r, &text, log, out, err)))
+		goto out;
+	if (before)
+		rc = add_signature(r, &text, before, out, err);
 out:
 	buf_free(&text);
 	return rc;
+}
+
+bool node_request_by(
+	const struct node_request *r, const struct sign_public *log)
+{
+	struct buf text = BUF_EMPTY;
+	struct note_key key;
+	bool good;
+
+	if (!memcmp(&r->log, log, sizeof(*log)))
+		return true;
+	if (!r->epoch[0] || request_key(r, log, &key, NULL) ||
+		key.id != r->before_id)
+		return false;
+	request_text(r, &text);
+	good = !buf_ok(&text, NULL) &&
+		sign_check(log, text.data, text.len, r->before);
+	buf_free(&text);
+	return good;
 }
 
 /* The next line, "WORD VALUE"; the value into out, which holds `size` bytes. */
@@ -99,9 +136,23 @@ static bool line_sign_key(
 		len == sizeof(out->b) && sign_public_sound(out);
 }
 
+/* Written by request_text(), or it is none: what is signed is what it says. */
+static bool request_same(const struct note *n, const struct node_request *r)
+{
+	struct buf text = BUF_EMPTY;
+	bool same;
+
+	request_text(r, &text);
+	same = !buf_ok(&text, NULL) && text.len == n->text_len &&
+		!memcmp(text.data, n->text, text.len);
+	buf_free(&text);
+	return same;
+}
+
 static bool request_set(const struct note *n, struct node_request *r)
 {
 	struct cursor c = cursor_over(n->text, n->text_len);
+	char until[UNTIL_SIZE] = "";
 	size_t len = 0;
 	const char *line = cursor_line(&c, &len);
 
@@ -113,16 +164,43 @@ static bool request_set(const struct note *n, struct node_request *r)
 		!line_sign_key(&c, "log", &r->log) ||
 		!line_sign_key(&c, "witness", &r->witness) ||
 		!line_sign_key(&c, "tls", &r->tls) ||
-		!line_bytes(
-			&c, "seal", r->seal, sizeof(r->seal), &r->seal_len) ||
-		!cursor_done(&c))
+		!line_bytes(&c, "seal", r->seal, sizeof(r->seal), &r->seal_len))
+		return false;
+	if (!cursor_done(&c) &&
+		(!line_value(&c, "until", until, sizeof(until)) ||
+			!until_parse(until, r->epoch, &r->size) ||
+			!cursor_done(&c)))
 		return false;
 	if (!strcmp(r->address, "-"))
 		r->address[0] = '\0';
 	return domain_valid(r->domain) &&
 		code_valid(r->code, strlen(r->code)) &&
 		(!r->address[0] || address_valid(r->address)) &&
-		seal_spki_valid(r->seal, r->seal_len);
+		seal_spki_valid(r->seal, r->seal_len) && request_same(n, r);
+}
+
+/* The line that is not by the key of the request.  Whether it holds tells the
+ * roster, which knows the key of before. */
+static bool before_set(const struct note *n, const struct note_key *key,
+	struct node_request *r)
+{
+	uint8_t raw[4 + SIGNATURE_SIZE];
+	size_t len = 0;
+
+	for (size_t i = 0; i < n->count; i++) {
+		const struct note_line *line = &n->line[i];
+
+		if (line->id == key->id)
+			continue;
+		if (!base64_decode(
+			    line->raw, line->raw_len, raw, sizeof(raw), &len) ||
+			len != sizeof(raw))
+			return false;
+		r->before_id = line->id;
+		memcpy(r->before, raw + 4, SIGNATURE_SIZE);
+		return true;
+	}
+	return false;
 }
 
 enum err_code node_request_parse(
@@ -138,9 +216,11 @@ enum err_code node_request_parse(
 	if (!request_set(&note, &r))
 		return err_set(err, ERR_PROTOCOL,
 			"node request: a line is missing or malformed");
-	if ((rc = request_key(&r, &key, err)))
+	if ((rc = request_key(&r, &r.log, &key, err)))
 		return err_while(err, rc, "node request");
-	if (note.count != 1 || note_check(&note, &key, NULL) != NOTE_GOOD)
+	if (note.count != (r.epoch[0] ? 2 : 1) ||
+		note_check(&note, &key, NULL) != NOTE_GOOD ||
+		(r.epoch[0] && !before_set(&note, &key, &r)))
 		return err_set(err, ERR_DENIED,
 			"node request of %s is not signed by its log key",
 			r.code);
@@ -289,8 +369,10 @@ static bool same_keys(
 		!memcmp(c->seal, r->seal, sizeof(c->seal));
 }
 
-/* The log key of before stays in the roster: what it signed stands. */
-static enum err_code former_add(struct node_info *n, struct err *err)
+/* Log and witness keys of before stay in the roster: what they signed stands.
+ */
+static enum err_code former_add(
+	struct node_info *n, const struct former_key *key, struct err *err)
 {
 	if (n->former_count == FORMER_KEYS_LIMIT)
 		return err_set(err, ERR_LIMIT,
@@ -298,9 +380,27 @@ static enum err_code former_add(struct node_info *n, struct err *err)
 			n->code, FORMER_KEYS_LIMIT);
 	memmove(n->former + 1, n->former,
 		n->former_count * sizeof(n->former[0]));
-	n->former[0] = n->log;
+	n->former[0] = *key;
 	n->former_count++;
 	return ERR_OK;
+}
+
+static enum err_code former_keep(struct node_info *n,
+	const struct node_request *r, bool proven, struct err *err)
+{
+	struct former_key log = {.key = n->log, .kind = FORMER_LOG};
+	struct former_key witness = {.key = n->witness, .kind = FORMER_WITNESS};
+	enum err_code rc = ERR_OK;
+
+	if (proven) {
+		memcpy(log.epoch, r->epoch, sizeof(log.epoch));
+		log.size = r->size;
+	}
+	if (memcmp(&n->witness, &r->witness, sizeof(r->witness)))
+		rc = former_add(n, &witness, err);
+	if (!rc && memcmp(&n->log, &r->log, sizeof(r->log)))
+		rc = former_add(n, &log, err);
+	return rc;
 }
 
 static enum err_code child_admit(struct roster_child *c,
@@ -309,13 +409,13 @@ static enum err_code child_admit(struct roster_child *c,
 {
 	struct roster_child before = *c;
 	bool other = c->info.enrolled && !same_keys(c, r);
+	bool proven = other && node_request_by(r, &c->info.log);
 	enum err_code rc;
 
-	if (other && mode == ADMIT_NEW)
+	if (other && mode == ADMIT_NEW && !proven)
 		return err_set(err, ERR_EXISTS,
 			"%s is enrolled with other keys already", r->code);
-	if (other && memcmp(&c->info.log, &r->log, sizeof(r->log)) &&
-		(rc = former_add(&c->info, err)))
+	if (other && (rc = former_keep(&c->info, r, proven, err)))
 		return rc;
 	c->info.enrolled = true;
 	c->info.log = r->log;

@@ -156,7 +156,8 @@ enum err_code governance_each_from_files(const char *dir,
 
 /* ---- enrolment ---- */
 
-/* A node's request: its public keys, signed by its log key (a signed note). */
+/* A node's request: its public keys, signed by its log key (a signed note).
+ * One that changes its log key signs with the key of before, too. */
 struct node_request {
 	char domain[DOMAIN_SIZE];
 	char code[CODE_SIZE];
@@ -164,9 +165,20 @@ struct node_request {
 	struct sign_public log, witness, tls;
 	uint8_t seal[256]; /* SubjectPublicKeyInfo, DER */
 	size_t seal_len;
+	/* The key of before counts up to that size of the log of that epoch;
+	 * "" where the log key stays. */
+	char epoch[EPOCH_SIZE];
+	uint64_t size;
+	uint32_t before_id; /* of the key of before */
+	uint8_t before[SIGNATURE_SIZE];
 };
+/* `before` is the log key that `log` takes the place of, NULL for none. */
 enum err_code node_request_write(const struct node_request *r,
-	const struct sign_key *log, struct buf *out, struct err *err);
+	const struct sign_key *log, const struct sign_key *before,
+	struct buf *out, struct err *err);
+/* The one who has `log`, the log key of now, made it. */
+bool node_request_by(
+	const struct node_request *r, const struct sign_public *log);
 /* ERR_DENIED when the signature does not hold. */
 enum err_code node_request_parse(const void *data, size_t len,
 	struct node_request *out, struct err *err);
@@ -177,8 +189,9 @@ enum err_code node_request_parse(const void *data, size_t len,
 enum err_code governance_admit(struct governance *g,
 	const struct node_request *requests, size_t count,
 	struct statement *out, struct err *err);
-/* ADMIT_REPLACE: other keys take the place of those that a code has; the log
- * key of before is kept as a former one.  ERR_LIMIT past FORMER_KEYS_LIMIT. */
+/* Other keys take the place of those that a code has where its log key of now
+ * signed the request, or with ADMIT_REPLACE; the log and witness keys of before
+ * are kept as former ones.  ERR_LIMIT past FORMER_KEYS_LIMIT. */
 enum admit { ADMIT_NEW, ADMIT_REPLACE };
 enum err_code governance_admit_as(struct governance *g,
 	const struct node_request *requests, size_t count, enum admit mode,

@@ -109,11 +109,20 @@ enum err_code log_known(struct store *s, const struct log_info *log,
 	return rc;
 }
 
-bool witness_key(
-	const struct rules *rules, const char *name, struct note_key *out)
+static bool key_of_line(const struct note_line *line,
+	const struct sign_public *pub, struct note_key *out)
+{
+	return note_key_make(line->name, NOTE_COSIGNATURE, pub, out, NULL) ==
+		ERR_OK &&
+		out->id == line->id;
+}
+
+bool witness_key(const struct rules *rules, const struct note_line *line,
+	struct note_key *out)
 {
 	static const char tail[] = "/witness";
 	const char *domain = rules_domain(rules);
+	const char *name = line->name;
 	const struct node_info *node;
 	size_t len = strlen(domain);
 	char code[CODE_SIZE];
@@ -125,9 +134,15 @@ bool witness_key(
 	memcpy(code, name + len + 1, CODE_LEN);
 	code[CODE_LEN] = 0;
 	node = rules_node(rules, code);
-	return node && node->enrolled &&
-		note_key_make(name, NOTE_COSIGNATURE, &node->witness, out,
-			NULL) == ERR_OK;
+	if (!node || !node->enrolled)
+		return false;
+	if (key_of_line(line, &node->witness, out))
+		return true;
+	for (size_t i = 0; i < node->former_count; i++)
+		if (node->former[i].kind == FORMER_WITNESS &&
+			key_of_line(line, &node->former[i].key, out))
+			return true;
+	return false;
 }
 
 /* Custody is what a node above says; a node's own witness, or one beside it,
@@ -149,11 +164,11 @@ static void add_line(const struct note_line *line, struct buf *out)
 	buf_u8(out, '\n');
 }
 
-enum err_code note_clean(const struct rules *rules, const struct note *note,
-	const struct note_key *log_key, struct buf *out, unsigned *cosignatures,
-	struct err *err)
+enum err_code note_clean(enum note_lines lines, const struct rules *rules,
+	const struct note *note, const struct note_key *log_key,
+	struct buf *out, unsigned *cosignatures, struct err *err)
 {
-	unsigned count = 0;
+	unsigned count = 0, beside = 0;
 	struct note_key key;
 
 	buf_add(out, note->text, note->text_len);
@@ -161,12 +176,13 @@ enum err_code note_clean(const struct rules *rules, const struct note *note,
 	for (size_t i = 0; i < note->count; i++) {
 		const struct note_line *line = &note->line[i];
 
-		if (line->id == log_key->id &&
-			!strcmp(line->name, log_key->name)) {
-			add_line(line, out);
+		if (!strcmp(line->name, log_key->name)) {
+			if (line->id == log_key->id ||
+				(lines == NOTE_BESIDE && beside++ == 0))
+				add_line(line, out);
 			continue;
 		}
-		if (!witness_key(rules, line->name, &key) || line->id != key.id)
+		if (!witness_key(rules, line, &key))
 			continue;
 		if (note_check(note, &key, NULL) != NOTE_GOOD)
 			return err_set(err, ERR_DENIED,
@@ -181,14 +197,15 @@ enum err_code note_clean(const struct rules *rules, const struct note *note,
 
 /* A key that is replaced, or whose node is retired, may be a thief's by now:
  * what it signed counts where a node above has seen it. */
-static enum err_code check_former(const struct rules *rules,
+static enum err_code check_seen(const struct rules *rules,
 	const struct note *note, const struct note_key *key, struct err *err)
 {
 	struct buf clean = BUF_EMPTY;
 	unsigned cosignatures = 0;
 	enum err_code rc;
 
-	rc = note_clean(rules, note, key, &clean, &cosignatures, err);
+	rc = note_clean(
+		NOTE_JUDGED, rules, note, key, &clean, &cosignatures, err);
 	buf_free(&clean);
 	if (rc == ERR_OK && cosignatures == 0)
 		return err_set(err, ERR_DENIED,
@@ -196,6 +213,28 @@ static enum err_code check_former(const struct rules *rules,
 			"which no node above has countersigned",
 			key->name);
 	return rc;
+}
+
+/* The size is that of the log when the node began to sign by the new key too:
+ * a longer tree without that one is nobody's but a thief's. */
+static enum err_code check_former(const struct rules *rules,
+	const struct note *note, const struct checkpoint *cp,
+	const struct note_key *key, const struct former_key *former,
+	struct err *err)
+{
+	bool told = former->epoch[0] &&
+		!strcmp(strrchr(cp->origin, '/') + 1, former->epoch);
+	char code[CODE_SIZE];
+
+	if (told && cp->size > former->size)
+		return err_set(err, ERR_DENIED,
+			"note of %s at %" PRIu64
+			" by a key that was replaced at %" PRIu64,
+			cp->origin, cp->size, former->size);
+	if (told && log_code(cp->origin, code) &&
+		!strcmp(code, rules_root(rules)->code))
+		return ERR_OK;
+	return check_seen(rules, note, key, err);
 }
 
 static bool is_retired(const struct rules *rules, const char *origin)
@@ -211,16 +250,16 @@ enum err_code log_note_open(const struct rules *rules, const char *origin,
 	const void *data, size_t len, struct note *note, struct checkpoint *cp,
 	struct note_key *key, struct err *err)
 {
-	struct sign_public pub;
+	struct former_key by;
 	enum err_code rc, first = ERR_OK;
 	struct err other;
 	size_t i;
 
 	for (i = 0; !(rc = rules_log_key_at(
-			      rules, origin, i, &pub, i ? &other : err));
+			      rules, origin, i, &by, i ? &other : err));
 		i++) {
 		rc = checkpoint_open(
-			data, len, &pub, note, cp, i ? &other : err);
+			data, len, &by.key, note, cp, i ? &other : err);
 		if (rc == ERR_OK)
 			break;
 		if (i == 0)
@@ -234,11 +273,12 @@ enum err_code log_note_open(const struct rules *rules, const char *origin,
 		return err_set(err, ERR_PROTOCOL,
 			"message of %s with a checkpoint of %s", origin,
 			cp->origin);
-	if ((rc = note_key_make(origin, NOTE_ED25519, &pub, key, err)))
+	if ((rc = note_key_make(origin, NOTE_ED25519, &by.key, key, err)))
 		return rc;
-	return i || is_retired(rules, origin)
-		? check_former(rules, note, key, err)
-		: ERR_OK;
+	if (i)
+		return check_former(rules, note, cp, key, &by, err);
+	return is_retired(rules, origin) ? check_seen(rules, note, key, err)
+					 : ERR_OK;
 }
 
 uint8_t entry_clearance(const struct rules *rules, const struct entry *e,

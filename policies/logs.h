@@ -28,23 +28,28 @@ enum err_code log_known(struct store *s, const struct log_info *log,
 
 /* Opens a note of `origin` by the log key of the roster, or by one it had
  * before where the note is also cosigned by another node: what a replaced key
- * signed stands, but it signs no more; so with the key of a retired node. `key`
- * is the one that fits.  ERR_DENIED when there is none, ERR_PROTOCOL for a note
- * of another log. */
+ * signed stands, but it signs no more; so with the key of a retired node.
+ * Beyond the size that the roster tells for such a key nothing stands; up to it
+ * the root's needs no cosignature, for nobody gives it any.  `key` is the one
+ * that fits.  ERR_DENIED when there is none, ERR_PROTOCOL for a note of another
+ * log. */
 enum err_code log_note_open(const struct rules *rules, const char *origin,
 	const void *data, size_t len, struct note *note, struct checkpoint *cp,
 	struct note_key *key, struct err *err);
 
 /* Appends the note with the line of `log_key` and those of witnesses of the
  * roster only; `cosignatures` counts those of nodes above the log's. ERR_DENIED
- * when a witness of the roster has a line that does not verify. */
-enum err_code note_clean(const struct rules *rules, const struct note *note,
-	const struct note_key *log_key, struct buf *out, unsigned *cosignatures,
-	struct err *err);
-/* The witness key of the roster that signs as `name` ("domain/code/witness").
- * false = there is none. */
-bool witness_key(
-	const struct rules *rules, const char *name, struct note_key *out);
+ * when a witness of the roster has a line that does not verify.  With
+ * NOTE_BESIDE one more line by the log's name is kept: while a node changes its
+ * key both sign, and whoever gets the note next may know the other one. */
+enum note_lines { NOTE_JUDGED, NOTE_BESIDE };
+enum err_code note_clean(enum note_lines lines, const struct rules *rules,
+	const struct note *note, const struct note_key *log_key,
+	struct buf *out, unsigned *cosignatures, struct err *err);
+/* The witness key of the roster that made the line (its name is
+ * "domain/code/witness"), one of before too.  false = there is none. */
+bool witness_key(const struct rules *rules, const struct note_line *line,
+	struct note_key *out);
 /* Is that witness, which witness_key() took, a node above the log's? */
 bool witness_above(const char *witness, const char *origin);
 

@@ -14,6 +14,7 @@
 #include "policies/policy.h"
 #include "policies/settle.h"
 #include "policies/repair.h"
+#include "policies/rotate.h"
 
 static void node_free(struct node *n)
 {
@@ -30,6 +31,7 @@ static void node_free(struct node *n)
 		free(n->lock);
 	}
 	repair_free(n->repair);
+	rotation_free(n->rotation);
 	orders_free(n->orders);
 	free(n->settled);
 	free(n->data);
@@ -57,7 +59,8 @@ static enum err_code node_new(
 		free(n);
 		return err_nomem(err);
 	}
-	if (repair_new(&n->repair, err) || orders_new(&n->orders, err)) {
+	if (repair_new(&n->repair, err) || orders_new(&n->orders, err) ||
+		rotation_new(&n->rotation, err)) {
 		node_free(n);
 		return ERR_NOMEM;
 	}
@@ -140,8 +143,9 @@ enum err_code node_sign(void *node, const struct checkpoint *cp,
 	struct buf *note, struct err *err)
 {
 	struct node *n = node;
+	enum err_code rc = checkpoint_sign(cp, n->log, note, err);
 
-	return checkpoint_sign(cp, n->log, note, err);
+	return rc ? rc : rotation_sign(n, cp, note, err);
 }
 
 /* ---- the rules in force: the newest sys-policy of the own log ---- */
@@ -208,6 +212,7 @@ static enum err_code policy_find(
 struct adoption {
 	struct node *node;
 	const struct statement *head;
+	const struct rules *rules; /* of that head */
 	struct receipt receipt;
 };
 
@@ -250,7 +255,9 @@ static enum err_code record_policy(struct batch *b, void *arg, struct err *err)
 	 * where those no longer hold. */
 	a->node->recorded = s->serial;
 	rc = system_record(b, a->node, "sys-policy", fields, &a->receipt, err);
-	return !rc && a->receipt.seq == 0 ? record_cut(b, a->node, err) : rc;
+	if (!rc && a->receipt.seq == 0)
+		rc = record_cut(b, a->node, err);
+	return rc ? rc : rotation_note(b, a->node, a->rules, err);
 }
 
 enum err_code node_run_job(struct node *n, struct writer *w, writer_job *job,
@@ -283,6 +290,7 @@ static enum err_code adopt(struct node *n, struct writer *w,
 		(rc = governance_rules(n->governance, head->serial,
 			 &n->config.root, &rules, err)))
 		return rc;
+	a.rules = rules;
 	if ((rc = node_run_job(n, w, record_policy, &a, err))) {
 		/* There are none yet while the node is being opened. */
 		n->recorded = n->rules ? rules_serial(n->rules) : 0;
@@ -311,7 +319,7 @@ enum err_code node_adopt(
 	if ((rc = adopt(n, w, &head, err)))
 		return rc;
 	*adopted = head.serial;
-	return ERR_OK;
+	return node_rotate_settle(n, w, err);
 }
 
 /* ---- epochs ---- */
@@ -524,6 +532,7 @@ static enum err_code open_parts(
 	if ((rc = key_load(n, NODE_KEY_LOG, &n->log, err)) ||
 		(rc = key_load(n, NODE_KEY_WITNESS, &n->witness, err)) ||
 		(rc = key_load(n, NODE_KEY_TLS, &n->tls, err)) ||
+		(rc = rotation_load(n, err)) ||
 		(rc = node_keys_check(n->data, mode == STORE_WRITE, err)) ||
 		(rc = store_open(n->data, &opt, &n->store, err)) ||
 		(rc = governance_open(path, &n->governance, err)) ||
@@ -596,6 +605,9 @@ enum err_code node_open(const char *data, enum store_mode mode,
 				"part of the node is gone, and nothing was "
 				"deleted by it; bring it back from a backup");
 	} else {
+		/* What does not go now goes with the next countersignature. */
+		if (mode == STORE_WRITE)
+			(void)node_rotate_settle(n, NULL, NULL);
 		*out = n;
 	}
 	free(path);

@@ -50,6 +50,7 @@ struct node {
 	struct orders *orders; /* of officers (policies/orders.h) */
 	bool cut;    /* ... because the log's end is damaged or gone */
 	bool copied; /* a new epoch began at the opening: DATA is a copy */
+	struct rotation *rotation; /* new keys beside those in force */
 	void *lock;
 };
 
@@ -98,5 +99,26 @@ enum err_code node_sign(void *node, const struct checkpoint *cp,
  */
 enum err_code node_adopt(
 	struct node *n, struct writer *w, uint64_t *adopted, struct err *err);
+/* The request as it stands with the keys in force. */
 enum err_code node_make_request(
 	struct node *n, struct node_request *out, struct err *err);
+
+/* ---- a change of keys (policies/rotate.c) ---- */
+
+enum { ROTATE_LOG = 1, ROTATE_WITNESS = 2, ROTATE_TLS = 4, ROTATE_ALL = 7 };
+/* Makes new keys of those kinds where none are waiting yet, signs by both log
+ * keys from then on, notes it as sys-key, and appends the request that names
+ * them.  ERR_BUSY while keys of before still wait for a countersignature. */
+enum err_code node_rotate(struct node *n, struct writer *w, unsigned kinds,
+	struct buf *request, struct err *err);
+/* Does what is due: puts new keys in the place of old ones once the roster in
+ * force names them, and destroys the old ones once they have done their part.
+ * Cheap where nothing is; any thread. */
+enum err_code node_rotate_settle(
+	struct node *n, struct writer *w, struct err *err);
+/* The kinds of which new keys wait for the roster, and those of which old ones
+ * wait for a countersignature.  Any thread. */
+void node_rotating(struct node *n, unsigned *next, unsigned *old);
+/* A copy of the TLS key in force; sign_key_free() it.  Any thread. */
+enum err_code node_tls_key(
+	struct node *n, struct sign_key **out, struct err *err);

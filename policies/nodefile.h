@@ -32,8 +32,11 @@ enum err_code node_set_epoch(
 
 #define NODE_KEY_COUNT 4
 const char *node_key_file(size_t i); /* under DATA */
-/* Lists in DATA/keys/public what the keys are now; after they were changed on
- * purpose, too. */
+/* A key that waits to take the place of that one, or was there before it. */
+const char *node_key_next(size_t i);
+const char *node_key_old(size_t i);
+/* Lists in DATA/keys/public what the keys are now, and which may be in their
+ * place next. */
 enum err_code node_keys_note(const char *data, struct err *err);
 /* ERR_CORRUPT when a key is not the one listed.  `note`: where there is no
  * list, one is made. */

@@ -14,16 +14,32 @@
 static const char *const files[NODE_KEY_COUNT] = {
 	NODE_KEY_LOG, NODE_KEY_WITNESS, NODE_KEY_TLS, NODE_KEY_SEAL};
 
+static const char *const next[NODE_KEY_COUNT - 1] = {NODE_KEYS "/next-log.pem",
+	NODE_KEYS "/next-witness.pem", NODE_KEYS "/next-tls.pem"};
+static const char *const old[NODE_KEY_COUNT - 1] = {NODE_KEYS "/old-log.pem",
+	NODE_KEYS "/old-witness.pem", NODE_KEYS "/old-tls.pem"};
+
 const char *node_key_file(size_t i)
 {
 	return files[i];
 }
 
-/* As a line of the list: the file and, in hex, the SHA-256 of the key. */
-static enum err_code key_line(
-	const char *data, size_t i, struct buf *out, struct err *err)
+const char *node_key_next(size_t i)
 {
-	char *path = file_join(data, files[i]);
+	return next[i];
+}
+
+const char *node_key_old(size_t i)
+{
+	return old[i];
+}
+
+/* As a line of the list: the file that it is in, or is to be in, and, in hex,
+ * the SHA-256 of the key. */
+static enum err_code key_line(const char *data, size_t i, const char *file,
+	struct buf *out, struct err *err)
+{
+	char *path = file_join(data, file);
 	struct sign_key *key = NULL;
 	struct buf spki = BUF_EMPTY;
 	char hex[DIGEST_HEX_SIZE];
@@ -58,7 +74,12 @@ enum err_code node_keys_note(const char *data, struct err *err)
 	enum err_code rc = path ? ERR_OK : err_nomem(err);
 
 	for (size_t i = 0; !rc && i < NODE_KEY_COUNT; i++)
-		rc = key_line(data, i, &text, err);
+		rc = key_line(data, i, files[i], &text, err);
+	for (size_t i = 0; !rc && i < ARRAY_LEN(next); i++) {
+		rc = key_line(data, i, next[i], &text, err);
+		if (rc == ERR_NOT_FOUND)
+			rc = ERR_OK;
+	}
 	if (!rc)
 		rc = file_replace(path, text.data, text.len, 0600, err);
 	buf_free(&text);
@@ -75,7 +96,7 @@ enum err_code node_key_check(const char *data, size_t i, struct err *err)
 
 	if (!path)
 		return err_nomem(err);
-	if ((rc = key_line(data, i, &line, err)))
+	if ((rc = key_line(data, i, files[i], &line, err)))
 		goto out;
 	/* Nodes of before there was a list have none. */
 	rc = file_read(path, PUBLIC_LIMIT, &text, err);

@@ -208,7 +208,7 @@ enum err_code package_vkeys(const struct rules *rules,
 
 	add_vkey(log, out);
 	for (size_t i = 0; i < note->count; i++) {
-		if (witness_key(rules, note->line[i].name, &key))
+		if (witness_key(rules, &note->line[i], &key))
 			add_vkey(&key, out);
 	}
 	return buf_ok(out, err);

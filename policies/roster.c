@@ -1,6 +1,7 @@
 /* roster.c - roster/CODE.yaml: the children of a division and their keys. */
 #include "policies/roster.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,13 @@
 struct raw_keys {
 	char *log, *witness, *tls, *seal;
 };
+struct raw_former {
+	char *log, *witness, *until;
+};
 struct raw_child {
 	char *code, *name, *rank, *address, *retired, *successor;
 	struct raw_keys *keys;
-	char **former;
+	struct raw_former *former;
 	unsigned former_count;
 };
 struct raw_roster {
@@ -34,8 +38,15 @@ static const cyaml_schema_field_t keys_fields[] = {
 	TEXT("seal", struct raw_keys, seal, 256),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t former_fields[] = {
+	OPTIONAL_TEXT("log", struct raw_former, log, 64),
+	OPTIONAL_TEXT("witness", struct raw_former, witness, 64),
+	OPTIONAL_TEXT("until", struct raw_former, until, UNTIL_SIZE - 1),
+	CYAML_FIELD_END,
+};
 static const cyaml_schema_value_t former_value = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, 64),
+	CYAML_VALUE_MAPPING(
+		CYAML_FLAG_DEFAULT, struct raw_former, former_fields),
 };
 static const cyaml_schema_field_t child_fields[] = {
 	TEXT("code", struct raw_child, code, CODE_LEN),
@@ -169,6 +180,41 @@ static enum err_code keys_set(const char *file, const struct raw_keys *raw,
 	return ERR_OK;
 }
 
+bool until_parse(const char *text, char epoch[EPOCH_SIZE], uint64_t *size)
+{
+	uint8_t raw[8];
+	size_t len = strlen(text);
+
+	if (len < EPOCH_SIZE || text[EPOCH_SIZE - 1] != '/' ||
+		!hex_decode(text, EPOCH_SIZE - 1, raw, sizeof(raw)) ||
+		!number_parse(text + EPOCH_SIZE, len - EPOCH_SIZE,
+			(uint64_t)1 << 53, size))
+		return false;
+	memcpy(epoch, text, EPOCH_SIZE - 1);
+	epoch[EPOCH_SIZE - 1] = '\0';
+	return true;
+}
+
+static enum err_code former_key_set(const char *file, const char *code,
+	const struct raw_former *raw, struct former_key *out, struct err *err)
+{
+	const char *text = raw->log ? raw->log : raw->witness;
+
+	if (!text || (raw->log && raw->witness))
+		return err_set(err, ERR_INVALID,
+			"%s: %s: a former key is either log or witness", file,
+			code);
+	if (raw->until &&
+		(!raw->log || !until_parse(raw->until, out->epoch, &out->size)))
+		return err_set(err, ERR_INVALID,
+			"%s: %s: until \"%s\" is no EPOCH/SIZE of a former log "
+			"key",
+			file, code, raw->until);
+	out->kind = raw->log ? FORMER_LOG : FORMER_WITNESS;
+	return key_set(file, code, raw->log ? "former log" : "former witness",
+		text, &out->key, err);
+}
+
 static enum err_code former_set(const char *file, const struct raw_child *raw,
 	struct node_info *n, struct err *err)
 {
@@ -179,8 +225,8 @@ static enum err_code former_set(const char *file, const struct raw_child *raw,
 			"%s: %s: has former keys and no keys", file, n->code);
 	for (; rc == ERR_OK && n->former_count < raw->former_count;
 		n->former_count++)
-		rc = key_set(file, n->code, "former log",
-			raw->former[n->former_count],
+		rc = former_key_set(file, n->code,
+			&raw->former[n->former_count],
 			&n->former[n->former_count], err);
 	return rc;
 }
@@ -279,8 +325,15 @@ static void write_former(const struct node_info *n, struct buf *out)
 	if (n->former_count)
 		buf_str(out, "    former:\n");
 	for (size_t i = 0; i < n->former_count; i++) {
-		base64_encode(n->former[i].b, SIGN_PUBLIC_SIZE, text);
-		buf_printf(out, "      - \"%s\"\n", text);
+		const struct former_key *f = &n->former[i];
+
+		base64_encode(f->key.b, SIGN_PUBLIC_SIZE, text);
+		buf_printf(out, "      - {%s: \"%s\"",
+			f->kind == FORMER_LOG ? "log" : "witness", text);
+		if (f->epoch[0])
+			buf_printf(out, ", until: \"%s/%" PRIu64 "\"", f->epoch,
+				f->size);
+		buf_str(out, "}\n");
 	}
 }
 
@@ -334,6 +387,19 @@ static bool key_equal(const struct sign_public *a, const struct sign_public *b)
 	return !memcmp(a->b, b->b, sizeof(a->b));
 }
 
+bool former_equal(const struct node_info *a, const struct node_info *b)
+{
+	bool same = a->former_count == b->former_count;
+
+	for (size_t i = 0; same && i < a->former_count; i++) {
+		const struct former_key *x = &a->former[i], *y = &b->former[i];
+
+		same = key_equal(&x->key, &y->key) && x->kind == y->kind &&
+			x->size == y->size && !strcmp(x->epoch, y->epoch);
+	}
+	return same;
+}
+
 bool roster_child_equal(
 	const struct roster_child *a, const struct roster_child *b)
 {
@@ -346,9 +412,6 @@ bool roster_child_equal(
 		key_equal(&x->witness, &y->witness) &&
 		key_equal(&x->tls, &y->tls) &&
 		!strcmp(x->retired, y->retired) &&
-		!strcmp(x->successor, y->successor) &&
-		x->former_count == y->former_count &&
-		!memcmp(x->former, y->former,
-			x->former_count * sizeof(x->former[0])) &&
+		!strcmp(x->successor, y->successor) && former_equal(x, y) &&
 		!memcmp(a->seal, b->seal, sizeof(a->seal));
 }

@@ -32,6 +32,12 @@ const struct roster_child *roster_find(
 	const struct roster *r, const char *code);
 bool roster_child_equal(
 	const struct roster_child *a, const struct roster_child *b);
+/* The keys that two had before are the same. */
+bool former_equal(const struct node_info *a, const struct node_info *b);
+
+/* Up to which entries a replaced log key counts: "EPOCH/SIZE". */
+#define UNTIL_SIZE (EPOCH_SIZE + 21)
+bool until_parse(const char *text, char epoch[EPOCH_SIZE], uint64_t *size);
 
 /* "host:port", port 1..65535; IPv6 hosts in brackets. */
 bool address_valid(const char *s);

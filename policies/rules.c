@@ -283,23 +283,35 @@ static enum err_code log_node(const struct rules *r, const char *origin,
 }
 
 enum err_code rules_log_key_at(const struct rules *r, const char *origin,
-	size_t i, struct sign_public *out, struct err *err)
+	size_t i, struct former_key *out, struct err *err)
 {
 	const struct node_info *n = NULL;
 	enum err_code rc = log_node(r, origin, &n, err);
+	size_t had = 1;
 
 	if (rc)
 		return rc;
-	if (i > n->former_count)
-		return err_set(err, ERR_NOT_FOUND,
-			"node %s has had %zu log keys", n->code,
-			n->former_count + 1);
-	*out = i ? n->former[i - 1] : n->log;
-	return ERR_OK;
+	if (i == 0) {
+		*out = (struct former_key){.key = n->log};
+		return ERR_OK;
+	}
+	for (size_t k = 0; k < n->former_count; k++) {
+		if (n->former[k].kind == FORMER_LOG && had++ == i) {
+			*out = n->former[k];
+			return ERR_OK;
+		}
+	}
+	return err_set(err, ERR_NOT_FOUND, "node %s has had %zu log keys",
+		n->code, had);
 }
 
 enum err_code rules_log_key(const struct rules *r, const char *origin,
 	struct sign_public *out, struct err *err)
 {
-	return rules_log_key_at(r, origin, 0, out, err);
+	struct former_key key;
+	enum err_code rc = rules_log_key_at(r, origin, 0, &key, err);
+
+	if (rc == ERR_OK)
+		*out = key.key;
+	return rc;
 }

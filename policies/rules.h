@@ -8,10 +8,21 @@
 #define NODE_TITLE_SIZE 96 /* a division's name, UTF-8 */
 #define ADDRESS_SIZE 128   /* host:port */
 #define GRANT_SERIES_LIMIT 64
-#define FORMER_KEYS_LIMIT 8
+#define FORMER_KEYS_LIMIT 16
 #define DATE_SIZE 11 /* YYYY-MM-DD */
+#define EPOCH_SIZE 17
 
 struct rules;
+
+/* A key that a node had before. */
+enum former_kind { FORMER_LOG, FORMER_WITNESS };
+struct former_key {
+	struct sign_public key;
+	enum former_kind kind;
+	/* In the log of this epoch it counts up to that size; "": not told. */
+	char epoch[EPOCH_SIZE];
+	uint64_t size;
+};
 
 struct node_info {
 	char code[CODE_SIZE];
@@ -21,8 +32,8 @@ struct node_info {
 	char address[ADDRESS_SIZE];
 	bool enrolled; /* has keys */
 	struct sign_public log, witness, tls;
-	/* Log keys it had before, newest first. */
-	struct sign_public former[FORMER_KEYS_LIMIT];
+	/* Newest first. */
+	struct former_key former[FORMER_KEYS_LIMIT];
 	size_t former_count;
 	/* The day on which it was abolished or its node taken out of service,
 	 * "" while it is there; and who answers for it since, or "". */
@@ -119,4 +130,4 @@ enum err_code rules_log_key(const struct rules *r, const char *origin,
 /* The i-th log key of that node: 0 is the one in force, then those it had
  * before, newest first.  ERR_NOT_FOUND behind the last. */
 enum err_code rules_log_key_at(const struct rules *r, const char *origin,
-	size_t i, struct sign_public *out, struct err *err);
+	size_t i, struct former_key *out, struct err *err);

@@ -470,7 +470,7 @@ static enum err_code keys_unique(struct loading *l)
 		keys[count++] = n->witness;
 		keys[count++] = n->tls;
 		for (size_t k = 0; k < n->former_count; k++)
-			keys[count++] = n->former[k];
+			keys[count++] = n->former[k].key;
 	}
 	qsort(keys, count, sizeof(*keys), by_bytes);
 	for (size_t i = 1; !rc && i < count; i++)

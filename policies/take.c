@@ -180,7 +180,8 @@ static enum err_code open_note(const struct rules *rules, const char *origin,
 	if ((rc = log_note_open(
 		     rules, origin, data, len, &note, cp, &key, err)))
 		return rc;
-	return note_clean(rules, &note, &key, clean, cosignatures, err);
+	return note_clean(
+		NOTE_BESIDE, rules, &note, &key, clean, cosignatures, err);
 }
 
 enum err_code exchange_take_checkpoint(struct node *n,

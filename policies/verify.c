@@ -268,7 +268,7 @@ static enum err_code open_checkpoint(
 			 note.text, note.text_len, &c->cp, err)) ||
 		(rc = log_note_open(c->rules, strcpy(origin, c->cp.origin),
 			 text->data, text->len, &note, &c->cp, &key, err)) ||
-		(rc = note_clean(c->rules, &note, &key, &clean,
+		(rc = note_clean(NOTE_JUDGED, c->rules, &note, &key, &clean,
 			 &c->report.cosignatures, err)))
 		goto out;
 	if (clean.len != text->len || memcmp(clean.data, text->data, clean.len))

@@ -473,6 +473,11 @@ class Head:
                      "successor"))
             if "keys" in child:
                 members(child["keys"], ("log", "witness", "tls", "seal"))
+            for key in child.get("former", []):
+                members(key, (), ("log", "witness", "until"))
+                if ("log" in key) == ("witness" in key) or "until" in key and not (
+                        "log" in key and re.fullmatch("[0-9a-f]{16}/[0-9]+", key["until"])):
+                    raise Bad("%s: a former key of %s" % (path, child["code"]))
             if not is_code(child["code"]) or child["code"] in out:
                 raise Bad("%s: a code that is none or twice" % path)
             out[child["code"]] = child
@@ -572,11 +577,17 @@ class Head:
             about = node["successor"]
         return False
 
-    def former(self, code, name):
-        """The log keys that a node had before, newest first."""
+    def former(self, code, which, name, kind):
+        """(key, until) of those that a node had before, newest first."""
         node = self.nodes.get(code)
-        return [Key(name, ED25519, verify_log.b64(k, 32))
-                for k in (node["former"] if node else [])]
+        return [(Key(name, kind, verify_log.b64(k[which], 32)), k.get("until"))
+                for k in (node["former"] if node else []) if which in k]
+
+    def witness(self, code, name, kid):
+        """The witness key with that id, in force or of before."""
+        keys = [self.key(code, "witness", name, COSIGNATURE)] + \
+            [k for k, _ in self.former(code, "witness", name, COSIGNATURE)]
+        return next((k for k in keys if k is not None and k.id == kid), None)
 
 
 class Change:
@@ -920,7 +931,7 @@ class Package:
             return False
         return True
 
-    def check_lines(self, note, origin):
+    def check_lines(self, note, origin, size):
         """Every line is the log's or a witness's of the roster, and so are
         the keys in data/log/vkeys."""
         m = re.fullmatch("([a-z0-9.-]+)/([0-9]{12})/[0-9a-f]{16}", origin)
@@ -929,11 +940,16 @@ class Package:
             log = self.rules.key(m[2], "log", origin, ED25519)
         replaced = False
         if log is not None and not note.verdict(log):
-            # What a key signed before it was replaced stands, where a node
-            # above has seen it.
-            former = [k for k in self.rules.former(m[2], origin)
-                      if note.verdict(k)]
-            log, replaced = (former[0] if former else None), True
+            # What a key signed before it was replaced stands, up to the size
+            # that the roster tells, where a node above has seen it; the root
+            # has none above.
+            former = [f for f in self.rules.former(m[2], "log", origin, ED25519)
+                      if note.verdict(f[0])]
+            log, until = former[0] if former else (None, None)
+            told = until is not None and until.split("/")[0] == origin.split("/")[2]
+            if told and size > int(until.split("/")[1]):
+                raise Bad("is by a key that was replaced at %s" % until.split("/")[1])
+            replaced = not (told and m[2] == self.rules.root_code)
         if log is None:
             raise Bad("is not signed by the log's key of the roster")
         keys, count = [log], 0
@@ -941,7 +957,7 @@ class Package:
             m = re.fullmatch(r"([^/]*)/([0-9]{12})/witness", name)
             key = None
             if m and m[1] == self.rules.domain:
-                key = self.rules.key(m[2], "witness", name, COSIGNATURE)
+                key = self.rules.witness(m[2], name, kid)
             if name == log.name and kid == log.id:
                 continue
             if key is None or kid != key.id:
@@ -986,7 +1002,7 @@ class Package:
             with open(self.path("data", "log", "checkpoint"), "rb") as f:
                 note = Note(f.read())
             origin, size, root = verify_log.parse_checkpoint(note.text)
-            self.check_lines(note, origin)
+            self.check_lines(note, origin, size)
         except (Bad, OSError) as e:
             # Older rules may not know the key yet: that says nothing of it.
             if self.rules_whole:

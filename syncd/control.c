@@ -585,6 +585,8 @@ static const struct call calls[] = {
 		call_repair_end},
 	{METHOD_POST, "/governance/adopt", true, CONTROL_BODY_LIMIT,
 		POWER_OPERATE, call_adopt},
+	{METHOD_POST, "/keys", true, CONTROL_BODY_LIMIT, POWER_OPERATE,
+		call_rotate},
 	{METHOD_POST, "/reveal", true, CONTROL_BODY_LIMIT, 0, call_reveal},
 	{METHOD_POST, "/approve", true, CONTROL_BODY_LIMIT, 0, call_approve},
 	{METHOD_POST, "/audit/access", true, CONTROL_BODY_LIMIT, 0, call_audit},

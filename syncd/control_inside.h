@@ -51,6 +51,10 @@ typedef void control_call(struct control_server *c, struct exchange *x,
 
 control_call call_order, call_orders;
 
+/* ---- syncd/control_keys.c ---- */
+
+control_call call_rotate;
+
 /* ---- syncd/control_subject.c ---- */
 
 control_call call_subject;

@@ -21,6 +21,7 @@
 struct peers {
 	struct daemon *d;
 	struct tls *tls;
+	struct sign_public key; /* that it shows */
 	struct evconnlistener *listener;
 	struct dialer *dialer; /* NULL without a parent's address */
 	struct conn *first;
@@ -144,6 +145,50 @@ size_t peers_frame_limit(const struct peers *p, const struct conn *c)
 		: FRAME_SIZE_LIMIT;
 }
 
+static enum err_code load_tls(struct peers *p, struct err *err)
+{
+	struct sign_key *key = NULL;
+	struct sign_public public;
+	struct tls *tls = NULL;
+	enum err_code rc = node_tls_key(p->d->node, &key, err);
+
+	if (rc)
+		return rc;
+	public = sign_key_public(key);
+	if (p->tls && !memcmp(&public, &p->key, sizeof(public))) {
+		sign_key_free(key);
+		return ERR_OK;
+	}
+	if (!(rc = tls_new(key, &tls, err))) {
+		tls_free(p->tls);
+		p->tls = tls;
+		p->key = public;
+	}
+	sign_key_free(key);
+	return rc;
+}
+
+/* After this node changed its key, the one above is dialled anew under it.
+ * Those below go on, and find the new one when they dial next. */
+static void show_new_key(struct peers *p)
+{
+	struct sign_public before = p->key;
+	struct conn *next;
+	struct err err;
+
+	if (load_tls(p, &err)) {
+		log_warn("peers: the new TLS key: %s", err.text);
+		return;
+	}
+	if (!memcmp(&before, &p->key, sizeof(before)))
+		return;
+	for (struct conn *c = p->first; c; c = next) {
+		next = c->next;
+		if (c->role == SESSION_CHILD)
+			conn_end(c, "again", "this node has a new key");
+	}
+}
+
 /* After the rules changed: connections whose key means another now have to
  * start anew.  The wake before gave a stranger the rules that name it. */
 static void judge_all(struct peers *p)
@@ -181,6 +226,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 		next = c->next;
 		conn_wake(c);
 	}
+	show_new_key(p);
 	judge_all(p);
 }
 
@@ -316,7 +362,7 @@ enum err_code peers_new(struct daemon *d, struct peers **out, struct err *err)
 	p->wake = evtimer_new(loop_base(d->loop), on_wake, p);
 	if (!p->wake)
 		rc = err_nomem(err);
-	else if ((rc = tls_new(d->node->tls, &p->tls, err)) == ERR_OK &&
+	else if ((rc = load_tls(p, err)) == ERR_OK &&
 		(rc = start_listening(p, err)) == ERR_OK &&
 		d->node->config.parent[0])
 		rc = dialer_new(d, p, &p->dialer, err);

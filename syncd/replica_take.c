@@ -156,6 +156,9 @@ static enum err_code take_cosigned(
 	if ((rc = exchange_take_cosigned(r->node, r->rules, a->data.data,
 		     a->data.len, a->origin, &merged, err)) == ERR_OK)
 		rc = writer_run(r->writer, note_job, &s, err);
+	/* Where it does not go now, the next one tries again. */
+	if (rc == ERR_OK)
+		(void)node_rotate_settle(r->node, r->writer, NULL);
 	a->changed = rc == ERR_OK;
 	buf_free(&merged);
 	return rc;

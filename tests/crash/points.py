@@ -81,6 +81,12 @@ PLAN = {
     "node.made": [("init", 1)],
     "node.rules": [("init", 1)],
     "orders.carried": [("order", 1)],  # an order is carried out once
+    "rotate.begun": [("rotate", 1)],  # keys are changed once
+    "rotate.kept": [("rotate", 1), ("rotate", 3)],
+    "rotate.made": [("rotate", 1), ("rotate", 3)],
+    "rotate.marked": [("rotate", 1)],
+    "rotate.switched": [("rotate", 1), ("rotate", 3)],
+    "rotate.wiped": [("rotate", 1), ("rotate", 3)],
     "segment.created": [("init", 1), ("torn", 1)],
     "segment.opened": [("init", 1), ("torn", 1)],
     "segment.punched": [("erase", 1), ("erase", 4)],
@@ -380,6 +386,36 @@ class Case:
         _, entries, _ = judge.check_log(self.tools, self.data, self.book)
         if len(entries) != 2:
             raise Broken("%d records of 2 heads" % len(entries))
+        judge.check_fsck(self.tools, self.data)
+
+    def do_rotate(self):
+        """The root changes its keys: those of now or the new ones are whole at any time."""
+        judge.clone(self.base.saved[COUNTY], self.data)
+        self.book = judge.Book()
+        at = ["-C", self.data]
+        gov = self.folder / "gov"
+        shutil.copytree(self.base.d.gov, gov)
+        self.tools.run(*at, "governance", "adopt", gov)
+        before = self.tools.json(*at, "key", "show")
+        request = self.folder / "request"
+        rotate = at + ["key", "rotate", "-o", request]
+        if self.point in ("rotate.made", "rotate.begun"):
+            self.dies(*rotate)
+        check = self.tools.json(*rotate)["check"]
+        self.tools.run("node", "admit", "--check", check, gov, request)
+        self.sign_all(gov)
+        adopt = at + ["governance", "adopt", gov]
+        if self.point not in ("rotate.made", "rotate.begun"):
+            self.dies(*adopt)
+            self.tools.run(*at, "key", "show")
+        self.tools.run(*adopt)
+        after = self.tools.json(*at, "key", "show")
+        if any(before[k] == after[k] for k in ("log", "witness", "tls")) or after["next"] or after["old"]:
+            raise Broken("keys after the change: %s" % after)
+        left = {p.name for p in (self.data / "keys").iterdir()}
+        if left & {"old-log.pem", "old-witness.pem", "old-tls.pem", "next-log.pem", "next-witness.pem", "next-tls.pem"}:
+            raise Broken("left behind: %s" % sorted(left))
+        judge.check_log(self.tools, self.data, self.book)
         judge.check_fsck(self.tools, self.data)
 
     def do_order(self):

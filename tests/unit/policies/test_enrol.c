@@ -26,7 +26,7 @@ static struct asker asker_make(void **state, const char *code)
 	a.request.tls = sign_key_public(tls);
 	memcpy(a.request.seal, spki.data, spki.len);
 	a.request.seal_len = spki.len;
-	ok(node_request_write(&a.request, a.log, &a.text, &err), &err);
+	ok(node_request_write(&a.request, a.log, NULL, &a.text, &err), &err);
 	sign_key_free(witness);
 	sign_key_free(tls);
 	buf_free(&spki);
@@ -64,7 +64,7 @@ static void a_request_signed_by_another_key_is_refused(void **state)
 	struct node_request r;
 	struct err err;
 
-	ok(node_request_write(&a.request, b.log, &text, &err), &err);
+	ok(node_request_write(&a.request, b.log, NULL, &text, &err), &err);
 	assert_int_equal(
 		node_request_parse(text.data, text.len, &r, &err), ERR_DENIED);
 	buf_free(&text);

@@ -354,7 +354,7 @@ static void the_request_of_a_node_verifies(void **state)
 	ok(init(state, &pin, VILLAGE, &err), &err);
 	n = open_node(state, STORE_READ);
 	ok(node_make_request(n, &made, &err), &err);
-	ok(node_request_write(&made, n->log, &text, &err), &err);
+	ok(node_request_write(&made, n->log, NULL, &text, &err), &err);
 	ok(node_request_parse(text.data, text.len, &read, &err), &err);
 	assert_string_equal(read.code, VILLAGE);
 	assert_string_equal(read.address, "127.0.0.1:7001");
