@@ -53,6 +53,9 @@ static enum err_code read_all(int fd, const char *path, size_t limit,
 		n = read(fd, to, room);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EISDIR)
+			return err_set(err, ERR_INVALID,
+				"%s is a folder, not a file", path);
 		if (n < 0)
 			return err_sys(err, "read %s", path);
 		if (n == 0)

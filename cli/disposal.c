@@ -168,9 +168,16 @@ static enum err_code receipt_json(struct node *n, const struct receipt *r,
 	return rc;
 }
 
-static enum err_code add_node(struct status *s, const struct order *o,
-	const char *code, struct json *nodes, struct err *err)
+/* Of an order that was ended, or never counted, nobody is waited for. */
+static bool is_awaited(enum order_state state)
 {
+	return state == ORDER_WAITING || state == ORDER_DONE;
+}
+
+static enum err_code add_node(struct status *s, size_t i, const char *code,
+	struct json *nodes, struct err *err)
+{
+	const struct order *o = &s->order[i];
 	struct json *v = NULL;
 	struct receipt r;
 	char at[TIME_TEXT_SIZE];
@@ -179,6 +186,8 @@ static enum err_code add_node(struct status *s, const struct order *o,
 
 	if (rc == ERR_OK)
 		rc = receipt_json(s->node, &r, &v, err);
+	else if (rc == ERR_NOT_FOUND && !is_awaited(s->state[i]))
+		return ERR_OK;
 	else if (rc == ERR_NOT_FOUND)
 		rc = (v = json_new_object()) ? ERR_OK : err_nomem(err);
 	if (rc)
@@ -203,8 +212,11 @@ static enum err_code status_of(struct status *s, size_t i, struct err *err)
 	for (size_t k = 0; rc == ERR_OK && k < rules_node_count(rules); k++) {
 		const struct node_info *n = rules_node_at(rules, k);
 
-		if (n->enrolled && may_hold(s, n->code))
-			rc = add_node(s, o, n->code, nodes, err);
+		/* Receipts go up: of who is above or beside nothing is known.
+		 */
+		if (n->enrolled && code_within(n->code, s->node->config.code) &&
+			may_hold(s, n->code))
+			rc = add_node(s, i, n->code, nodes, err);
 	}
 	if (rc || !json_set(v, "order", out_text(o->id)) ||
 		!json_set(v, "reason", out_text(o->reason)) ||
@@ -262,6 +274,9 @@ static void print_status(const struct json *list, const struct json *rows)
 			out_reason(stdout, why);
 			putchar('\n');
 		}
+		if (!strcmp(json_get_string(o, "state"), "ended"))
+			printf("  %s\n",
+				_("cancelled: nobody carries it out any more"));
 		for (size_t k = 0; k < json_count(nodes); k++)
 			print_node(json_at(nodes, k));
 	}

@@ -119,7 +119,8 @@ enum err_code gitobj_commit_parse(const void *data, size_t len,
 		goto malformed;
 	if (line_is(line, n, "parent "))
 		return err_set(err, ERR_DENIED,
-			"a merge: governance history has none");
+			"a merge, and the history of the rules has none: "
+			"docs/rules.md (A merge) tells how to undo it");
 	if (!line_is(line, n, "author ") || !(line = cursor_line(&c, &n)) ||
 		!line_is(line, n, "committer "))
 		goto malformed;
