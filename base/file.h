@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Reads a whole file of at most `limit` bytes (ERR_LIMIT); a NUL is kept
- * behind the bytes, not counted. */
+/* Reads a whole file of at most `limit` bytes (ERR_LIMIT; ERR_INVALID for a
+ * folder); a NUL is kept behind the bytes, not counted. */
 enum err_code file_read(
 	const char *path, size_t limit, struct buf *out, struct err *err);
 /* Replaces or makes `path` with mode `mode`: a temporary file beside it, fsync,
