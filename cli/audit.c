@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/audit.h"
 #include "cli/control.h"
 
 #define DAY_S 86400
@@ -17,19 +17,28 @@ struct audit {
 
 /* ---- what is told ---- */
 
-static const char *text_of(const struct json *v, const char *name)
+const char *audit_text(const struct json *v, const char *name)
 {
 	const char *s = json_get_string(v, name);
 
 	return s ? s : "";
 }
 
-static void print_plain(const char *before, const char *s)
+void audit_print(const char *before, const char *s)
 {
 	if (!*s)
 		return;
 	fputs(before, stdout);
 	out_plain(stdout, s, strlen(s));
+}
+
+void audit_print_labels(const struct json *labels)
+{
+	for (size_t i = 0; i < json_count(labels); i++) {
+		const char *l = json_string(json_at(labels, i), NULL);
+
+		printf("%s%s", i ? _(", ") : "  ", l ? out_label(l) : "");
+	}
 }
 
 static const char *result_words(const char *act, const char *result)
@@ -60,25 +69,21 @@ static void print_line(const struct json *line)
 	uint64_t seq = 0, count = 0;
 
 	(void)json_get_u64(line, "seq", &seq);
-	printf("%.16s", text_of(line, "at"));
-	print_plain("  ", text_of(access, "account"));
-	print_plain(" (", text_of(access, "role"));
+	printf("%.16s", audit_text(line, "at"));
+	audit_print("  ", audit_text(access, "account"));
+	audit_print(" (", audit_text(access, "role"));
 	printf(")  %s",
-		result_words(
-			text_of(access, "act"), text_of(access, "result")));
+		result_words(audit_text(access, "act"),
+			audit_text(access, "result")));
 	if (json_get_u64(access, "count", &count))
 		printf(_(" %llu times more"), (unsigned long long)count);
-	print_plain("  ", text_of(record, "id"));
-	for (size_t i = 0; i < json_count(labels); i++) {
-		const char *l = json_string(json_at(labels, i), NULL);
-
-		printf("%s%s", i ? _(", ") : "  ", l ? out_label(l) : "");
-	}
-	print_plain("  ", text_of(access, "field"));
-	print_plain("  ", text_of(access, "article"));
-	print_plain("  ", text_of(access, "request"));
-	print_plain("  ", text_of(access, "reason"));
-	printf("  [%s/%llu]\n", text_of(line, "origin"),
+	audit_print("  ", audit_text(record, "id"));
+	audit_print_labels(labels);
+	audit_print("  ", audit_text(access, "field"));
+	audit_print("  ", audit_text(access, "article"));
+	audit_print("  ", audit_text(access, "request"));
+	audit_print("  ", audit_text(access, "reason"));
+	printf("  [%s/%llu]\n", audit_text(line, "origin"),
 		(unsigned long long)seq);
 }
 
@@ -95,6 +100,73 @@ static enum err_code on_line(void *arg, struct json *line, struct err *err)
 }
 
 /* ---- asking ---- */
+
+static enum err_code each_line(const struct buf *answer, audit_visit *visit,
+	void *arg, struct err *err)
+{
+	struct cursor c = cursor_over(answer->data, answer->len);
+	enum err_code rc = ERR_OK;
+	const char *text;
+	size_t len;
+
+	while (rc == ERR_OK && (text = cursor_line(&c, &len))) {
+		struct json *line = NULL;
+
+		rc = json_parse(text, len, JSON_TEXT_LIMIT, &line, err);
+		if (rc == ERR_OK)
+			rc = visit(arg, line, err);
+	}
+	return rc;
+}
+
+static enum err_code ask_daemon(struct control *control, const char *path,
+	const struct json *body, audit_visit *visit, void *arg, struct err *err)
+{
+	struct buf text = BUF_EMPTY, answer = BUF_EMPTY;
+	enum err_code rc;
+
+	if ((rc = json_write(body, &text, err)) == ERR_OK &&
+		(rc = control_post(control, path, text.data, text.len, &answer,
+			 err)) == ERR_OK)
+		rc = each_line(&answer, visit, arg, err);
+	buf_free(&text);
+	buf_free(&answer);
+	return rc;
+}
+
+static enum err_code look_here(struct cli *c, audit_look *look_at,
+	audit_visit *visit, void *arg, struct err *err)
+{
+	struct node *n = NULL;
+	struct who who;
+	enum err_code rc = open_reader(c, &n, err);
+
+	if (rc)
+		return rc;
+	who_of(&n->config.accounts, n->data, getuid(), &who);
+	if ((rc = who_may(&who, POWER_AUDIT, err)) == ERR_OK)
+		rc = look_at(n, visit, arg, err);
+	node_close(n);
+	return rc;
+}
+
+enum err_code audit_ask(struct cli *c, const char *path, struct json *body,
+	audit_look *look_at, audit_visit *visit, void *arg, struct err *err)
+{
+	struct control *control = NULL;
+	enum err_code rc;
+
+	if (!body)
+		return err_nomem(err);
+	rc = control_open(c->data, &control, err);
+	if (rc == ERR_NOT_FOUND)
+		rc = look_here(c, look_at, visit, arg, err);
+	else if (rc == ERR_OK)
+		rc = ask_daemon(control, path, body, visit, arg, err);
+	control_close(control);
+	json_free(body);
+	return rc;
+}
 
 static bool set_time(struct json *v, const char *name, int64_t t)
 {
@@ -118,52 +190,12 @@ static struct json *body_of(const struct audit *a)
 	return NULL;
 }
 
-static enum err_code each_line(
-	struct audit *a, const struct buf *answer, struct err *err)
+static enum err_code look(
+	struct node *n, audit_visit *visit, void *arg, struct err *err)
 {
-	struct cursor c = cursor_over(answer->data, answer->len);
-	enum err_code rc = ERR_OK;
-	const char *text;
-	size_t len;
+	struct audit *a = arg;
 
-	while (rc == ERR_OK && (text = cursor_line(&c, &len))) {
-		struct json *line = NULL;
-
-		rc = json_parse(text, len, JSON_TEXT_LIMIT, &line, err);
-		if (rc == ERR_OK)
-			rc = on_line(a, line, err);
-	}
-	return rc;
-}
-
-static enum err_code ask_daemon(
-	struct audit *a, struct control *control, struct err *err)
-{
-	struct buf text = BUF_EMPTY, answer = BUF_EMPTY;
-	struct json *body = body_of(a);
-	enum err_code rc;
-
-	if (!body)
-		rc = err_nomem(err);
-	else if ((rc = json_write(body, &text, err)) == ERR_OK &&
-		(rc = control_post(control, "/audit/access", text.data,
-			 text.len, &answer, err)) == ERR_OK)
-		rc = each_line(a, &answer, err);
-	json_free(body);
-	buf_free(&text);
-	buf_free(&answer);
-	return rc;
-}
-
-static enum err_code look(struct audit *a, struct node *n, struct err *err)
-{
-	struct who who;
-	enum err_code rc;
-
-	who_of(&n->config.accounts, n->data, getuid(), &who);
-	if ((rc = who_may(&who, POWER_AUDIT, err)))
-		return rc;
-	return audit_access(n, &a->filter, on_line, a, err);
+	return audit_access(n, &a->filter, visit, arg, err);
 }
 
 /* A day of the legal time. */
@@ -194,8 +226,6 @@ static enum err_code run_audit(
 		.record = args_get(a, "record"),
 	};
 	const char *from = args_get(a, "from"), *to = args_get(a, "to");
-	struct control *control = NULL;
-	struct node *n = NULL;
 	enum err_code rc;
 
 	audit.filter.by_record = audit.record != NULL;
@@ -208,16 +238,10 @@ static enum err_code run_audit(
 	if (from && to && audit.filter.from >= audit.filter.to)
 		return err_set(
 			err, ERR_USAGE, "--from %s is after --to %s", from, to);
-	rc = control_open(c->data, &control, err);
-	if (rc == ERR_NOT_FOUND)
-		rc = open_reader(c, &n, err);
-	if (rc == ERR_OK)
-		rc = n ? look(&audit, n, err)
-		       : ask_daemon(&audit, control, err);
+	rc = audit_ask(c, "/audit/access", body_of(&audit), look, on_line,
+		&audit, err);
 	if (rc == ERR_OK && !audit.lines && !c->json)
 		puts(_("Nobody saw or tried, as far as this node knows."));
-	control_close(control);
-	node_close(n);
 	return rc;
 }
 

@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&command_audit_access,
 	&command_audit_rules,
 	&command_audit_retention,
+	&command_audit_provision,
 	&command_log,
 	&command_governance_init,
 	&command_governance_publish,

@@ -9,6 +9,7 @@
 #include "policies/logs.h"
 #include "policies/message.h"
 #include "policies/orders.h"
+#include "policies/provision.h"
 #include "policies/repair.h"
 
 #define RUN_LEVEL 3 /* zstd's */
@@ -72,9 +73,11 @@ static enum err_code not_all_here(const struct again *a, struct err *err)
 
 /* protocol 3.11: "A single entry that came down". */
 static enum err_code make_single(struct node *n, const struct rules *rules,
-	const struct again *a, const char *to, struct buf *out, struct err *err)
+	const struct again *a, const char *to, struct buf *out,
+	struct provided_list *given, struct err *err)
 {
 	struct run run = {0};
+	uint8_t labels = 0;
 	struct log_info log;
 	struct entry e;
 	enum err_code rc;
@@ -98,11 +101,15 @@ static enum err_code make_single(struct node *n, const struct rules *rules,
 		return err_set(err, ERR_DENIED,
 			"%s/%" PRIu64 " does not go down to %s", a->origin,
 			a->from, to);
-	return exchange_make_proved(n, rules, &log, a->from, to, out, err);
+	if ((rc = exchange_make_proved(
+		     n, rules, &log, a->from, to, out, &labels, err)))
+		return rc;
+	return provided_add(given, log.id, a->from, labels, err);
 }
 
 enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
-	const struct again *a, const char *to, struct buf *out, struct err *err)
+	const struct again *a, const char *to, struct buf *out,
+	struct provided_list *given, struct err *err)
 {
 	struct entries_message m = {.tree_size = a->size, .from = a->from};
 	struct log_reader reader = {.store = n->store};
@@ -114,7 +121,7 @@ enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
 	enum err_code rc;
 
 	if (!a->size)
-		return make_single(n, rules, a, to, out, err);
+		return make_single(n, rules, a, to, out, given, err);
 	if (!again_valid(a))
 		return err_set(err, ERR_PROTOCOL,
 			"%" PRIu64 " entries from %" PRIu64 " of %" PRIu64
@@ -139,6 +146,9 @@ enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
 	entries_message_write(&m, out);
 	buf_add(out, body.data, body.len);
 	rc = buf_ok(out, err);
+	for (size_t i = 0; rc == ERR_OK && i < run.count; i++)
+		rc = provided_add(given, log.id, start + i,
+			provided_labels(&run.record[i]), err);
 out:
 	buf_free(&body);
 	run_free(&run);

@@ -842,7 +842,7 @@ static enum err_code system_entry(struct node *n, const struct series *s,
 		memcpy(e->uuid, at->uuid, sizeof(e->uuid));
 	else
 		rc = uuid_v7(time_now_ms(), e->uuid, err);
-	if (e->rev > 1) {
+	if (e->rev > 1 && !at->prev_lost) {
 		e->has_prev = true;
 		e->prev = at->prev;
 	}

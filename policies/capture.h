@@ -92,6 +92,7 @@ struct system_place {
 	uint8_t uuid[UUID_SIZE];
 	uint64_t rev;
 	struct digest prev; /* of the revision before, where rev is not 1 */
+	bool prev_lost;	    /* it is damaged, and nobody knows its hash */
 	const char *node;   /* the code it is about; NULL: this node's */
 	bool down;	    /* it goes down to all within that */
 };

@@ -40,16 +40,18 @@ enum err_code exchange_make_checkpoint(struct node *n,
 	struct err *err);
 /* A package for `to`: entries [from, next) of the tree of `tree_size`, cut at
  * multiples of 256 and at about target_bytes, with the parts `to` may hold and
- * the subtree proof of [floor256(from), next). */
+ * the subtree proof of [floor256(from), next).  *given, where it is
+ * asked for, are the labels of personal data in it: they are put on record
+ * before it leaves (policies/provision.h).  So with the next one. */
 enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 	const struct log_info *log, const char *to, uint64_t from,
 	uint64_t tree_size, size_t target_bytes, struct buf *out,
-	uint64_t *next, struct err *err);
+	uint64_t *next, uint8_t *given, struct err *err);
 /* One entry with its inclusion proof under the log's complete checkpoint, and
  * the parts `to` may hold.  For LOG_SPARSE: the proof it came with. */
 enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	const struct log_info *log, uint64_t seq, const char *to,
-	struct buf *out, struct err *err);
+	struct buf *out, uint8_t *given, struct err *err);
 /* The labels that `to` may hold of the entry `seq` of a log, by the rules of
  * now and by those of its capture: what the three above give, and repair. */
 enum err_code exchange_may_hold(struct node *n, const struct rules *rules,

@@ -9,6 +9,7 @@
 #include "policies/epoch.h"
 #include "policies/logs.h"
 #include "policies/message.h"
+#include "policies/provision.h"
 
 #define RUN_LEVEL 3 /* zstd's */
 
@@ -239,6 +240,16 @@ static enum err_code cut_parts(struct run *run, struct node *n,
 	return rc ? rc : bounds_cut(&b, run, err);
 }
 
+/* Of the first `count` records. */
+static uint8_t given_by(const struct run *run, size_t count)
+{
+	uint8_t labels = 0;
+
+	for (size_t i = 0; i < count; i++)
+		labels |= provided_labels(&run->record[i]);
+	return labels;
+}
+
 /* Encodes the first *count records, fewer where they do not fit. */
 static enum err_code encode_some(struct run *run, size_t target, size_t *count,
 	struct buf *out, struct err *err)
@@ -268,7 +279,7 @@ static size_t package_count(uint64_t from, uint64_t tree_size)
 enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 	const struct log_info *log, const char *to, uint64_t from,
 	uint64_t tree_size, size_t target_bytes, struct buf *out,
-	uint64_t *next, struct err *err)
+	uint64_t *next, uint8_t *given, struct err *err)
 {
 	struct log_reader reader = {n->store, log->id};
 	struct package_message m = {.tree_size = tree_size, .start = from};
@@ -307,8 +318,11 @@ enum err_code exchange_make_package(struct node *n, const struct rules *rules,
 	buf_add(out, body.data, body.len);
 	rc = buf_ok(out, err);
 out:
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
 		*next = m.end;
+		if (given)
+			*given = given_by(&run, count);
+	}
 	buf_free(&marks);
 	buf_free(&body);
 	run_free(&run);
@@ -346,7 +360,7 @@ out:
 
 enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	const struct log_info *log, uint64_t seq, const char *to,
-	struct buf *out, struct err *err)
+	struct buf *out, uint8_t *given, struct err *err)
 {
 	struct proved_message m = {0};
 	struct buf proof = BUF_EMPTY, body = BUF_EMPTY, marks = BUF_EMPTY;
@@ -373,6 +387,8 @@ enum err_code exchange_make_proved(struct node *n, const struct rules *rules,
 	proved_message_write(&m, out);
 	rc = buf_ok(out, err);
 out:
+	if (rc == ERR_OK && given)
+		*given = given_by(&run, run.count);
 	buf_free(&proof);
 	buf_free(&body);
 	buf_free(&marks);

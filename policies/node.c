@@ -12,6 +12,7 @@
 #include "policies/nodefile.h"
 #include "policies/orders.h"
 #include "policies/policy.h"
+#include "policies/provision.h"
 #include "policies/settle.h"
 #include "policies/repair.h"
 #include "policies/rotate.h"
@@ -33,6 +34,7 @@ static void node_free(struct node *n)
 	repair_free(n->repair);
 	rotation_free(n->rotation);
 	orders_free(n->orders);
+	provisions_free(n->provisions);
 	free(n->settled);
 	free(n->data);
 	free(n);
@@ -60,7 +62,8 @@ static enum err_code node_new(
 		return err_nomem(err);
 	}
 	if (repair_new(&n->repair, err) || orders_new(&n->orders, err) ||
-		rotation_new(&n->rotation, err)) {
+		rotation_new(&n->rotation, err) ||
+		provisions_new(&n->provisions, err)) {
 		node_free(n);
 		return ERR_NOMEM;
 	}

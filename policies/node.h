@@ -46,8 +46,9 @@ struct node {
 	struct policy_memo memo[64];
 	struct settled *settled; /* closed logs of ours (policies/epoch.h) */
 	size_t settled_count;
-	struct repair *repair; /* what is damaged (policies/repair.h) */
-	struct orders *orders; /* of officers (policies/orders.h) */
+	struct repair *repair;	       /* what is damaged (policies/repair.h) */
+	struct orders *orders;	       /* of officers (policies/orders.h) */
+	struct provisions *provisions; /* (policies/provision.h) */
 	bool cut;    /* ... because the log's end is damaged or gone */
 	bool copied; /* a new epoch began at the opening: DATA is a copy */
 	struct rotation *rotation; /* new keys beside those in force */

@@ -22,6 +22,7 @@
 #include "policies/pinyin.h"
 #include "policies/point.h"
 #include "policies/proposal.h"
+#include "policies/provision.h"
 #include "policies/repair.h"
 #include "policies/repeat.h"
 #include "policies/rules.h"

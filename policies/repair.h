@@ -7,6 +7,7 @@
 #pragma once
 
 #include "policies/exchange.h"
+#include "policies/provision.h"
 
 #define ENTRIES_SIZE_LIMIT ((size_t)8 << 20) /* bytes on the wire */
 
@@ -20,10 +21,11 @@ struct again {
 	uint64_t size; /* of the note's tree; 0: the single one */
 };
 /* What `to` may have of them: the entries of the tile, with the parts of as
- * many as fit.  ERR_NOT_FOUND when not all entries are here, or damaged. */
+ * many as fit; what personal data that gives is added to `given`.
+ * ERR_NOT_FOUND when not all entries are here, or damaged. */
 enum err_code exchange_make_entries(struct node *n, const struct rules *rules,
 	const struct again *a, const char *to, struct buf *out,
-	struct err *err);
+	struct provided_list *given, struct err *err);
 /* The answer to `a`, verified: ERR_PROTOCOL when it is no answer or not under
  * the signed root, ERR_DENIED for a part above our clearance.  Parts of
  * *count entries came along, and *useful of them are damaged here, or lack a

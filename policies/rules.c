@@ -192,6 +192,15 @@ enum err_code rules_seal_to(const struct rules *r, const struct series *s,
 	return ERR_OK;
 }
 
+const struct consumer *rules_consumer_named(
+	const struct rules *r, const char *name)
+{
+	for (size_t i = 0; i < r->consumer_count; i++)
+		if (!strcmp(r->consumer[i].name, name))
+			return &r->consumer[i];
+	return NULL;
+}
+
 static int by_name(const void *key, const void *series)
 {
 	return strcmp(key, (*(const struct series *const *)series)->name);

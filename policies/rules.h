@@ -99,6 +99,8 @@ unsigned rules_hold_approvals(const struct rules *r);
 unsigned rules_waiting_days(const struct rules *r);
 const struct consumer *rules_consumer(
 	const struct rules *r, const struct digest *token);
+const struct consumer *rules_consumer_named(
+	const struct rules *r, const char *name);
 
 /* The keys that records of a sealed series captured at `node` are sealed to,
  * the recovery key among them. */

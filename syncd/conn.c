@@ -415,6 +415,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		conn_close(c, "silent for too long");
 	else {
 		ping_in_time(c, now);
+		session_retry(c->session);
 		set_timer(c, CONN_CHECK_S);
 		pump(c);
 	}

@@ -591,6 +591,8 @@ static const struct call calls[] = {
 	{METHOD_POST, "/approve", true, CONTROL_BODY_LIMIT, 0, call_approve},
 	{METHOD_POST, "/audit/access", true, CONTROL_BODY_LIMIT, 0, call_audit},
 	{METHOD_POST, "/subject", true, CONTROL_BODY_LIMIT, 0, call_subject},
+	{METHOD_POST, "/audit/provision", true, CONTROL_BODY_LIMIT, 0,
+		call_provision},
 	{METHOD_POST, "/show", true, CONTROL_BODY_LIMIT, 0, call_show},
 };
 

@@ -213,6 +213,34 @@ void call_audit(struct control_server *c, struct exchange *x, const char *rest,
 	control_call_as(c, x, run_audit, NULL);
 }
 
+/* ---- POST /audit/provision ---- */
+
+static enum err_code run_provision(struct job *j, struct err *err)
+{
+	struct lines lines = {.job = j};
+	struct json *v = NULL;
+	struct point point;
+	enum err_code rc;
+
+	if ((rc = who_may(&j->who, POWER_AUDIT, err)) ||
+		(rc = control_parse_body(j, &v, err)))
+		return rc;
+	if ((rc = point_of(v, &point, err)) == ERR_OK)
+		rc = audit_provision(
+			j->control->d->node, &point, on_line, &lines, err);
+	j->type = "application/x-ndjson";
+	json_free(v);
+	return rc;
+}
+
+void call_provision(struct control_server *c, struct exchange *x,
+	const char *rest, size_t len)
+{
+	(void)rest;
+	(void)len;
+	control_call_as(c, x, run_provision, NULL);
+}
+
 /* ---- POST /show ---- */
 
 /* As every account may see it that can reach the socket. */

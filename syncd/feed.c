@@ -32,6 +32,7 @@ struct reading {
 	bool has_log;
 	bool others; /* its node has other logs here */
 	struct log_families families;
+	struct provided_list *given;
 };
 
 /* ---- filter ---- */
@@ -272,8 +273,13 @@ static enum err_code write_line(struct reading *rd, const struct place *p,
 	if (rc)
 		return rc;
 	write_event(rd, p, e, r, by, line);
+	if ((rc = buf_ok(out, err)) ||
+		(line != LINE_RESTRICTION &&
+			(rc = provided_add(rd->given, rd->log.id, p->seq,
+				 provided_labels(r) & rd->grant->labels, err))))
+		return rc;
 	rd->lines++;
-	return buf_ok(out, err);
+	return ERR_OK;
 }
 
 static bool full(const struct reading *rd)
@@ -414,7 +420,7 @@ static enum err_code read_places(
 enum err_code feed_read(struct node *n, const struct rules *rules,
 	const struct grant *g, const struct feed_query *q, size_t room,
 	struct feed_cursor *at, struct buf *out, size_t *lines, bool *more,
-	struct err *err)
+	struct provided_list *given, struct err *err)
 {
 	struct reading rd = {
 		.node = n,
@@ -424,6 +430,7 @@ enum err_code feed_read(struct node *n, const struct rules *rules,
 		.at = *at,
 		.out = out,
 		.room = room,
+		.given = given,
 	};
 	struct places places = {
 		.place = calloc(FEED_SCAN_LIMIT, sizeof(struct place)),

@@ -17,11 +17,12 @@ enum err_code feed_position(const struct node *n, const struct grant *g,
 /* Appends at most `room` lines of what lies behind *at, and moves it on; *lines
  * counts them.  *more: there was more to look at.  ERR_CORRUPT with *at
  * right before a record that is damaged: nobody gets past it, or they would
- * miss it.  Reads the store: for a worker. */
+ * miss it.  What personal data the lines give is added to `given`.  Reads the
+ * store: for a worker. */
 enum err_code feed_read(struct node *n, const struct rules *rules,
 	const struct grant *g, const struct feed_query *q, size_t room,
 	struct feed_cursor *at, struct buf *out, size_t *lines, bool *more,
-	struct err *err);
+	struct provided_list *given, struct err *err);
 /* One record as canonical JSON: the labels granted of what is here, or that it
  * is restricted.  ERR_NOT_FOUND when the grant does not let it be seen. */
 enum err_code feed_record(struct node *n, const struct rules *rules,

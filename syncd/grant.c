@@ -22,6 +22,7 @@ enum err_code grant_find(const struct rules *rules, const struct digest *token,
 	c = rules_consumer(rules, token);
 	if (!c)
 		return err_set(err, ERR_DENIED, "the token is not known here");
+	memcpy(out->name, c->name, sizeof(out->name));
 	out->labels = c->labels;
 	out->series_count = c->series_count;
 	memcpy(out->series, c->series, sizeof(out->series));

@@ -4,6 +4,7 @@
 #include "policies/policies.h"
 
 struct grant {
+	char name[PROVISION_TO_SIZE]; /* of the consumer, "" for nobody */
 	uint8_t labels;
 	size_t series_count; /* 0: every series but system ones */
 	char series[GRANT_SERIES_LIMIT][SERIES_NAME_SIZE]; /* sorted */

@@ -40,6 +40,9 @@ struct job {
 	char target[TARGET_SIZE]; /* the path behind the route */
 	struct feed_query query;
 
+	struct provided_list given; /* personal data in the answer */
+	bool noted;		    /* a record tells of it */
+
 	struct feed_cursor at; /* feed: how far it has come */
 	bool placed, more;
 	size_t lines;
@@ -81,6 +84,7 @@ static void job_free(struct job *j)
 	attachment_close(j->file);
 	rules_unref(j->rules);
 	buf_free(&j->body);
+	provided_free(&j->given);
 	free(j->piece);
 	free(j);
 }
@@ -195,6 +199,16 @@ static void submit(struct job *j)
 	job_free(j);
 }
 
+/* Nothing leaves that is not on record (policies/provision.h). */
+static enum err_code put_on_record(struct job *j, struct err *err)
+{
+	struct daemon *d = j->http->d;
+	const struct provision_to to = {.consumer = j->grant.name};
+
+	return provision_note(
+		d->node, d->writer, &to, &j->given, &j->noted, err);
+}
+
 /* By the rules of now: a token can be withdrawn while its feed waits. */
 static void on_work(void *arg)
 {
@@ -207,6 +221,8 @@ static void on_work(void *arg)
 	j->unauthorized = j->rc != ERR_OK;
 	if (j->rc == ERR_OK)
 		j->rc = j->read(j, &j->err);
+	if (j->rc == ERR_OK)
+		j->rc = put_on_record(j, &j->err);
 }
 
 /* ---- attachments in pieces ---- */
@@ -327,6 +343,9 @@ static void on_worked(void *arg)
 	struct job *j = arg;
 
 	j->working = false;
+	if (j->noted)
+		daemon_changed(j->http->d);
+	j->noted = false;
 	if (j->rc == ERR_OK && j->file) {
 		answer_file(j);
 	} else if (may_wait(j) && set_deadline(j)) {
@@ -385,7 +404,7 @@ static enum err_code read_feed(struct job *j, struct err *err)
 	j->type = NDJSON_TYPE;
 	j->seen = store_arrivals(n->store);
 	return feed_read(n, j->rules, &j->grant, q, (size_t)q->limit, &j->at,
-		&j->body, &j->lines, &j->more, err);
+		&j->body, &j->lines, &j->more, &j->given, err);
 }
 
 /* "CODE/EPOCH/rest": the origin, and what is behind it. */
@@ -403,6 +422,21 @@ static enum err_code split_origin(const struct job *j, char origin[ORIGIN_SIZE],
 			return ERR_OK;
 	}
 	return err_set(err, ERR_NOT_FOUND, "no such log");
+}
+
+/* What is restricted gave nothing. */
+static enum err_code note_shown(struct job *j, const struct log_info *log,
+	uint64_t seq, const struct record *r, struct err *err)
+{
+	struct entry e;
+	enum err_code rc = entry_parse(r->entry, r->entry_len, &e, err);
+
+	if (rc)
+		return rc;
+	if (orders_check_shown(j->http->d->node, log->origin, seq, &e, NULL) ==
+		ERR_DENIED)
+		return ERR_OK;
+	return provided_add(&j->given, log->id, seq, provided_labels(r), err);
 }
 
 static enum err_code read_record(struct job *j, struct err *err)
@@ -429,6 +463,8 @@ static enum err_code read_record(struct job *j, struct err *err)
 	else
 		rc = feed_record(j->http->d->node, j->rules, &j->grant, origin,
 			seq, &run.record[0], &j->body, err);
+	if (rc == ERR_OK)
+		rc = note_shown(j, &log, seq, &run.record[0], err);
 	run_free(&run);
 	buf_str(&j->body, "\n");
 	return rc;
@@ -487,6 +523,7 @@ static enum err_code read_found(struct job *j, const struct digest *object,
 	struct store *s = n->store;
 	struct run run = {0};
 	struct log_info log;
+	uint8_t given = 0;
 	struct entry e;
 	enum err_code rc;
 
@@ -508,6 +545,12 @@ static enum err_code read_found(struct job *j, const struct digest *object,
 	if (rc == ERR_OK && f->kind != FOUND_ENTRY)
 		rc = orders_check_shown(n, log.origin, f->seq, &e, err);
 	if (rc)
+		goto out;
+	if (f->kind == FOUND_PART)
+		given = provided_labels(&run.record[0]) & LABEL_BIT(f->label);
+	else if (f->kind == FOUND_ATTACHMENT)
+		given = LABEL_BIT(f->label);
+	if ((rc = provided_add(&j->given, f->log, f->seq, given, err)))
 		goto out;
 	if (f->kind == FOUND_ENTRY)
 		buf_add(&j->body, run.record[0].entry, run.record[0].entry_len);

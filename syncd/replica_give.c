@@ -6,6 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Nothing leaves that is not on record (policies/provision.h). */
+static enum err_code put_on_record(struct ask *a, struct replica *r,
+	const struct provided_list *list, struct err *err)
+{
+	const struct provision_to to = {.code = a->peer};
+	bool noted = false;
+	enum err_code rc =
+		provision_note(r->node, r->writer, &to, list, &noted, err);
+
+	a->changed = a->changed || noted;
+	return rc;
+}
+
+static enum err_code put_one_on_record(struct ask *a, struct replica *r,
+	const struct provided *given, struct err *err)
+{
+	struct provided one = *given;
+	const struct provided_list list = {.given = &one, .count = 1};
+
+	return one.labels ? put_on_record(a, r, &list, err) : ERR_OK;
+}
+
 /* ---- up ---- */
 
 /* The note and its size must be of one instant. */
@@ -55,6 +77,7 @@ static enum err_code give_prefix(struct ask *a, struct node *n, struct err *err)
 static enum err_code give_package(
 	struct ask *a, struct replica *r, struct err *err)
 {
+	struct provided given = {.from = a->from};
 	struct log_info log;
 	enum err_code rc;
 
@@ -62,10 +85,13 @@ static enum err_code give_package(
 	if ((rc = store_log_find(r->node->store, a->origin, &log, err)) ||
 		(rc = exchange_make_package(r->node, r->rules, &log, a->peer,
 			 a->from, a->size, PACKAGE_TARGET, &a->out, &a->next,
-			 err)))
+			 &given.labels, err)) ||
+		(rc = buf_ok(&a->out, err)))
 		return rc;
 	a->count = a->next - a->from;
-	return buf_ok(&a->out, err);
+	given.log = log.id;
+	given.end = a->next;
+	return put_one_on_record(a, r, &given, err);
 }
 
 /* ---- down ---- */
@@ -98,6 +124,7 @@ static enum err_code give_entry(struct ask *a, struct replica *r,
 	const struct log_info *log, uint64_t seq, struct err *err)
 {
 	struct proved_item *item = &a->proved[a->proved_count];
+	struct provided given = {.log = log->id, .from = seq, .end = seq + 1};
 	struct entry e;
 	enum err_code rc;
 
@@ -108,8 +135,9 @@ static enum err_code give_entry(struct ask *a, struct replica *r,
 	origin_head_write(log->origin, &item->message);
 	buf_u64(&item->message, seq);
 	if ((rc = exchange_make_proved(r->node, r->rules, log, seq, a->peer,
-		     &item->message, err)) ||
-		(rc = buf_ok(&item->message, err))) {
+		     &item->message, &given.labels, err)) ||
+		(rc = buf_ok(&item->message, err)) ||
+		(rc = put_one_on_record(a, r, &given, err))) {
 		buf_free(&item->message);
 		return rc;
 	}
@@ -175,6 +203,8 @@ struct giving_down {
 	struct ask *ask;
 	struct replica *replica;
 	size_t count;
+	bool full; /* a log waits for room: it holds up no other */
+	struct err why;
 };
 
 /* protocol 5.3: "Down go entries of logs that are not of the child or below it;
@@ -184,6 +214,7 @@ static enum err_code give_if_down(
 {
 	struct giving_down *g = arg;
 	const char *code = origin_code(log->origin);
+	enum err_code rc;
 
 	if (!code ||
 		(code_within(code, g->ask->peer) &&
@@ -192,16 +223,26 @@ static enum err_code give_if_down(
 		g->count == SESSION_ROWS_LIMIT)
 		return ERR_OK;
 	g->count++;
-	return give_log_down(g->ask, g->replica, log, err);
+	rc = give_log_down(g->ask, g->replica, log, err);
+	if (rc != ERR_FULL)
+		return rc;
+	g->full = true;
+	if (err)
+		g->why = *err;
+	return ERR_OK;
 }
 
 static enum err_code give_proved(
 	struct ask *a, struct replica *r, struct err *err)
 {
 	struct giving_down g = {.ask = a, .replica = r};
+	enum err_code rc;
 
 	a->size = 0;
-	return store_log_each(r->node->store, give_if_down, &g, err);
+	rc = store_log_each(r->node->store, give_if_down, &g, err);
+	if (rc == ERR_OK && g.full)
+		rc = err_set(err, ERR_FULL, "%s", g.why.text);
+	return rc;
 }
 
 static enum err_code give_cosigned(
@@ -226,8 +267,8 @@ static enum err_code give_cosigned(
 
 /* The peer may have what it may have of the record: its clearance for the
  * label, and downwards only of entries that go down to it. */
-static enum err_code check_range(
-	struct ask *a, struct replica *r, struct err *err)
+static enum err_code check_range(struct ask *a, struct replica *r,
+	struct provided *given, struct err *err)
 {
 	struct attachment_ref ref;
 	uint8_t labels = 0;
@@ -255,6 +296,10 @@ static enum err_code check_range(
 		return err_set(err, ERR_DENIED,
 			"%s/%" PRIu64 " does not go down to %s", log.origin,
 			ref.seq, a->peer);
+	*given = (struct provided){.log = ref.log,
+		.from = ref.seq,
+		.end = ref.seq + 1,
+		.labels = LABEL_BIT(ref.label) & PROVISION_LABELS};
 	return ERR_OK;
 }
 
@@ -303,13 +348,16 @@ out:
 static enum err_code give_range(
 	struct ask *a, struct replica *r, struct err *err)
 {
+	struct provided given;
 	enum err_code rc;
 
-	if ((rc = check_range(a, r, err)))
+	if ((rc = check_range(a, r, &given, err)))
 		return rc;
 	if (!attachment_here(r->node->data, &a->object))
 		return err_set(err, ERR_NOT_FOUND, "attachment is not here");
-	return read_range(a, r->node, err);
+	if ((rc = read_range(a, r->node, err)))
+		return rc;
+	return put_one_on_record(a, r, &given, err);
 }
 
 /* protocol 3.11: "A parent gives a child entries of the child's logs and of
@@ -322,13 +370,19 @@ static enum err_code give_entries(
 		a->role == SESSION_PARENT ? a->peer : r->node->config.code;
 	/* What came down is asked for by itself. */
 	bool single = a->role == SESSION_PARENT && !a->again.size;
+	struct provided_list given = {.count = 0};
+	enum err_code rc;
 
 	if (!code || (!single && !code_within(code, within)))
 		return err_set(err, ERR_DENIED, "%s is no log of %s", a->origin,
 			within);
 	origin_head_write(a->origin, &a->out);
-	return exchange_make_entries(
-		r->node, r->rules, &a->again, a->peer, &a->out, err);
+	rc = exchange_make_entries(
+		r->node, r->rules, &a->again, a->peer, &a->out, &given, err);
+	if (rc == ERR_OK)
+		rc = put_on_record(a, r, &given, err);
+	provided_free(&given);
+	return rc;
 }
 
 enum err_code give_run(struct ask *a, struct replica *r, struct err *err)

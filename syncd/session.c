@@ -441,6 +441,13 @@ void session_wake(struct session *s)
 {
 	s->dirty = true;
 	s->down_due = true;
+	s->no_room = false;
+}
+
+void session_retry(struct session *s)
+{
+	if (s->no_room)
+		session_wake(s);
 }
 
 bool rc_is_ours(enum err_code rc)

@@ -78,6 +78,8 @@ void session_ping(struct session *s);
 /* Something changed in the node: own log or a relayed one grew, a cosigned note
  * came, the rules changed.  Cheap; call it often. */
 void session_wake(struct session *s);
+/* Tries again what found no room on the disk: twice a minute or so. */
+void session_retry(struct session *s);
 
 struct session_status {
 	enum session_state state;

@@ -279,6 +279,10 @@ static enum err_code package_given(
 	window_release(s, PACKAGE_TARGET);
 	if (row->refused || row->next != a->from || row->target != a->size)
 		return ERR_OK; /* overtaken by an answer of the peer */
+	if (a->rc == ERR_FULL) {
+		s->no_room = true;
+		return ERR_OK;
+	}
 	if (a->rc) {
 		stuck(s, row, a);
 		return ERR_OK;
@@ -352,7 +356,9 @@ static enum err_code proved_given(
 	s->cursors = a->cursors;
 	a->cursors = (struct rows){0};
 	stop_refused(s);
-	if (a->rc)
+	if (a->rc == ERR_FULL)
+		s->no_room = true;
+	else if (a->rc)
 		session_problem(s, "entries down", a->err.text);
 	for (size_t i = 0; rc == ERR_OK && i < a->proved_count; i++) {
 		struct proved_item *item = &a->proved[i];
@@ -495,7 +501,9 @@ static enum err_code say_none(
 	if (a->rc == ERR_DENIED || a->rc == ERR_PROTOCOL) {
 		memcpy(c.why, "denied", sizeof("denied"));
 	} else {
-		if (a->rc != ERR_NOT_FOUND)
+		if (a->rc == ERR_FULL)
+			s->no_room = true;
+		else if (a->rc != ERR_NOT_FOUND)
 			session_problem(s, "attachment", a->err.text);
 		if (s->sought.count < OBJECTS_LIMIT &&
 			!digests_have(&s->sought, &a->object) &&
@@ -540,7 +548,7 @@ void give_pump(struct session *s)
 		return;
 	give_down(s);
 	give_note(s);
-	if (s->opt.role == SESSION_CHILD && !s->giving)
+	if (s->opt.role == SESSION_CHILD && !s->giving && !s->no_room)
 		give_up(s);
 	give_ranges(s);
 }

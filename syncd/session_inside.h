@@ -109,6 +109,7 @@ struct session {
 	bool have_ours, have_theirs, matched;
 	bool dirty, looking, looked;
 	bool outdated; /* the peer's rules are, nothing more is given */
+	bool no_room;  /* to put on record what would be given: later again */
 	bool importing;
 	char problem[ERR_TEXT_SIZE]; /* the first refusal or fault */
 	char end_text[ERR_TEXT_SIZE + WHY_SIZE + 8];

@@ -107,6 +107,8 @@ static void end_or_wait(const struct session *s, char *text, size_t size)
 	else if (s->state == SESSION_GOVERNANCE || s->outdated)
 		snprintf(text, size, "rules %" PRIu64,
 			ours > theirs ? ours : theirs);
+	else if (s->no_room)
+		snprintf(text, size, "room on the disk here");
 	else if (s->problem[0])
 		snprintf(text, size, "%s", s->problem);
 }
@@ -120,7 +122,8 @@ void session_status(const struct session *s, struct session_status *out)
 	out->state = s->state;
 	out->backlog = backlog(s);
 	out->wanted = s->wanted_total;
-	out->complete = open_and_quiet(s) && !blocked && !s->problem[0];
+	out->complete =
+		open_and_quiet(s) && !blocked && !s->problem[0] && !s->no_room;
 	end_or_wait(s, text, sizeof(text));
 	if (!text[0] && blocked)
 		memcpy(text, row, sizeof(row));

@@ -81,6 +81,7 @@ PLAN = {
     "node.made": [("init", 1)],
     "node.rules": [("init", 1)],
     "orders.carried": [("order", 1)],  # an order is carried out once
+    "provision.noted": [("give", 1)],  # a day's register is begun once
     "rotate.begun": [("rotate", 1)],  # keys are changed once
     "rotate.kept": [("rotate", 1), ("rotate", 3)],
     "rotate.made": [("rotate", 1), ("rotate", 3)],
@@ -510,6 +511,21 @@ class Case:
                 raise Broken("the county countersigned %d entries and holds %d" % (own["cosigned"], here))
             if own["cosigned"]:
                 self.book.see_note(base.county.json("log", own["origin"])["checkpoint"])
+            self.settle()
+        finally:
+            self.end()
+
+    def do_give(self):
+        """What would leave is on record, and has not left."""
+        base = self.base
+        try:
+            self.daemons(base.town)
+            told = [json.loads(x) for x in base.town.run("list", "--series", "sys-provision", "--json").stdout.splitlines()]
+            if len(told) != 1:
+                raise Broken("on record: %s" % told)
+            if base.county.logs().get(told[0]["origin"], (0, ""))[0]:
+                raise Broken("something left before it was on record")
+            base.town.start()
             self.settle()
         finally:
             self.end()

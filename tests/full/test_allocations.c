@@ -399,7 +399,7 @@ static enum err_code run_make(struct fixture *f, void *arg, struct err *err)
 	if (!rc)
 		rc = exchange_make_package(n, n->rules, &s->log,
 			fixture_code(TOWNSHIP), s->size, s->log.checkpoint_size,
-			(size_t)1 << 20, &s->package, &next, err);
+			(size_t)1 << 20, &s->package, &next, NULL, err);
 	return rc;
 }
 

@@ -414,7 +414,7 @@ static void take_prepare(struct fixture *f, struct take_step *s)
 		exchange_make_package(f->node[VILLAGE], f->node[VILLAGE]->rules,
 			&log, fixture_code(TOWNSHIP), there.size,
 			log.checkpoint_size, (size_t)1 << 20, &s->package,
-			&next, &err),
+			&next, NULL, &err),
 		&err);
 	assert_int_equal(next, log.size);
 }
@@ -765,6 +765,60 @@ static void packing_waits_for_room(void **state)
 	store_close(s.store);
 }
 
+/* ---- what is given is on record first ---- */
+
+struct note_step {
+	char name[16]; /* of a consumer that was given nothing yet */
+	unsigned count;
+	uint64_t size; /* of the log before */
+};
+
+static void note_prepare(struct fixture *f, struct note_step *s)
+{
+	snprintf(s->name, sizeof(s->name), "platform-%u", s->count++);
+	s->size = fixture_log(f, VILLAGE).size;
+}
+
+static enum err_code run_note(struct fixture *f, void *arg, struct err *err)
+{
+	struct note_step *s = arg;
+	const struct provision_to to = {.consumer = s->name};
+	struct provided p = {.from = 1, .end = 2, .labels = PROVISION_LABELS};
+	const struct provided_list list = {.given = &p, .count = 1};
+
+	p.log = fixture_log(f, VILLAGE).id;
+	return provision_note(f->node[VILLAGE], NULL, &to, &list, NULL, err);
+}
+
+/* On record when it said so, also after a start; else it is told again, and
+ * then it is on record once. */
+static void check_note(struct fixture *f, void *arg, enum err_code rc)
+{
+	struct note_step *s = arg;
+	struct err err;
+
+	reopen(f, VILLAGE);
+	if (!rc)
+		assert_int_equal(fixture_log(f, VILLAGE).size, s->size + 1);
+	fixture_ok(run_note(f, s, &err), &err);
+	assert_int_equal(fixture_log(f, VILLAGE).size, s->size + 1);
+	assert_sound(f->node[VILLAGE]);
+	note_prepare(f, s);
+}
+
+static void what_cannot_be_put_on_record_is_not_given(void **state)
+{
+	struct fixture *f = *state;
+	struct note_step s = {.count = 0};
+
+	fixture_put(f, VILLAGE, PUT_RECORDS);
+	note_prepare(f, &s);
+	assert_true(every_call(f, f->node[VILLAGE]->data, FAIL_ONCE, run_note,
+			    check_note, &s) > 1);
+	every_call(f, f->node[VILLAGE]->data, FAIL_FROM_ON, run_note,
+		check_note, &s);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -778,6 +832,7 @@ int main(void)
 		test(erasing_is_done_or_done_later),
 		test(a_head_is_adopted_or_adopted_later),
 		test(a_node_is_made_whole_or_not_at_all),
+		test(what_cannot_be_put_on_record_is_not_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

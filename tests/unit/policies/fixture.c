@@ -399,7 +399,7 @@ static uint64_t carry_package(struct node *from, struct node *to,
 
 	fixture_ok(exchange_make_package(from, from->rules, log,
 			   to->config.code, at, log->checkpoint_size,
-			   (size_t)64 << 10, &m, &next, &err),
+			   (size_t)64 << 10, &m, &next, NULL, &err),
 		&err);
 	fixture_ok(exchange_take_package(to, to->rules, from->config.code,
 			   m.data, m.len, &t, &err),

@@ -203,7 +203,7 @@ static enum err_code bring(struct world *w, const struct kept *k,
 
 	entry_at(w, k, from, &e, &log);
 	fixture_ok(exchange_make_proved(giver, w->rules, &log, k->receipt.seq,
-			   fixture_code(to), &m, &err),
+			   fixture_code(to), &m, NULL, &err),
 		&err);
 	rc = exchange_take_proved(taker, taker->rules, fixture_code(from),
 		m.data, m.len, &t, &err);

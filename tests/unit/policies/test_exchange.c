@@ -95,7 +95,7 @@ static void give_package(struct fixture *f, enum fixture_place from,
 
 	fixture_ok(exchange_make_package(f->node[from], f->node[from]->rules,
 			   &log, fixture_code(clearance), start,
-			   log.checkpoint_size, TARGET, out, next, &err),
+			   log.checkpoint_size, TARGET, out, next, NULL, &err),
 		&err);
 }
 
@@ -239,14 +239,14 @@ static void small_targets_halve_a_package(void **state)
 	fixture_ok(
 		exchange_make_package(f->node[VILLAGE], f->node[VILLAGE]->rules,
 			&log, fixture_code(TOWNSHIP), 0, log.size, 4096, &m,
-			&next, &err),
+			&next, NULL, &err),
 		&err);
 	assert_true(next > 1 && next < 60);
 	buf_clear(&m);
 	fixture_ok(
 		exchange_make_package(f->node[VILLAGE], f->node[VILLAGE]->rules,
 			&log, fixture_code(TOWNSHIP), 5, log.size, 1, &m, &next,
-			&err),
+			NULL, &err),
 		&err);
 	assert_int_equal(next, 6);
 	buf_free(&m);
@@ -621,7 +621,7 @@ static void give_proved(struct fixture *f, enum fixture_place from,
 
 	buf_clear(out);
 	fixture_ok(exchange_make_proved(f->node[from], f->node[from]->rules,
-			   &log, seq, fixture_code(to), out, &err),
+			   &log, seq, fixture_code(to), out, NULL, &err),
 		&err);
 }
 

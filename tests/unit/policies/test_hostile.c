@@ -189,7 +189,7 @@ static enum err_code offer(
 	buf_clear(&m);
 	fixture_ok(exchange_make_package(from, from->rules, &log,
 			   fixture_code(clearance), 0, log.size, TARGET, &m,
-			   &next, err),
+			   &next, NULL, err),
 		err);
 	assert_int_equal(next, log.size);
 	rc = exchange_take_package(
@@ -328,7 +328,7 @@ static void nobody_sends_down_to_those_beside_and_above(void **state)
 	log = fixture_log(f, VILLAGE);
 	fixture_ok(
 		exchange_make_proved(f->node[VILLAGE], f->node[VILLAGE]->rules,
-			&log, seq, fixture_code(OTHER), &m, &err),
+			&log, seq, fixture_code(OTHER), &m, NULL, &err),
 		&err);
 	assert_int_equal(
 		exchange_take_proved(n, n->rules, fixture_code(TOWNSHIP),
@@ -348,7 +348,7 @@ static enum err_code send_down(
 
 	fixture_ok(store_log_own(n->store, &log, err), err);
 	fixture_ok(exchange_make_proved(n, n->rules, &log, seq,
-			   fixture_code(OTHER), &m, err),
+			   fixture_code(OTHER), &m, NULL, err),
 		err);
 	rc = exchange_take_proved(f->node[OTHER], f->node[OTHER]->rules,
 		fixture_code(TOWNSHIP), m.data, m.len, &t, err);

@@ -141,7 +141,7 @@ static void give_package(struct fixture *f, const char *origin, struct buf *out)
 
 	fixture_ok(
 		exchange_make_package(n, n->rules, &log, fixture_code(TOWNSHIP),
-			0, log.checkpoint_size, TARGET, out, &next, &err),
+			0, log.checkpoint_size, TARGET, out, &next, NULL, &err),
 		&err);
 	assert_int_equal(next, log.size);
 }
@@ -172,7 +172,7 @@ static enum err_code carry_proved(struct fixture *f, enum fixture_place from,
 	enum err_code rc;
 
 	fixture_ok(exchange_make_proved(giver, giver->rules, &log, seq,
-			   fixture_code(to), &m, &err),
+			   fixture_code(to), &m, NULL, &err),
 		&err);
 	rc = exchange_take_proved(
 		n, n->rules, fixture_code(from), m.data, m.len, &t, &err);

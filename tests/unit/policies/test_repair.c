@@ -44,8 +44,8 @@ static void answer(struct fixture *f, enum fixture_place giver,
 	struct rules *rules = node_rules(f->node[giver]);
 	struct err err;
 
-	fixture_ok(
-		exchange_make_entries(f->node[giver], rules, a, to, out, &err),
+	fixture_ok(exchange_make_entries(
+			   f->node[giver], rules, a, to, out, NULL, &err),
 		&err);
 	rules_unref(rules);
 }
@@ -161,12 +161,13 @@ static void what_is_not_in_one_tile_is_not_given(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_int_equal(
 			exchange_make_entries(f->node[TOWNSHIP], rules, &bad[i],
-				fixture_code(VILLAGE), &out, &err),
+				fixture_code(VILLAGE), &out, NULL, &err),
 			ERR_PROTOCOL);
 	bad[0] = question(f, 0, 1);
 	bad[0].size += 1000;
-	assert_int_equal(exchange_make_entries(f->node[TOWNSHIP], rules,
-				 &bad[0], fixture_code(VILLAGE), &out, &err),
+	assert_int_equal(
+		exchange_make_entries(f->node[TOWNSHIP], rules, &bad[0],
+			fixture_code(VILLAGE), &out, NULL, &err),
 		ERR_NOT_FOUND);
 	assert_int_equal(out.len, 0);
 	buf_free(&out);

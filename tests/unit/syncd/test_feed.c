@@ -46,7 +46,7 @@ static size_t read_all(const struct grant *g, const struct feed_query *q,
 		size_t len;
 
 		fixture_ok(feed_read(village(), rules, g, q, room, &at, &out,
-				   &lines, &more, &err),
+				   &lines, &more, NULL, &err),
 			&err);
 		assert_true(lines <= room);
 		c = cursor_over(out.data, out.len);

@@ -78,6 +78,17 @@ static void link_close(struct link *l)
 	end_close(&l->parent);
 }
 
+/* As a daemon does: what changed the node wakes the session. */
+static enum err_code answer(struct end *e, struct ask *a)
+{
+	bool changed = ask_changed(a);
+	enum err_code rc = session_answer(e->s, a, &e->err);
+
+	if (changed)
+		session_wake(e->s);
+	return rc;
+}
+
 static bool run_asks(struct end *e)
 {
 	struct ask *a;
@@ -86,7 +97,7 @@ static bool run_asks(struct end *e)
 	while ((a = session_next_ask(e->s))) {
 		ask_run(a, e->node, e->writer);
 		any = true;
-		if ((e->rc = session_answer(e->s, a, &e->err)))
+		if ((e->rc = answer(e, a)))
 			break;
 	}
 	return any;
@@ -113,7 +124,7 @@ static bool shuffle_asks(struct link *l, struct end *e)
 		ask_run(e->held[i], e->node, e->writer);
 		e->ran[i] = true;
 	} else {
-		fixture_ok(session_answer(e->s, e->held[i], &e->err), &e->err);
+		fixture_ok(answer(e, e->held[i]), &e->err);
 		e->held_count--;
 		e->held[i] = e->held[e->held_count];
 		e->ran[i] = e->ran[e->held_count];
@@ -411,6 +422,9 @@ static void lost_acknowledgements_cost_nothing_twice(void **state)
 	struct fixture *f = *state;
 	struct link l;
 
+	/* What is given today is on record from here on. */
+	fixture_put(f, VILLAGE, 20);
+	sync_once(f, VILLAGE, TOWNSHIP);
 	fixture_put(f, VILLAGE, 700);
 	link_open(&l, f, VILLAGE, TOWNSHIP);
 	l.parent.budget = 300; /* its hello, and a piece of an answer */
@@ -837,6 +851,55 @@ static void a_full_disk_is_told_and_ends_the_session(void **state)
 	sync_once(f, VILLAGE, TOWNSHIP);
 }
 
+/* One turn in which the child has no room to put anything on record. */
+static unsigned turn_without_room(struct link *l)
+{
+	unsigned refused = 0;
+	struct ask *a;
+
+	while ((a = session_next_ask(l->child.s))) {
+		if (a->kind == ASK_GIVE_PACKAGE) {
+			a->rc = err_set(&a->err, ERR_FULL, "no space");
+			refused++;
+		} else {
+			ask_run(a, l->child.node, l->child.writer);
+		}
+		fixture_ok(answer(&l->child, a), &l->child.err);
+	}
+	carry(l, &l->child, &l->parent);
+	run_asks(&l->parent);
+	carry(l, &l->parent, &l->child);
+	return refused;
+}
+
+static void what_finds_no_room_on_record_waits_and_holds_up_nothing_else(
+	void **state)
+{
+	struct fixture *f = *state;
+	unsigned refused = 0;
+	struct receipt r;
+	struct link l;
+
+	fixture_put(f, VILLAGE, 20);
+	fixture_capture(f, TOWNSHIP, fixture_document_of("alert", TOWNSHIP),
+		NULL, NULL, &r);
+	link_open(&l, f, VILLAGE, TOWNSHIP);
+	for (int i = 0; i < 50; i++)
+		refused += turn_without_room(&l);
+	/* Not again and again: once, and when something came. */
+	assert_true(refused > 0 && refused < 5);
+	assert_int_equal(status(&l.child).state, SESSION_OPEN);
+	assert_false(status(&l.child).complete);
+	assert_non_null(strstr(status(&l.child).waiting_for, "room"));
+	assert_int_equal(status(&l.child).packages_out, 0);
+	assert_int_equal(status(&l.child).proved_in, 1);
+	session_retry(l.child.s);
+	drive(&l);
+	expect_complete(&l);
+	expect_same_log(f, VILLAGE, TOWNSHIP, f->node[VILLAGE]->origin);
+	link_close(&l);
+}
+
 /* ---- attachments ---- */
 
 #define FILE_SIZE ((size_t)700 << 10)
@@ -1048,6 +1111,7 @@ int main(void)
 		TEST(pings_are_answered_while_the_peer_listens),
 		TEST(what_the_parent_learns_of_orders_later_is_told),
 		TEST(a_full_disk_is_told_and_ends_the_session),
+		TEST(what_finds_no_room_on_record_waits_and_holds_up_nothing_else),
 		TEST(attachments_resume_after_a_cut),
 		TEST(an_attachment_that_comes_late_is_passed_on),
 		TEST(attachments_of_alerts_come_down),

@@ -1,0 +1,20 @@
+/* audit.h - how the commands that audit ask: the daemon, or the store itself.
+ * Internal to cli/. */
+#pragma once
+
+#include "cli/cli.h"
+
+/* Looks without a daemon. */
+typedef enum err_code audit_look(
+	struct node *n, audit_visit *visit, void *arg, struct err *err);
+
+/* Asks the daemon by POST of `body` to `path`, or looks where none runs, if the
+ * account may; each line goes to `visit`, as `arg` does.  Takes `body`. */
+enum err_code audit_ask(struct cli *c, const char *path, struct json *body,
+	audit_look *look, audit_visit *visit, void *arg, struct err *err);
+/* A member of a line, "" for none. */
+const char *audit_text(const struct json *v, const char *name);
+/* `before` and `s` without control characters; nothing where `s` is "". */
+void audit_print(const char *before, const char *s);
+/* The names of labels behind one another, with two spaces before. */
+void audit_print_labels(const struct json *labels);

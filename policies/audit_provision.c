@@ -1,0 +1,399 @@
+/* audit_provision.c - who received a record: the registers of provision of this
+ * node and of those below it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/bounds.h"
+#include "policies/policy.h"
+#include "policies/provision.h"
+
+/* A revision of the record, in one log. */
+struct target {
+	struct log_info log;
+	uint64_t seq;
+	struct entry e;
+	uint8_t labels; /* of personal data that it has */
+};
+
+/* An item of a register about a log of a target. */
+struct item {
+	uint32_t log; /* of the register, with its place there */
+	char giver[ORIGIN_SIZE];
+	uint64_t seq, rev;
+	int64_t at;
+	char id[UUID_TEXT_SIZE];
+	char day[PROVISION_DAY_SIZE];
+	char to[PROVISION_TO_SIZE];
+	bool consumer;
+	struct provision_item what;
+};
+
+struct audit {
+	struct node *node;
+	struct rules *rules;
+	struct target *target;
+	size_t target_count, target_cap;
+	struct item *item;
+	size_t item_count, item_cap;
+	const struct log_info *giver; /* being read */
+};
+
+/* ---- the record ---- */
+
+/* What is empty was given to nobody; of what is not here nobody can tell. */
+static uint8_t labels_of(
+	const struct audit *a, const struct record *r, const struct entry *e)
+{
+	const struct series *s = rules_series(a->rules, e->series);
+	uint8_t known = s ? s->labels : PROVISION_LABELS;
+
+	return (uint8_t)(provided_labels(r) |
+		(known & PROVISION_LABELS & (uint8_t)~r->have));
+}
+
+static enum err_code add_target(
+	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err)
+{
+	struct audit *a = arg;
+	struct run run = {0};
+	struct target *t;
+	enum err_code rc;
+
+	(void)rev;
+	if (!grow(&a->target, &a->target_cap, a->target_count, sizeof(*t)))
+		return err_nomem(err);
+	t = &a->target[a->target_count++];
+	*t = (struct target){.seq = seq};
+	rc = store_read(a->node->store, log, seq, 1, LABEL_ALL, &run, err);
+	/* Of a damaged revision there is nothing to ask for. */
+	if (rc == ERR_CORRUPT) {
+		a->target_count--;
+		return ERR_OK;
+	}
+	if (rc || (rc = store_log_by_id(a->node->store, log, &t->log, err)) ||
+		(rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
+			 &t->e, err)))
+		goto out;
+	t->labels = labels_of(a, &run.record[0], &t->e);
+out:
+	run_free(&run);
+	return rc;
+}
+
+static enum err_code find_targets(
+	struct audit *a, const struct point *point, struct err *err)
+{
+	struct run run = {0};
+	struct log_info log;
+	struct entry e;
+	uint64_t seq;
+	enum err_code rc;
+
+	if ((rc = point_find(a->node->store, point, &log, &seq, err)) ||
+		(rc = store_read(
+			 a->node->store, log.id, seq, 1, 0, &run, err)) ||
+		(rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
+			 &e, err)))
+		goto out;
+	rc = store_find_id(a->node->store, e.uuid, add_target, a, err);
+out:
+	run_free(&run);
+	return rc;
+}
+
+/* ---- the registers ---- */
+
+static bool is_about(const struct audit *a, const char *origin)
+{
+	for (size_t i = 0; i < a->target_count; i++)
+		if (!strcmp(a->target[i].log.origin, origin))
+			return true;
+	return false;
+}
+
+static enum err_code add_item(struct audit *a, const struct sketch *r,
+	const struct provision *p, const struct provision_item *what,
+	struct err *err)
+{
+	struct item *item;
+
+	if (!grow(&a->item, &a->item_cap, a->item_count, sizeof(*item)))
+		return err_nomem(err);
+	item = &a->item[a->item_count++];
+	item->log = a->giver->id;
+	memcpy(item->giver, a->giver->origin, sizeof(item->giver));
+	item->seq = r->seq;
+	item->rev = r->rev;
+	item->at = r->at;
+	uuid_format(r->uuid, item->id);
+	memcpy(item->day, p->day, sizeof(item->day));
+	memcpy(item->to, p->to, sizeof(item->to));
+	item->consumer = p->consumer;
+	item->what = *what;
+	return ERR_OK;
+}
+
+static uint8_t wants_register(void *arg, const struct sketch *r)
+{
+	(void)arg;
+	return r->series_len == sizeof(PROVISION_SERIES) - 1 &&
+			!memcmp(r->series, PROVISION_SERIES, r->series_len)
+		? LABEL_BIT(LABEL_INTERNAL)
+		: 0;
+}
+
+static enum err_code see_register(
+	void *arg, const struct sketch *r, struct err *err)
+{
+	const struct part *part = &r->part[LABEL_INTERNAL];
+	struct audit *a = arg;
+	struct provision p;
+	enum err_code rc = ERR_OK;
+
+	/* A register that is none says nothing. */
+	if (!(r->have & LABEL_BIT(LABEL_INTERNAL)) ||
+		provision_parse(part->json, part->len, &p, NULL))
+		return ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < p.count; i++)
+		if (is_about(a, p.item[i].origin))
+			rc = add_item(a, r, &p, &p.item[i], err);
+	provision_free(&p);
+	return rc;
+}
+
+static enum err_code see_log(
+	void *arg, const struct log_info *log, struct err *err)
+{
+	struct audit *a = arg;
+	const struct sketch_visitor v = {wants_register, see_register, a};
+
+	/* Registers never go down. */
+	if (log->kind == LOG_SPARSE || !origin_code(log->origin))
+		return ERR_OK;
+	a->giver = log;
+	return store_sketch_each(
+		a->node->store, log->id, 0, log->size, &v, err);
+}
+
+/* ---- what a register says of a record ---- */
+
+static bool same_chain(const struct item *a, const struct item *b)
+{
+	return a->consumer == b->consumer && !strcmp(a->to, b->to) &&
+		!strcmp(a->what.origin, b->what.origin) &&
+		!memcmp(origin_code(a->giver), origin_code(b->giver), CODE_LEN);
+}
+
+/* docs/format.md 8.10: "An item holds from its `from` on, and ends where the
+ * next one about the same log, label and recipient says". */
+static bool covers(const struct audit *a, size_t at, enum label label,
+	uint64_t seq, bool *open)
+{
+	const struct item *item = &a->item[at];
+
+	*open = false;
+	if (seq < item->what.from)
+		return false;
+	for (size_t i = at + 1; i < a->item_count; i++) {
+		const struct item *next = &a->item[i];
+
+		if (!(next->what.labels & LABEL_BIT(label)) ||
+			!same_chain(item, next))
+			continue;
+		if (next->what.before)
+			return seq < next->what.before;
+		if (next->what.from > item->what.from)
+			return seq < next->what.from;
+	}
+	*open = true;
+	return true;
+}
+
+static enum err_code rules_then(const struct audit *a, const struct item *item,
+	struct rules **out, struct err *err)
+{
+	uint64_t serial = 0, at = 0;
+	enum err_code rc = policy_before(
+		a->node->store, item->log, item->seq, &serial, &at, err);
+
+	if (rc == ERR_OK && serial)
+		rc = node_rules_of(a->node, serial, out, err);
+	if (rc == ERR_NOT_FOUND || (!rc && !serial)) {
+		*out = rules_ref(a->rules);
+		rc = ERR_OK;
+	}
+	return rc;
+}
+
+/* What a consumer of the rules could see; of one that they do not know, that is
+ * for the register alone to say. */
+static uint8_t consumer_may(
+	const struct rules *rules, const char *name, const struct entry *e)
+{
+	const struct consumer *c = rules_consumer_named(rules, name);
+
+	if (!c || c->series_count == 0)
+		return c ? c->labels : LABEL_ALL;
+	for (size_t i = 0; i < c->series_count; i++)
+		if (!strcmp(c->series[i], e->series))
+			return c->labels;
+	return 0;
+}
+
+/* The labels of it that the recipient may have been given by the rules of that
+ * day. */
+static enum err_code may_have(struct audit *a, const struct item *item,
+	const struct target *t, uint8_t *out, struct err *err)
+{
+	struct rules *rules = NULL;
+	struct bound bound;
+	struct bounds b;
+	bool turn = t->log.kind != LOG_SPARSE && t->seq < t->log.size;
+	enum err_code rc = rules_then(a, item, &rules, err);
+
+	if (rc)
+		return rc;
+	if (item->consumer)
+		*out = consumer_may(rules, item->to, &t->e);
+	else if (!(rc = bounds_begin(&b, a->node, rules, t->log.origin,
+			   turn ? &t->log : NULL, item->to, err)) &&
+		!(rc = bounds_of(&b, t->seq, &t->e, &bound, err)))
+		*out = bound.may;
+	rules_unref(rules);
+	return rc;
+}
+
+/* Its witness has signed the log with the record in it; or it is this node. */
+static bool has_received(
+	struct audit *a, const struct item *item, const struct target *t)
+{
+	struct buf bytes = BUF_EMPTY;
+	struct checkpoint cp;
+	struct note note;
+	bool has = false;
+
+	if (item->consumer)
+		return false;
+	if (!strcmp(item->to, a->node->config.code))
+		return true;
+	if (log_note(a->node->store, t->log.id, NOTE_COSIGNED, &bytes, &note,
+		    &cp, NULL) == ERR_OK &&
+		t->seq < cp.size) {
+		for (size_t i = 0; !has && i < note.count; i++) {
+			const char *name = note.line[i].name;
+			struct note_key key;
+			uint64_t at = 0;
+
+			has = witness_key(a->rules, name, &key) &&
+				!memcmp(strchr(name, '/') + 1, item->to,
+					CODE_LEN) &&
+				note_check(&note, &key, &at) == NOTE_GOOD;
+		}
+	}
+	buf_free(&bytes);
+	return has;
+}
+
+/* ---- telling ---- */
+
+static struct json *new_text(const char *s)
+{
+	return json_new_string(s, strlen(s));
+}
+
+static struct json *new_labels(uint8_t labels)
+{
+	struct json *v = json_new_array();
+
+	for (unsigned l = 0; v && l < LABEL_COUNT; l++) {
+		if ((labels & LABEL_BIT(l)) &&
+			!json_append(v, new_text(label_name((enum label)l)))) {
+			json_free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+static struct json *new_record(const struct target *t)
+{
+	struct json *v = json_new_object();
+
+	if (json_set(v, "id", new_text(t->e.id)) &&
+		json_set(v, "origin", new_text(t->log.origin)) &&
+		json_set(v, "rev", json_new_u64(t->e.rev)) &&
+		json_set(v, "seq", json_new_u64(t->seq)) &&
+		json_set(v, "series", new_text(t->e.series)))
+		return v;
+	json_free(v);
+	return NULL;
+}
+
+static struct json *new_line(const struct item *item, const struct target *t,
+	uint8_t labels, const char *state)
+{
+	struct json *v = json_new_object();
+	char at[TIME_TEXT_SIZE];
+
+	time_format(item->at, at);
+	if (json_set(v, "at", new_text(at)) &&
+		json_set(v, "day", new_text(item->day)) &&
+		json_set(v, "id", new_text(item->id)) &&
+		json_set(v, "labels", new_labels(labels)) &&
+		json_set(v, "origin", new_text(item->giver)) &&
+		json_set(v, "record", new_record(t)) &&
+		json_set(v, "rev", json_new_u64(item->rev)) &&
+		json_set(v, "seq", json_new_u64(item->seq)) &&
+		json_set(v, "state", new_text(state)) &&
+		json_set(v, item->consumer ? "consumer" : "to",
+			new_text(item->to)))
+		return v;
+	json_free(v);
+	return NULL;
+}
+
+static enum err_code judge(struct audit *a, size_t at, const struct target *t,
+	audit_visit *visit, void *arg, struct err *err)
+{
+	const struct item *item = &a->item[at];
+	uint8_t labels = 0, may = 0;
+	bool open = false, one;
+	const char *state;
+	struct json *line;
+	enum err_code rc;
+
+	if (strcmp(item->what.origin, t->log.origin))
+		return ERR_OK;
+	for (unsigned l = 0; l < LABEL_COUNT; l++) {
+		if (!(item->what.labels & t->labels & LABEL_BIT(l)) ||
+			!covers(a, at, (enum label)l, t->seq, &one))
+			continue;
+		labels |= LABEL_BIT(l);
+		open = open || one;
+	}
+	if (!labels || (rc = may_have(a, item, t, &may, err)) ||
+		!(labels & may))
+		return labels ? rc : ERR_OK;
+	state = has_received(a, item, t) ? "received" : open ? "open" : "given";
+	line = new_line(item, t, labels & may, state);
+	return line ? visit(arg, line, err) : err_nomem(err);
+}
+
+enum err_code audit_provision(struct node *n, const struct point *point,
+	audit_visit *visit, void *arg, struct err *err)
+{
+	struct audit a = {.node = n, .rules = node_rules(n)};
+	enum err_code rc;
+
+	if ((rc = find_targets(&a, point, err)) ||
+		(rc = store_log_each(n->store, see_log, &a, err)))
+		goto out;
+	for (size_t i = 0; rc == ERR_OK && i < a.target_count; i++)
+		for (size_t k = 0; rc == ERR_OK && k < a.item_count; k++)
+			rc = judge(&a, k, &a.target[i], visit, arg, err);
+out:
+	free(a.target);
+	free(a.item);
+	rules_unref(a.rules);
+	return rc;
+}
