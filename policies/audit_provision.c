@@ -284,7 +284,7 @@ static bool has_received(
 			struct note_key key;
 			uint64_t at = 0;
 
-			has = witness_key(a->rules, name, &key) &&
+			has = witness_key(a->rules, &note.line[i], &key) &&
 				!memcmp(strchr(name, '/') + 1, item->to,
 					CODE_LEN) &&
 				note_check(&note, &key, &at) == NOTE_GOOD;
