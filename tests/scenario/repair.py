@@ -110,7 +110,8 @@ def check_village(township, village, origin, size):
 def check_lost(township, village, origin, size):
     """A sensitive part that the township may not hold: the rest comes back."""
     before = shown(village, origin, size)
-    series = next(r["series"] for r in shown(township, origin, size) if "sensitive" in r["withheld"])
+    there = (township.json("show", "%s/%d" % (origin, seq)) for seq in range(size))
+    series = next(r["series"] for r in there if "sensitive" in r["withheld"])
     village.stop()
     segment = village.data / "segments/00000001.seg"
     flip(segment, largest(segment, PARTS, SENSITIVE, series))
