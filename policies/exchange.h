@@ -88,12 +88,16 @@ uint64_t taken_size(const struct taken *t);
 enum err_code exchange_take_checkpoint(struct node *n,
 	const struct rules *rules, const char *from, const void *data,
 	size_t len, struct taken **out, struct buf *evidence, struct err *err);
-/* Against the pending checkpoint here.  ERR_PROTOCOL: does not start at our
- * size, bad proof, bad part; ERR_DENIED: a part above our clearance or one
- * that we should hold and the sender could have had is missing. */
+/* Against the pending checkpoint here.  ERR_EXISTS: starts before our size, in
+ * which case exchange_package_end() tells whether any of it is missing here.
+ * ERR_PROTOCOL: starts behind it, bad proof, bad part; ERR_DENIED: a part above
+ * our clearance or one that we should hold and the sender could have had is
+ * missing. */
 enum err_code exchange_take_package(struct node *n, const struct rules *rules,
 	const char *from, const void *data, size_t len, struct taken **out,
 	struct err *err);
+/* The size that the log would have with it; 0 when it is no package. */
+uint64_t exchange_package_end(const void *data, size_t len);
 /* The entry `seq` of `origin`, which came so before and is damaged:
  * ERR_PROTOCOL for another one. */
 enum err_code exchange_take_again(struct node *n, const struct rules *rules,

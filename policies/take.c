@@ -339,11 +339,20 @@ static enum err_code check_start(struct node *n,
 		return err_set(err, ERR_PROTOCOL,
 			"package of %s, which is not taken whole", m->origin);
 	if (m->start != log->size)
-		return err_set(err, ERR_PROTOCOL,
+		/* What an ended session had sent may have come meanwhile. */
+		return err_set(err,
+			m->start < log->size ? ERR_EXISTS : ERR_PROTOCOL,
 			"package of %s starts at %" PRIu64 ", %" PRIu64
 			" entries are here",
 			m->origin, m->start, log->size);
 	return ERR_OK;
+}
+
+uint64_t exchange_package_end(const void *data, size_t len)
+{
+	struct package_message m;
+
+	return package_message_parse(data, len, &m, NULL) ? 0 : m.end;
 }
 
 enum err_code exchange_take_package(struct node *n, const struct rules *rules,

@@ -113,6 +113,9 @@ static enum err_code take_log(struct ask *a, struct replica *r, struct err *err)
 		rc = writer_run(r->writer, store_job, t, err);
 	if (rc == ERR_EXISTS)
 		rc = ERR_BUSY;
+	if (rc == ERR_BUSY && a->kind == ASK_TAKE_PACKAGE)
+		a->next = exchange_package_end(
+			a->data.data + a->head, a->data.len - a->head);
 	if (rc == ERR_FORK && evidence.len) {
 		a->changed = true;
 		/* The refusal stands, whether it could be written down or

@@ -512,8 +512,10 @@ static enum err_code on_bye(struct session *s, enum message_kind kind,
 	if (rc)
 		return rc;
 	say_end(s, c.why, c.text);
-	close_down(
-		s, strcmp(c.why, "rules") ? SESSION_CLOSED : SESSION_RESTART);
+	close_down(s,
+		strcmp(c.why, "rules") && strcmp(c.why, "again")
+			? SESSION_CLOSED
+			: SESSION_RESTART);
 	return ERR_OK;
 }
 

@@ -200,6 +200,11 @@ static enum err_code package_taken(
 {
 	size_t row = session_row(s, a->origin);
 
+	/* protocol 3.4: "a package of which a part is here already" */
+	if (a->rc == ERR_BUSY && a->size < a->next) {
+		session_end(s, SESSION_RESTART, "again", a->err.text);
+		return ERR_OK;
+	}
 	if (a->rc == ERR_OK) {
 		s->status.packages_in++;
 		s->status.entries_in += a->count;

@@ -335,8 +335,9 @@ static void a_replayed_package_changes_nothing(void **state)
 
 	assert_int_equal(in_batch(n, t), ERR_BUSY);
 	assert_int_equal(
-		take_package(f, VILLAGE, TOWNSHIP, &m, &err), ERR_PROTOCOL);
+		take_package(f, VILLAGE, TOWNSHIP, &m, &err), ERR_EXISTS);
 	assert_non_null(strstr(err.text, "starts at 0"));
+	assert_int_equal(exchange_package_end(m.data, m.len), next);
 	assert_int_equal(store_arrivals(n->store), arrivals);
 	taken_free(t);
 	buf_free(&m);

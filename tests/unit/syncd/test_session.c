@@ -766,6 +766,45 @@ static void absurd_bytes_end_the_session_with_a_reason(void **state)
 	link_close(&l);
 }
 
+/* As when an ended session's package is stored after this one's HELLO: a part
+ * of the next package is there already. */
+static void what_came_beside_the_session_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct log_info log;
+	struct link l;
+	struct ask *a;
+	bool beside = false;
+
+	fixture_put(f, VILLAGE, 20);
+	log = fixture_log(f, VILLAGE);
+	link_open(&l, f, VILLAGE, TOWNSHIP);
+	for (int i = 0; i < 50 && !beside; i++) {
+		run_asks(&l.child);
+		carry(&l, &l.child, &l.parent);
+		while ((a = session_next_ask(l.parent.s))) {
+			if (a->kind == ASK_TAKE_PACKAGE) {
+				a->rc = err_set(&a->err, ERR_BUSY, "beside");
+				a->size = log.size - 1;
+				a->next = log.size;
+				beside = true;
+			} else {
+				ask_run(a, l.parent.node, l.parent.writer);
+			}
+			fixture_ok(session_answer(l.parent.s, a, &l.parent.err),
+				&l.parent.err);
+		}
+		carry(&l, &l.parent, &l.child);
+	}
+	assert_true(beside);
+	drive(&l);
+	assert_int_equal(status(&l.parent).state, SESSION_RESTART);
+	assert_int_equal(status(&l.child).state, SESSION_RESTART);
+	link_close(&l);
+	sync_once(f, VILLAGE, TOWNSHIP);
+	expect_same_log(f, VILLAGE, TOWNSHIP, log.origin);
+}
+
 static void pings_are_answered_while_the_peer_listens(void **state)
 {
 	struct fixture *f = *state;
@@ -1108,6 +1147,7 @@ int main(void)
 		TEST(an_altered_package_is_refused_by_name),
 		TEST(a_fork_is_refused_and_a_new_epoch_goes_on),
 		TEST(absurd_bytes_end_the_session_with_a_reason),
+		TEST(what_came_beside_the_session_is_not_waited_for),
 		TEST(pings_are_answered_while_the_peer_listens),
 		TEST(what_the_parent_learns_of_orders_later_is_told),
 		TEST(a_full_disk_is_told_and_ends_the_session),
