@@ -247,7 +247,7 @@ static void a_marked_part_is_taken_from_nobody(void **state)
 	fixture_ok(take_package(f, &after, &err), &err);
 	assert_record(f, TOWNSHIP, origin, seq, PUBLIC, INTERNAL);
 	/* Once more changes nothing. */
-	assert_int_equal(take_package(f, &after, &err), ERR_PROTOCOL);
+	assert_int_equal(take_package(f, &after, &err), ERR_EXISTS);
 	buf_free(&before);
 	buf_free(&after);
 }
