@@ -149,6 +149,7 @@ def main():
         d.publish()
         d.adopt()
         d.start()
+        d.ruled()
         docs = put_all(d)
         for n in d.nodes.values():
             n.control("POST", "/sync", "{}")

@@ -421,6 +421,12 @@ class Domain:
             if n.link:
                 n.link.down()
 
+    def ruled(self):
+        """Waits until every node has the rules of the root's."""
+        serial = self.nodes[self.root_code].status()["governance"]["serial"]
+        for n in self.nodes.values():
+            wait(lambda: n.status()["governance"]["serial"] == serial, "%s has head %d" % (n.code, serial))
+
     def settled(self, limit=WAIT_S):
         """Waits until every parent holds every log below it with the same root."""
         def same():
