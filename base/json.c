@@ -56,6 +56,11 @@ struct json *json_new_string(const char *s, size_t len)
 	return v;
 }
 
+struct json *json_new_text(const char *s)
+{
+	return json_new_string(s, strlen(s));
+}
+
 struct json *json_new_number(double number)
 {
 	struct json *v = isfinite(number) ? make(JSON_KIND_NUMBER, 0) : NULL;

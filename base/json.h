@@ -75,6 +75,7 @@ bool json_get_u64(const struct json *object, const char *name, uint64_t *out);
 struct json *json_new_object(void);
 struct json *json_new_array(void);
 struct json *json_new_string(const char *s, size_t len);
+struct json *json_new_text(const char *s); /* up to its NUL */
 struct json *json_new_number(double v);
 struct json *json_new_u64(uint64_t v); /* at most 2^53-1 */
 struct json *json_new_bool(bool v);

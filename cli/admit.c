@@ -35,11 +35,11 @@ static struct json *request_json(
 	const struct node_info *known = rules_node(rules, f->r.code);
 	struct json *v = json_new_object();
 
-	if (json_set(v, "code", out_text(f->r.code)) &&
-		json_set(v, "name", out_text(known ? known->name : "")) &&
-		json_set(v, "check", out_text(f->check)) &&
-		json_set(v, "file", out_text(f->path)) &&
-		json_set(v, "state", out_text(standing(known, &f->r))))
+	if (json_set(v, "code", json_new_text(f->r.code)) &&
+		json_set(v, "name", json_new_text(known ? known->name : "")) &&
+		json_set(v, "check", json_new_text(f->check)) &&
+		json_set(v, "file", json_new_text(f->path)) &&
+		json_set(v, "state", json_new_text(standing(known, &f->r))))
 		return v;
 	json_free(v);
 	return NULL;
@@ -249,7 +249,7 @@ static enum err_code tell_admitted(struct cli *c, const struct args *a,
 		if (!m->left_out[i])
 			continue;
 		if (c->json)
-			ok &= json_append(left, out_text(f->path));
+			ok &= json_append(left, json_new_text(f->path));
 		else
 			printf(_("Left out: %s of %s, check number %s\n"),
 				f->path, f->r.code, f->check);

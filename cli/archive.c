@@ -48,8 +48,8 @@ static enum err_code tell(struct cli *c, const char *path,
 		return ERR_OK;
 	}
 	v = json_new_object();
-	if (!json_set(v, "file", out_text(path)) ||
-		!json_set(v, "origin", out_text(m->origin)) ||
+	if (!json_set(v, "file", json_new_text(path)) ||
+		!json_set(v, "origin", json_new_text(m->origin)) ||
 		!json_set(v, "from", json_new_u64(m->from)) ||
 		!json_set(v, "to", json_new_u64(m->to)) ||
 		!json_set(v, "records", json_new_u64(m->records)) ||

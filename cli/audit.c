@@ -173,7 +173,7 @@ static bool set_time(struct json *v, const char *name, int64_t t)
 	char text[TIME_TEXT_SIZE];
 
 	time_format(t, text);
-	return json_set(v, name, out_text(text));
+	return json_set(v, name, json_new_text(text));
 }
 
 static struct json *body_of(const struct audit *a)
@@ -181,8 +181,11 @@ static struct json *body_of(const struct audit *a)
 	const struct audit_filter *f = &a->filter;
 	struct json *v = json_new_object();
 
-	if (v && (!a->record || json_set(v, "record", out_text(a->record))) &&
-		(!f->account || json_set(v, "account", out_text(f->account))) &&
+	if (v &&
+		(!a->record ||
+			json_set(v, "record", json_new_text(a->record))) &&
+		(!f->account ||
+			json_set(v, "account", json_new_text(f->account))) &&
 		(!f->from || set_time(v, "from", f->from)) &&
 		(f->to == INT64_MAX || set_time(v, "to", f->to)))
 		return v;

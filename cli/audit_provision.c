@@ -69,7 +69,7 @@ static enum err_code run_audit(
 		     a->word[0], strlen(a->word[0]), &asked.point, err)))
 		return rc;
 	body = json_new_object();
-	if (!json_set(body, "record", out_text(a->word[0]))) {
+	if (!json_set(body, "record", json_new_text(a->word[0]))) {
 		json_free(body);
 		return err_nomem(err);
 	}

@@ -26,7 +26,7 @@ static enum err_code ask(
 
 static bool set_place(struct json *v, const struct asked *q)
 {
-	return json_set(v, "origin", out_text(q->log.origin)) &&
+	return json_set(v, "origin", json_new_text(q->log.origin)) &&
 		json_set(v, "seq", json_new_u64(q->seq));
 }
 
@@ -49,9 +49,9 @@ static enum err_code add_signer(
 {
 	struct json *list = arg, *v = json_new_object();
 
-	if (v && json_set(v, "name", out_text(o->name)) &&
-		json_set(v, "role", out_text(o->role)) &&
-		json_set(v, "scope", out_text(o->scope)))
+	if (v && json_set(v, "name", json_new_text(o->name)) &&
+		json_set(v, "role", json_new_text(o->role)) &&
+		json_set(v, "scope", json_new_text(o->scope)))
 		return json_append(list, v) ? ERR_OK : err_nomem(err);
 	json_free(v);
 	return err_nomem(err);
@@ -102,7 +102,7 @@ static enum err_code run_rules(
 	time_format(s.at, when);
 	v = json_new_object();
 	if (!v || !set_place(v, &q) ||
-		!json_set(v, "made_at", out_text(when)) ||
+		!json_set(v, "made_at", json_new_text(when)) ||
 		!json_set(v, "serial", json_new_u64(s.serial)) ||
 		!json_set(v, "signed_by", by)) {
 		json_free(v);
@@ -146,11 +146,12 @@ static struct json *label_json(
 
 	time_format(r->since, since);
 	since[10] = '\0';
-	if (v && json_set(v, "label", out_text(label_name(label))) &&
-		json_set(v, "state", out_text(state_names[r->state])) &&
-		(!r->period[0] || json_set(v, "period", out_text(r->period))) &&
+	if (v && json_set(v, "label", json_new_text(label_name(label))) &&
+		json_set(v, "state", json_new_text(state_names[r->state])) &&
+		(!r->period[0] ||
+			json_set(v, "period", json_new_text(r->period))) &&
 		(r->state != ASKED_ENDS ||
-			json_set(v, "since", out_text(since))))
+			json_set(v, "since", json_new_text(since))))
 		return v;
 	json_free(v);
 	return NULL;
@@ -203,7 +204,7 @@ static enum err_code print_retention(struct cli *c, const struct asked *q,
 		printf(_("Nothing of it goes while the hold %s lasts.\n"),
 			hold);
 	ok = ok && set_place(v, q) &&
-		(!*hold || json_set(v, "hold", out_text(hold)));
+		(!*hold || json_set(v, "hold", json_new_text(hold)));
 	if (ok && json_set(v, "labels", list)) {
 		if (c->json)
 			return out_json(v, err);

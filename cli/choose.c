@@ -44,9 +44,9 @@ static enum err_code show_json(const struct node_info *n, struct err *err)
 {
 	struct json *v = json_new_object();
 
-	if (!json_set(v, "code", out_text(n->code)) ||
-		!json_set(v, "name", out_text(n->name)) ||
-		!json_set(v, "parent", out_text(n->parent)) ||
+	if (!json_set(v, "code", json_new_text(n->code)) ||
+		!json_set(v, "name", json_new_text(n->name)) ||
+		!json_set(v, "parent", json_new_text(n->parent)) ||
 		!json_set(v, "enrolled", json_new_bool(n->enrolled))) {
 		json_free(v);
 		v = NULL;

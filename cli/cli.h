@@ -78,9 +78,6 @@ void cli_next_daemon(struct cli *c);
 enum err_code out_json(struct json *v, struct err *err);
 /* Flushes stdout; ERR_IO when what was printed did not arrive. */
 enum err_code out_flush(struct err *err);
-struct json *out_text(const char *s);
-/* The names of the LABEL_BITs; NULL without memory. */
-struct json *out_labels(uint8_t labels);
 /* Prints `s` with control characters as "?", so that a record cannot command
  * the terminal. */
 void out_plain(FILE *f, const char *s, size_t len);

@@ -284,7 +284,7 @@ static enum err_code version(struct cli *c, struct err *err)
 		return ERR_OK;
 	}
 	v = json_new_object();
-	if (!json_set(v, "version", out_text(CUNDANG_VERSION))) {
+	if (!json_set(v, "version", json_new_text(CUNDANG_VERSION))) {
 		json_free(v);
 		v = NULL;
 	}
@@ -362,8 +362,8 @@ static void tell_json(const struct err *err)
 	struct json *v = json_new_object(), *e = json_new_object();
 	struct buf text = BUF_EMPTY;
 
-	bool good = json_set(e, "code", out_text(err_name(err->code))) &&
-		json_set(e, "text", out_text(err->text));
+	bool good = json_set(e, "code", json_new_text(err_name(err->code))) &&
+		json_set(e, "text", json_new_text(err->text));
 
 	good = json_set(v, "error", e) && good;
 	if (good && json_write(v, &text, NULL) == ERR_OK && !text.failed)

@@ -42,9 +42,9 @@ static enum err_code add_line(
 {
 	struct json *v = json_new_object();
 
-	if (json_set(v, "file", out_text(line->file)) &&
-		json_set(v, "en", out_text(line->text[PAGE_ENGLISH])) &&
-		json_set(v, "zh", out_text(line->text[PAGE_CHINESE])))
+	if (json_set(v, "file", json_new_text(line->file)) &&
+		json_set(v, "en", json_new_text(line->text[PAGE_ENGLISH])) &&
+		json_set(v, "zh", json_new_text(line->text[PAGE_CHINESE])))
 		return json_append(arg, v) ? ERR_OK : err_nomem(err);
 	json_free(v);
 	return err_nomem(err);
@@ -185,11 +185,11 @@ static bool add_seen(struct json *list, const struct effect_seen *s)
 {
 	struct json *v = json_new_object();
 
-	if (json_set(v, "less", out_labels(s->less)) &&
-		json_set(v, "more", out_labels(s->more)) &&
-		json_set(v, "rank", out_text(rank_name(s->rank))) &&
+	if (json_set(v, "less", labels_json(s->less)) &&
+		json_set(v, "more", labels_json(s->more)) &&
+		json_set(v, "rank", json_new_text(rank_name(s->rank))) &&
 		json_set(v, "records", json_new_u64(s->records)) &&
-		json_set(v, "series", out_text(s->series)) &&
+		json_set(v, "series", json_new_text(s->series)) &&
 		json_set(v, "waiting", json_new_u64(s->waiting)))
 		return json_append(list, v);
 	json_free(v);
@@ -202,8 +202,8 @@ static bool add_due(struct json *list, const struct effect_due *d)
 
 	if (json_set(v, "after", json_new_u64(d->after)) &&
 		json_set(v, "before", json_new_u64(d->before)) &&
-		json_set(v, "label", out_text(label_name(d->label))) &&
-		json_set(v, "series", out_text(d->series)))
+		json_set(v, "label", json_new_text(label_name(d->label))) &&
+		json_set(v, "series", json_new_text(d->series)))
 		return json_append(list, v);
 	json_free(v);
 	return false;
@@ -214,8 +214,8 @@ static bool add_unfit(struct json *list, const struct effect_unfit *u)
 	struct json *v = json_new_object();
 
 	if (json_set(v, "documents", json_new_u64(u->documents)) &&
-		json_set(v, "series", out_text(u->series)) &&
-		json_set(v, "why", out_text(u->why)))
+		json_set(v, "series", json_new_text(u->series)) &&
+		json_set(v, "why", json_new_text(u->why)))
 		return json_append(list, v);
 	json_free(v);
 	return false;

@@ -193,9 +193,9 @@ static enum err_code add_node(struct status *s, size_t i, const char *code,
 	if (rc)
 		return rc;
 	time_format(o->not_before, at);
-	if (!json_set(v, "node", out_text(code)) ||
+	if (!json_set(v, "node", json_new_text(code)) ||
 		!json_set(v, "confirmed", json_new_bool(confirmed)) ||
-		(!confirmed && !json_set(v, "since", out_text(at)))) {
+		(!confirmed && !json_set(v, "since", json_new_text(at)))) {
 		json_free(v);
 		v = NULL;
 	}
@@ -218,10 +218,10 @@ static enum err_code status_of(struct status *s, size_t i, struct err *err)
 			may_hold(s, n->code))
 			rc = add_node(s, i, n->code, nodes, err);
 	}
-	if (rc || !json_set(v, "order", out_text(o->id)) ||
-		!json_set(v, "reason", out_text(o->reason)) ||
-		!json_set(
-			v, "state", out_text(order_state_name(s->state[i])))) {
+	if (rc || !json_set(v, "order", json_new_text(o->id)) ||
+		!json_set(v, "reason", json_new_text(o->reason)) ||
+		!json_set(v, "state",
+			json_new_text(order_state_name(s->state[i])))) {
 		json_free(nodes);
 		json_free(v);
 		return rc ? rc : err_nomem(err);

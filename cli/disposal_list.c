@@ -16,14 +16,14 @@ static struct json *group_json(const struct due_group *g)
 	if (json_set(v, "count", json_new_u64(g->count)) &&
 		json_set(v, "first_year",
 			json_new_u64((uint64_t)g->first_year)) &&
-		json_set(v, "label", out_text(label_name(g->label))) &&
+		json_set(v, "label", json_new_text(label_name(g->label))) &&
 		json_set(
 			v, "last_year", json_new_u64((uint64_t)g->last_year)) &&
-		json_set(v, "origin", out_text(g->origin)) &&
-		json_set(v, "period", out_text(g->period)) &&
+		json_set(v, "origin", json_new_text(g->origin)) &&
+		json_set(v, "period", json_new_text(g->period)) &&
 		json_set(v, "seqs", due_ranges_json(g)) &&
-		json_set(v, "series", out_text(g->series)) &&
-		json_set(v, "since", out_text(since)))
+		json_set(v, "series", json_new_text(g->series)) &&
+		json_set(v, "since", json_new_text(since)))
 		return v;
 	json_free(v);
 	return NULL;

@@ -112,11 +112,11 @@ static enum err_code tell(
 	time_format(o->not_before, since);
 	if (p->cli->json) {
 		v = json_new_object();
-		if (!json_set(v, "order", out_text(o->id)) ||
+		if (!json_set(v, "order", json_new_text(o->id)) ||
 			!json_set(v, "count",
 				json_new_u64(p->proposal.due.parts)) ||
 			!json_set(v, "left", json_new_u64(p->proposal.left)) ||
-			!json_set(v, "not_before", out_text(since))) {
+			!json_set(v, "not_before", json_new_text(since))) {
 			json_free(v);
 			v = NULL;
 		}

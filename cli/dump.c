@@ -33,7 +33,7 @@ static struct json *clearance_of(const struct clearance *c, const char *origin)
 		const struct series *s = rules_series_at(c->rules, i);
 		uint8_t may = rules_clearance(c->rules, s, origin, c->code);
 
-		if (!json_set(v, s->name, out_labels(may))) {
+		if (!json_set(v, s->name, labels_json(may))) {
 			json_free(v);
 			return NULL;
 		}
@@ -53,7 +53,7 @@ static enum err_code on_log(
 	if (at)
 		memcpy(code, at, CODE_LEN);
 	if (json_set(o, "may", clearance_of(c, code)) &&
-		json_set(o, "origin", out_text(log->origin)))
+		json_set(o, "origin", json_new_text(log->origin)))
 		return json_set(c->logs, id, o) ? ERR_OK : err_nomem(err);
 	json_free(o);
 	return err_nomem(err);

@@ -34,9 +34,9 @@ static enum err_code on_wanted(
 		return rc;
 	digest_hex(&ref->object, name);
 	o = json_new_object();
-	if (json_set(o, "label", out_text(label_name(ref->label))) &&
-		json_set(o, "object", out_text(name)) &&
-		json_set(o, "origin", out_text(log.origin)) &&
+	if (json_set(o, "label", json_new_text(label_name(ref->label))) &&
+		json_set(o, "object", json_new_text(name)) &&
+		json_set(o, "origin", json_new_text(log.origin)) &&
 		json_set(o, "seq", json_new_u64(ref->seq)))
 		return json_append(k->files, o) ? ERR_OK : err_nomem(err);
 	json_free(o);
@@ -67,8 +67,8 @@ static void on_fault(void *arg, const char *where, const char *what)
 	fault_sort(&k->sorts, where);
 	if (k->cli->json) {
 		pair = json_new_array();
-		if (json_append(pair, out_text(where)) &&
-			json_append(pair, out_text(what)))
+		if (json_append(pair, json_new_text(where)) &&
+			json_append(pair, json_new_text(what)))
 			(void)json_append(k->faults, pair);
 		else
 			json_free(pair);

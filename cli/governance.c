@@ -77,7 +77,7 @@ static enum err_code tell_root(
 		return ERR_OK;
 	}
 	v = json_new_object();
-	if (!json_set(v, "root", out_text(hex))) {
+	if (!json_set(v, "root", json_new_text(hex))) {
 		json_free(v);
 		v = NULL;
 	}
@@ -382,8 +382,8 @@ static void on_fault(void *arg, const char *file, const char *what)
 	f->count++;
 	if (f->json) {
 		pair = json_new_array();
-		if (json_append(pair, out_text(file)) &&
-			json_append(pair, out_text(what)))
+		if (json_append(pair, json_new_text(file)) &&
+			json_append(pair, json_new_text(what)))
 			(void)json_append(f->list, pair);
 		else
 			json_free(pair);
@@ -466,9 +466,9 @@ static enum err_code on_head(void *arg, const struct statement *s,
 	}
 	v = json_new_object();
 	if (!json_set(v, "serial", json_new_u64(s->serial)) ||
-		!json_set(v, "at", out_text(at)) ||
-		!json_set(v, "commit", out_text(s->commit)) ||
-		!json_set(v, "statement", out_text(hex)) ||
+		!json_set(v, "at", json_new_text(at)) ||
+		!json_set(v, "commit", json_new_text(s->commit)) ||
+		!json_set(v, "statement", json_new_text(hex)) ||
 		!json_set(v, "signatures", json_new_u64(signatures)) ||
 		!json_set(v, "final", json_new_bool(final))) {
 		json_free(v);
@@ -581,7 +581,7 @@ static enum err_code adopt_there(struct control *control, const char *path,
 	struct json *body = json_new_object(), *answer = NULL;
 	enum err_code rc;
 
-	if (!json_set(body, "path", out_text(path))) {
+	if (!json_set(body, "path", json_new_text(path))) {
 		json_free(body);
 		return err_nomem(err);
 	}

@@ -37,15 +37,17 @@ static enum err_code tell_json(const struct cli *c, const struct node *n,
 {
 	struct json *v = json_new_object();
 
-	if (!json_set(v, "code", out_text(m->code)) ||
-		!json_set(v, "origin", out_text(n->origin)) ||
-		!json_set(v, "data", out_text(c->data)) ||
+	if (!json_set(v, "code", json_new_text(m->code)) ||
+		!json_set(v, "origin", json_new_text(n->origin)) ||
+		!json_set(v, "data", json_new_text(c->data)) ||
 		(m->check[0] &&
-			(!json_set(v, "name", out_text(m->name)) ||
-				!json_set(v, "parent", out_text(m->parent)) ||
-				!json_set(v, "check", out_text(m->check)) ||
+			(!json_set(v, "name", json_new_text(m->name)) ||
+				!json_set(v, "parent",
+					json_new_text(m->parent)) ||
 				!json_set(
-					v, "request", out_text(m->request))))) {
+					v, "check", json_new_text(m->check)) ||
+				!json_set(v, "request",
+					json_new_text(m->request))))) {
 		json_free(v);
 		v = NULL;
 	}

@@ -46,7 +46,7 @@ static struct json *kinds_json(unsigned kinds)
 
 	for (size_t i = 0; list && i < ARRAY_LEN(kind_names); i++) {
 		if (kinds & 1u << i &&
-			!json_append(list, out_text(kind_names[i]))) {
+			!json_append(list, json_new_text(kind_names[i]))) {
 			json_free(list);
 			return NULL;
 		}
@@ -191,13 +191,13 @@ static enum err_code run_show(
 		goto out;
 	}
 	v = json_new_object();
-	if (!json_set(v, "log", out_text(k.log)) ||
-		!json_set(v, "witness", out_text(k.witness)) ||
-		!json_set(v, "tls", out_text(k.tls)) ||
-		!json_set(v, "seal", out_text(k.seal)) ||
+	if (!json_set(v, "log", json_new_text(k.log)) ||
+		!json_set(v, "witness", json_new_text(k.witness)) ||
+		!json_set(v, "tls", json_new_text(k.tls)) ||
+		!json_set(v, "seal", json_new_text(k.seal)) ||
 		!json_set(v, "next", kinds_json(next)) ||
 		!json_set(v, "old", kinds_json(old)) ||
-		!json_set(v, "origin", out_text(n->origin))) {
+		!json_set(v, "origin", json_new_text(n->origin))) {
 		json_free(v);
 		v = NULL;
 	}

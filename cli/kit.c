@@ -40,8 +40,8 @@ static enum err_code tell(struct cli *c, const char *path,
 	}
 	v = json_new_object();
 	if (!json_set(v, "bytes", json_new_u64(bytes)) ||
-		!json_set(v, "file", out_text(path)) ||
-		!json_set(v, "root", out_text(root)) ||
+		!json_set(v, "file", json_new_text(path)) ||
+		!json_set(v, "root", json_new_text(root)) ||
 		!json_set(v, "serial", json_new_u64(rules_serial(rules)))) {
 		json_free(v);
 		v = NULL;

@@ -138,15 +138,15 @@ static struct json *row_json(const struct row *r)
 	struct json *v = json_new_object();
 
 	if (json_set(v, "arrival", json_new_u64(r->arrival)) &&
-		json_set(v, "at", out_text(r->entry.at)) &&
-		json_set(v, "series", out_text(r->entry.series)) &&
-		json_set(v, "id", out_text(r->entry.id)) &&
-		json_set(v, "node", out_text(r->entry.node)) &&
-		json_set(v, "origin", out_text(r->origin)) &&
+		json_set(v, "at", json_new_text(r->entry.at)) &&
+		json_set(v, "series", json_new_text(r->entry.series)) &&
+		json_set(v, "id", json_new_text(r->entry.id)) &&
+		json_set(v, "node", json_new_text(r->entry.node)) &&
+		json_set(v, "origin", json_new_text(r->origin)) &&
 		json_set(v, "seq", json_new_u64(r->seq)) &&
 		json_set(v, "rev", json_new_u64(r->entry.rev)) &&
 		(!r->erased || json_set(v, "erased", json_copy(r->erased))) &&
-		(!r->lost || json_set(v, "lost", out_labels(r->lost))))
+		(!r->lost || json_set(v, "lost", labels_json(r->lost))))
 		return v;
 	json_free(v);
 	return NULL;

@@ -34,11 +34,12 @@ static struct json *log_json(const struct log_info *log, uint64_t size,
 	struct json *v = json_new_object();
 
 	base64_encode(log->root.b, sizeof(log->root.b), root);
-	if (json_set(v, "origin", out_text(log->origin)) &&
+	if (json_set(v, "origin", json_new_text(log->origin)) &&
 		json_set(v, "size", json_new_u64(size)) &&
 		json_set(v, "cosigned", json_new_u64(log->cosigned_size)) &&
-		json_set(v, "vkey", out_text(vkey)) &&
-		(size != log->size || json_set(v, "root", out_text(root))) &&
+		json_set(v, "vkey", json_new_text(vkey)) &&
+		(size != log->size ||
+			json_set(v, "root", json_new_text(root))) &&
 		(!note ||
 			json_set(v, "checkpoint",
 				json_new_string(

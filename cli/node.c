@@ -58,9 +58,9 @@ static enum err_code tell_retired(struct cli *c, const char *path,
 		return ERR_OK;
 	}
 	v = json_new_object();
-	if (!json_set(v, "code", out_text(t->code)) ||
-		!json_set(v, "retired", out_text(t->date)) ||
-		!json_set(v, "successor", out_text(t->successor)) ||
+	if (!json_set(v, "code", json_new_text(t->code)) ||
+		!json_set(v, "retired", json_new_text(t->date)) ||
+		!json_set(v, "successor", json_new_text(t->successor)) ||
 		!json_set(v, "serial", json_new_u64(serial))) {
 		json_free(v);
 		v = NULL;

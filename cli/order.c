@@ -30,8 +30,8 @@ enum err_code order_save(
 		goto out;
 	if (c->json) {
 		v = json_new_object();
-		if (!json_set(v, "order", out_text(o->id)) ||
-			!json_set(v, "file", out_text(path))) {
+		if (!json_set(v, "order", json_new_text(o->id)) ||
+			!json_set(v, "file", json_new_text(path))) {
 			json_free(v);
 			v = NULL;
 		}
@@ -141,7 +141,7 @@ enum err_code order_enter(struct cli *c, const char *path, char **sig,
 		goto out;
 	if (c->json) {
 		v = json_new_object();
-		if (!json_set(v, "order", out_text(o.id))) {
+		if (!json_set(v, "order", json_new_text(o.id))) {
 			json_free(v);
 			v = NULL;
 		}

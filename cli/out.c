@@ -7,11 +7,6 @@
 #include "cli/cli.h"
 #include "cli/state.h"
 
-struct json *out_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
 enum err_code out_json(struct json *v, struct err *err)
 {
 	struct buf text = BUF_EMPTY;
@@ -221,20 +216,6 @@ void out_lost_files(const struct json *list)
 			json_get_string(o, "object"),
 			json_get_string(o, "object"));
 	}
-}
-
-struct json *out_labels(uint8_t labels)
-{
-	struct json *v = json_new_array();
-
-	for (unsigned i = 0; i < LABEL_COUNT; i++) {
-		if ((labels & LABEL_BIT(i)) &&
-			!json_append(v, out_text(label_name((enum label)i)))) {
-			json_free(v);
-			return NULL;
-		}
-	}
-	return v;
 }
 
 void progress_show(void *unused, const char *doing, uint64_t done, uint64_t all)

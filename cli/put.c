@@ -209,8 +209,8 @@ static enum err_code tell_refused(
 	}
 	v = json_new_object();
 	e = json_new_object();
-	good = json_set(e, "code", out_text(err_name(it->rc))) &&
-		json_set(e, "text", out_text(why));
+	good = json_set(e, "code", json_new_text(err_name(it->rc))) &&
+		json_set(e, "text", json_new_text(why));
 	good = json_set(v, "error", e) && good;
 	if (!good || !json_set(v, "line", json_new_u64(it->number))) {
 		json_free(v);

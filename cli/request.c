@@ -50,9 +50,9 @@ enum err_code request_tell(struct cli *c, const char *path, const char *code,
 		return ERR_OK;
 	}
 	v = json_new_object();
-	if (!json_set(v, "code", out_text(code)) ||
-		!json_set(v, "check", out_text(check)) ||
-		!json_set(v, "file", out_text(path))) {
+	if (!json_set(v, "code", json_new_text(code)) ||
+		!json_set(v, "check", json_new_text(check)) ||
+		!json_set(v, "file", json_new_text(path))) {
 		json_free(v);
 		v = NULL;
 	}

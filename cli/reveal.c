@@ -55,11 +55,12 @@ static struct json *body_of(const char *record, const struct access_ask *ask)
 {
 	struct json *v = json_new_object();
 
-	if (json_set(v, "record", out_text(record)) &&
-		json_set(v, "reason", out_text(ask->reason)) &&
-		json_set(v, "labels", out_labels(ask->labels)) &&
+	if (json_set(v, "record", json_new_text(record)) &&
+		json_set(v, "reason", json_new_text(ask->reason)) &&
+		json_set(v, "labels", labels_json(ask->labels)) &&
 		json_set(v, "proof", json_new_bool(ask->proof)) &&
-		(!ask->field || json_set(v, "field", out_text(ask->field))))
+		(!ask->field ||
+			json_set(v, "field", json_new_text(ask->field))))
 		return v;
 	json_free(v);
 	return NULL;
@@ -182,7 +183,7 @@ static enum err_code approve(
 	struct json *body = json_new_object(), *answer = NULL;
 	enum err_code rc = ERR_OK;
 
-	if (!json_set(body, "request", out_text(id)))
+	if (!json_set(body, "request", json_new_text(id)))
 		rc = err_nomem(err);
 	if (rc || (rc = door_open(c, d, err))) {
 		json_free(body);

@@ -157,7 +157,7 @@ void show_document(const struct rules *rules, const struct json *doc)
 static bool set_lost(struct json *doc, uint8_t lost)
 {
 	return !lost ||
-		(json_set(doc, "lost", out_labels(lost)) &&
+		(json_set(doc, "lost", labels_json(lost)) &&
 			json_set(doc, "withheld", json_new_array()));
 }
 
@@ -326,7 +326,7 @@ static enum err_code ask_daemon(
 	struct err own;
 	enum err_code rc;
 
-	if (!json_set(body, "record", out_text(record))) {
+	if (!json_set(body, "record", json_new_text(record))) {
 		json_free(body);
 		return err_nomem(err);
 	}

@@ -11,7 +11,7 @@ static struct json *root_text(const struct digest *root)
 	char text[BASE64_SIZE(DIGEST_SIZE)];
 
 	base64_encode(root->b, sizeof(root->b), text);
-	return out_text(text);
+	return json_new_text(text);
 }
 
 static struct json *log_json(const struct log_info *log)
@@ -21,8 +21,8 @@ static struct json *log_json(const struct log_info *log)
 		[LOG_SPARSE] = "sparse"};
 	struct json *v = json_new_object();
 
-	if (json_set(v, "origin", out_text(log->origin)) &&
-		json_set(v, "kind", out_text(kinds[log->kind])) &&
+	if (json_set(v, "origin", json_new_text(log->origin)) &&
+		json_set(v, "kind", json_new_text(kinds[log->kind])) &&
 		json_set(v, "size", json_new_u64(log->size)) &&
 		json_set(v, "root", root_text(&log->root)) &&
 		json_set(v, "checkpoint", json_new_u64(log->checkpoint_size)) &&
@@ -48,17 +48,18 @@ static bool add_rules(struct json *v, struct node *n)
 
 	time_format(rules_at(rules), at);
 	good = json_set(g, "serial", json_new_u64(rules_serial(rules))) &&
-		json_set(g, "at", out_text(at)) &&
+		json_set(g, "at", json_new_text(at)) &&
 		json_set(g, "old", json_new_bool(rules_old(rules, time_now())));
 	good = json_set(v, "governance", g) && good;
 	good = good &&
 		json_set(v, "enrolled", json_new_bool(me && me->enrolled));
 	if (me)
-		good = good && json_set(v, "name", out_text(me->name)) &&
-			json_set(v, "rank", out_text(rank_name(me->rank)));
+		good = good && json_set(v, "name", json_new_text(me->name)) &&
+			json_set(v, "rank", json_new_text(rank_name(me->rank)));
 	if (me && me->retired[0])
-		good = good && json_set(v, "retired", out_text(me->retired)) &&
-			json_set(v, "successor", out_text(me->successor));
+		good = good &&
+			json_set(v, "retired", json_new_text(me->retired)) &&
+			json_set(v, "successor", json_new_text(me->successor));
 	rules_unref(rules);
 	return good;
 }
@@ -75,9 +76,9 @@ static enum err_code from_store(struct cli *c, struct json *v, struct err *err)
 		(rc = store_log_each(n->store, on_log, logs, err)))
 		goto out;
 	if (!json_set(v, "running", json_new_bool(false)) ||
-		!json_set(v, "code", out_text(n->config.code)) ||
-		!json_set(v, "domain", out_text(n->config.domain)) ||
-		!json_set(v, "origin", out_text(own.origin)) ||
+		!json_set(v, "code", json_new_text(n->config.code)) ||
+		!json_set(v, "domain", json_new_text(n->config.domain)) ||
+		!json_set(v, "origin", json_new_text(own.origin)) ||
 		!json_set(v, "size", json_new_u64(own.size)) ||
 		!json_set(v, "root", root_text(&own.root)) ||
 		!json_set(v, "arrivals",

@@ -60,7 +60,7 @@ static enum err_code read_person(struct person *out, struct err *err)
 
 static bool put_text(struct json *v, const char *name, const char *s)
 {
-	return !s || !*s || json_set(v, name, out_text(s));
+	return !s || !*s || json_set(v, name, json_new_text(s));
 }
 
 static struct json *body_of(

@@ -49,7 +49,7 @@ static enum err_code ask(
 {
 	struct json *body = json_new_object();
 
-	if (code && !json_set(body, "peer", out_text(code))) {
+	if (code && !json_set(body, "peer", json_new_text(code))) {
 		json_free(body);
 		return err_nomem(err);
 	}

@@ -25,8 +25,8 @@ static void on_fault(void *arg, const char *thing, const char *what)
 	k->count++;
 	if (k->cli->json) {
 		pair = json_new_array();
-		if (json_append(pair, out_text(thing)) &&
-			json_append(pair, out_text(what)))
+		if (json_append(pair, json_new_text(thing)) &&
+			json_append(pair, json_new_text(what)))
 			(void)json_append(k->faults, pair);
 		else
 			json_free(pair);
@@ -62,12 +62,12 @@ static struct json *package_json(
 	base64_encode(r->root.b, sizeof(r->root.b), root);
 	if (!r->size) /* it was not read so far */
 		return v;
-	if (v && json_set(v, "origin", out_text(r->origin)) &&
-		json_set(v, "holder", out_text(r->holder)) &&
+	if (v && json_set(v, "origin", json_new_text(r->origin)) &&
+		json_set(v, "holder", json_new_text(r->holder)) &&
 		json_set(v, "size", json_new_u64(r->size)) &&
 		json_set(v, "from", json_new_u64(r->from)) &&
 		json_set(v, "to", json_new_u64(r->to)) &&
-		json_set(v, "root", out_text(root)) &&
+		json_set(v, "root", json_new_text(root)) &&
 		json_set(v, "records", json_new_u64(r->records)) &&
 		json_set(v, "parts", json_new_u64(r->parts)) &&
 		json_set(v, "withheld", json_new_u64(r->withheld)) &&
@@ -182,14 +182,14 @@ static struct json *proof_json(
 {
 	struct json *v = verdict(k);
 
-	if (v && json_set(v, "origin", out_text(r->origin)) &&
+	if (v && json_set(v, "origin", json_new_text(r->origin)) &&
 		json_set(v, "seq", json_new_u64(r->seq)) &&
 		json_set(v, "size", json_new_u64(r->size)) &&
 		json_set(v, "records", json_new_u64(1)) &&
-		json_set(v, "id", out_text(r->entry.id)) &&
-		json_set(v, "series", out_text(r->entry.series)) &&
+		json_set(v, "id", json_new_text(r->entry.id)) &&
+		json_set(v, "series", json_new_text(r->entry.series)) &&
 		json_set(v, "rev", json_new_u64(r->entry.rev)) &&
-		json_set(v, "created_at", out_text(r->entry.at)) &&
+		json_set(v, "created_at", json_new_text(r->entry.at)) &&
 		json_set(v, "fields", json_copy(r->fields)))
 		return v;
 	json_free(v);

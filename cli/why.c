@@ -190,14 +190,14 @@ static struct json *story_json(const struct story *s)
 {
 	struct json *v = json_new_object();
 
-	if (json_set(v, "id", out_text(s->entry.id)) &&
-		json_set(v, "origin", out_text(s->log.origin)) &&
+	if (json_set(v, "id", json_new_text(s->entry.id)) &&
+		json_set(v, "origin", json_new_text(s->log.origin)) &&
 		json_set(v, "seq", json_new_u64(s->seq)) &&
 		json_set(v, "arrival", json_new_u64(s->arrival)) &&
 		json_set(v, "cosigned",
 			json_new_bool(s->log.cosigned_size > s->seq)) &&
-		json_set(v, "withheld", out_labels(story_withheld(s))) &&
-		json_set(v, "lost", out_labels(s->lost)) &&
+		json_set(v, "withheld", labels_json(story_withheld(s))) &&
+		json_set(v, "lost", labels_json(s->lost)) &&
 		json_set(v, "erased", json_copy(s->erased)) &&
 		json_set(v, "wanted", json_new_u64(s->wanted)))
 		return v;

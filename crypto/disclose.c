@@ -31,6 +31,21 @@ bool label_parse(const char *s, size_t len, enum label *out)
 	return false;
 }
 
+struct json *labels_json(uint8_t labels)
+{
+	struct json *v = json_new_array();
+
+	for (unsigned l = 0; v && l < LABEL_COUNT; l++) {
+		if ((labels & LABEL_BIT(l)) &&
+			!json_append(
+				v, json_new_text(label_name((enum label)l)))) {
+			json_free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
 /* A look over JSON in its compact form.  Every function answers false where
  * the bytes stop being that. */
 struct scan {

@@ -20,6 +20,8 @@ enum label { LABEL_PUBLIC, LABEL_INTERNAL, LABEL_PERSONAL, LABEL_SENSITIVE };
 #define LABEL_ALL ((uint8_t)0x0f)
 const char *label_name(enum label l); /* "public" ... */
 bool label_parse(const char *s, size_t len, enum label *out);
+/* The names of the LABEL_BITs, as an array; NULL when out of memory. */
+struct json *labels_json(uint8_t labels);
 
 #define SEED_SIZE 16
 #define PART_FIELDS_LIMIT 1024

@@ -146,7 +146,7 @@ static bool state_is(const struct state *s, const char *result)
 static bool set_until(struct json *v, char until[TIME_TEXT_SIZE])
 {
 	time_format(time_now() + ACCESS_VALID_S, until);
-	return json_set(v, "until", access_text(until));
+	return json_set(v, "until", json_new_text(until));
 }
 
 /* Account, record, labels and reason give it: the same question finds it again,
@@ -231,7 +231,7 @@ static struct json *approval_fields(
 	struct json *v = access_fields(who, "approve", "approved");
 	char until[TIME_TEXT_SIZE];
 
-	if (v && json_set(v, "for", access_text(account ? account : "")) &&
+	if (v && json_set(v, "for", json_new_text(account ? account : "")) &&
 		copy_member(asked, "field", v) &&
 		copy_member(asked, "labels", v) &&
 		copy_member(asked, "reason", v) &&
@@ -284,7 +284,7 @@ static struct json *denied_approval(const struct who *who, const uint8_t *uuid)
 	char id[UUID_TEXT_SIZE];
 
 	uuid_format(uuid, id);
-	if (json_set(v, "request", access_text(id)))
+	if (json_set(v, "request", json_new_text(id)))
 		return v;
 	json_free(v);
 	return NULL;
@@ -429,7 +429,7 @@ static enum err_code show(const struct reveal *r, const struct receipt *receipt,
 	struct json *o = json_new_object(), *access = json_new_object();
 	enum err_code rc;
 
-	if (!json_set(access, "origin", access_text(receipt->origin)) ||
+	if (!json_set(access, "origin", json_new_text(receipt->origin)) ||
 		!json_set(access, "seq", json_new_u64(receipt->seq))) {
 		json_free(access);
 		json_free(o);
@@ -452,8 +452,8 @@ static enum err_code tell_request(
 	char id[UUID_TEXT_SIZE];
 
 	uuid_format(q->uuid, id);
-	if (!json_set(o, "request", access_text(id)) ||
-		!json_set(o, "until", access_text(q->until))) {
+	if (!json_set(o, "request", json_new_text(id)) ||
+		!json_set(o, "until", json_new_text(q->until))) {
 		json_free(o);
 		return err_nomem(err);
 	}

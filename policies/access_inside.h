@@ -21,9 +21,6 @@ enum err_code access_about_minor(const struct series *s, const struct entry *e,
 
 /* ---- policies/access_note.c: what is recorded ---- */
 
-struct json *access_text(const char *s);
-struct json *access_labels(uint8_t labels);
-
 /* What was asked for, as far as it was found. */
 struct access_target {
 	bool found;

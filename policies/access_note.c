@@ -9,34 +9,14 @@
 
 #define TRIES_SLOTS 64
 
-struct json *access_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
-struct json *access_labels(uint8_t labels)
-{
-	struct json *v = json_new_array();
-
-	for (unsigned i = 0; v && i < LABEL_COUNT; i++) {
-		if ((labels & LABEL_BIT(i)) &&
-			!json_append(
-				v, access_text(label_name((enum label)i)))) {
-			json_free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
-
 static bool set_record(struct json *fields, const struct access_target *t)
 {
 	struct json *o = json_new_object();
 
-	if (json_set(o, "id", access_text(t->e.id)) &&
-		json_set(o, "origin", access_text(t->log.origin)) &&
+	if (json_set(o, "id", json_new_text(t->e.id)) &&
+		json_set(o, "origin", json_new_text(t->log.origin)) &&
 		json_set(o, "seq", json_new_u64(t->seq)) &&
-		json_set(o, "series", access_text(t->e.series)))
+		json_set(o, "series", json_new_text(t->e.series)))
 		return json_set(fields, "record", o);
 	json_free(o);
 	return false;
@@ -47,10 +27,11 @@ struct json *access_fields(
 {
 	struct json *v = json_new_object();
 
-	if (json_set(v, "account", access_text(who->account)) &&
-		json_set(v, "act", access_text(act)) &&
-		json_set(v, "result", access_text(result)) &&
-		json_set(v, "role", access_text(account_role_name(who->role))))
+	if (json_set(v, "account", json_new_text(who->account)) &&
+		json_set(v, "act", json_new_text(act)) &&
+		json_set(v, "result", json_new_text(result)) &&
+		json_set(
+			v, "role", json_new_text(account_role_name(who->role))))
 		return v;
 	json_free(v);
 	return NULL;
@@ -62,12 +43,11 @@ struct json *access_reveal_fields(const struct access_ask *ask,
 	struct json *v = access_fields(&ask->who, "reveal", result);
 
 	if (v && (!t->found || set_record(v, t)) &&
-		(!t->labels ||
-			json_set(v, "labels", access_labels(t->labels))) &&
+		(!t->labels || json_set(v, "labels", labels_json(t->labels))) &&
 		(!ask->field ||
-			json_set(v, "field", access_text(ask->field))) &&
+			json_set(v, "field", json_new_text(ask->field))) &&
 		(!ask->reason ||
-			json_set(v, "reason", access_text(ask->reason))))
+			json_set(v, "reason", json_new_text(ask->reason))))
 		return v;
 	json_free(v);
 	return NULL;

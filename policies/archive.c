@@ -516,7 +516,7 @@ static struct json *policy_list(const struct making *m)
 
 static bool set_text(struct json *v, const char *name, const char *text)
 {
-	return json_set(v, name, json_new_string(text, strlen(text)));
+	return json_set(v, name, json_new_text(text));
 }
 
 static bool describe_sheets(const struct making *m, struct json *v)

@@ -8,11 +8,6 @@
 #include "policies/capture.h"
 #include "policies/epoch.h"
 
-static struct json *new_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
 struct audit {
 	struct node *node;
 	const struct audit_filter *filter;
@@ -71,9 +66,9 @@ static struct json *line_of(const struct entry *e, const char *origin,
 	if (!v)
 		json_free(fields);
 	if (v && json_set(v, "access", fields) &&
-		json_set(v, "at", new_text(e->at)) &&
-		json_set(v, "id", new_text(e->id)) &&
-		json_set(v, "origin", new_text(origin)) &&
+		json_set(v, "at", json_new_text(e->at)) &&
+		json_set(v, "id", json_new_text(e->id)) &&
+		json_set(v, "origin", json_new_text(origin)) &&
 		json_set(v, "rev", json_new_u64(e->rev)) &&
 		json_set(v, "seq", json_new_u64(seq)))
 		return v;

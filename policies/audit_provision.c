@@ -296,34 +296,15 @@ static bool has_received(
 
 /* ---- telling ---- */
 
-static struct json *new_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
-static struct json *new_labels(uint8_t labels)
-{
-	struct json *v = json_new_array();
-
-	for (unsigned l = 0; v && l < LABEL_COUNT; l++) {
-		if ((labels & LABEL_BIT(l)) &&
-			!json_append(v, new_text(label_name((enum label)l)))) {
-			json_free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
-
 static struct json *new_record(const struct target *t)
 {
 	struct json *v = json_new_object();
 
-	if (json_set(v, "id", new_text(t->e.id)) &&
-		json_set(v, "origin", new_text(t->log.origin)) &&
+	if (json_set(v, "id", json_new_text(t->e.id)) &&
+		json_set(v, "origin", json_new_text(t->log.origin)) &&
 		json_set(v, "rev", json_new_u64(t->e.rev)) &&
 		json_set(v, "seq", json_new_u64(t->seq)) &&
-		json_set(v, "series", new_text(t->e.series)))
+		json_set(v, "series", json_new_text(t->e.series)))
 		return v;
 	json_free(v);
 	return NULL;
@@ -336,17 +317,17 @@ static struct json *new_line(const struct item *item, const struct target *t,
 	char at[TIME_TEXT_SIZE];
 
 	time_format(item->at, at);
-	if (json_set(v, "at", new_text(at)) &&
-		json_set(v, "day", new_text(item->day)) &&
-		json_set(v, "id", new_text(item->id)) &&
-		json_set(v, "labels", new_labels(labels)) &&
-		json_set(v, "origin", new_text(item->giver)) &&
+	if (json_set(v, "at", json_new_text(at)) &&
+		json_set(v, "day", json_new_text(item->day)) &&
+		json_set(v, "id", json_new_text(item->id)) &&
+		json_set(v, "labels", labels_json(labels)) &&
+		json_set(v, "origin", json_new_text(item->giver)) &&
 		json_set(v, "record", new_record(t)) &&
 		json_set(v, "rev", json_new_u64(item->rev)) &&
 		json_set(v, "seq", json_new_u64(item->seq)) &&
-		json_set(v, "state", new_text(state)) &&
+		json_set(v, "state", json_new_text(state)) &&
 		json_set(v, item->consumer ? "consumer" : "to",
-			new_text(item->to)))
+			json_new_text(item->to)))
 		return v;
 	json_free(v);
 	return NULL;

@@ -254,10 +254,9 @@ static struct json *receipt_fields(const struct carrying *c)
 
 	time_format(c->now, at);
 	if (json_set(v, "absent", json_new_u64(c->absent)) &&
-		json_set(v, "at", json_new_string(at, strlen(at))) &&
+		json_set(v, "at", json_new_text(at)) &&
 		json_set(v, "destroyed", json_new_u64(c->destroyed)) &&
-		json_set(v, "order",
-			json_new_string(c->order->id, strlen(c->order->id))))
+		json_set(v, "order", json_new_text(c->order->id)))
 		return v;
 	json_free(v);
 	return NULL;

@@ -35,7 +35,7 @@ const char *epoch_reason_name(enum epoch_reason r)
 
 static bool set_text(struct json *o, const char *name, const char *s)
 {
-	return json_set(o, name, json_new_string(s, strlen(s)));
+	return json_set(o, name, json_new_text(s));
 }
 
 static struct json *last_json(

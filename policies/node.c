@@ -245,12 +245,9 @@ static enum err_code record_policy(struct batch *b, void *arg, struct err *err)
 	char hex[DIGEST_HEX_SIZE];
 
 	digest_hex(&s->digest, hex);
-	if (!fields ||
-		!json_set(fields, "commit",
-			json_new_string(s->commit, strlen(s->commit))) ||
+	if (!fields || !json_set(fields, "commit", json_new_text(s->commit)) ||
 		!json_set(fields, "serial", json_new_u64(s->serial)) ||
-		!json_set(fields, "statement",
-			json_new_string(hex, strlen(hex)))) {
+		!json_set(fields, "statement", json_new_text(hex))) {
 		json_free(fields);
 		return err_nomem(err);
 	}
@@ -474,8 +471,8 @@ static enum err_code add_damage(
 		json_free(o);
 		return ERR_OK;
 	}
-	if (o && json_set(o, "where", json_new_string(where, strlen(where))) &&
-		json_set(o, "what", json_new_string(what, strlen(what))))
+	if (o && json_set(o, "where", json_new_text(where)) &&
+		json_set(o, "what", json_new_text(what)))
 		return json_append(list, o) ? ERR_OK : err_nomem(err);
 	json_free(o);
 	return err_nomem(err);

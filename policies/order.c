@@ -506,7 +506,7 @@ enum err_code order_parse(
 
 static bool put_text(struct json *v, const char *name, const char *s)
 {
-	return json_set(v, name, json_new_string(s, strlen(s)));
+	return json_set(v, name, json_new_text(s));
 }
 
 static bool put_time(struct json *v, const char *name, int64_t t)
@@ -533,8 +533,7 @@ static struct json *records_json(const struct order *o)
 		const struct order_record *r = &o->record[i];
 		struct json *pair = json_new_array();
 
-		if (!json_append(pair,
-			    json_new_string(r->origin, strlen(r->origin))) ||
+		if (!json_append(pair, json_new_text(r->origin)) ||
 			!json_append(pair, json_new_u64(r->seq))) {
 			json_free(pair);
 			json_free(list);

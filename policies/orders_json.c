@@ -6,7 +6,7 @@
 
 static bool put_text(struct json *v, const char *name, const char *s)
 {
-	return !*s || json_set(v, name, json_new_string(s, strlen(s)));
+	return !*s || json_set(v, name, json_new_text(s));
 }
 
 static bool put_time(struct json *v, const char *name, int64_t t)
@@ -82,8 +82,8 @@ static enum err_code put_nodes(const struct rows *rows, const struct order *o,
 				!code_within(o->node, n->code)))
 			continue;
 		if (!(rc = confirmed(rows->node, o, n->code, &is, err)))
-			ok &= json_append(is ? yes : no,
-				json_new_string(n->code, strlen(n->code)));
+			ok &= json_append(
+				is ? yes : no, json_new_text(n->code));
 	}
 	ok = json_set(v, "confirmed", yes) && ok;
 	ok = json_set(v, "unconfirmed", no) && ok;

@@ -504,11 +504,6 @@ enum err_code proposal_html(
 
 /* ---- JSON ---- */
 
-static struct json *text_json(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
 struct json *due_ranges_json(const struct due_group *g)
 {
 	struct json *all = json_new_array();
@@ -536,20 +531,6 @@ static bool set_day(struct json *v, const char *name, int64_t t)
 	return json_set(v, name, json_new_string(day, 10));
 }
 
-static struct json *labels_json(uint8_t labels)
-{
-	struct json *v = json_new_array();
-
-	for (unsigned l = 0; v && l < LABEL_COUNT; l++) {
-		if ((labels & LABEL_BIT(l)) &&
-			!json_append(v, text_json(label_name((enum label)l)))) {
-			json_free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
-
 static struct json *row_json(const struct proposal *p, size_t row)
 {
 	const struct due_group *g = &p->due.group[row];
@@ -562,28 +543,28 @@ static struct json *row_json(const struct proposal *p, size_t row)
 
 	node = source_of(p, g, code);
 	kept(p, g, &period, &count);
-	if (json_set(v, "archive_no", text_json("")) &&
-		json_set(v, "book", text_json("")) &&
+	if (json_set(v, "archive_no", json_new_text("")) &&
+		json_set(v, "book", json_new_text("")) &&
 		json_set(v, "count", json_new_u64(g->count)) &&
-		json_set(v, "destroyed_at", text_json("")) &&
+		json_set(v, "destroyed_at", json_new_text("")) &&
 		json_set(v, "first_year",
 			json_new_u64((uint64_t)g->first_year)) &&
 		json_set(v,
 			period.unit == PERIOD_DAYS ? "kept_days" : "kept_years",
 			json_new_u64(count)) &&
-		json_set(v, "label", text_json(label_name(g->label))) &&
+		json_set(v, "label", json_new_text(label_name(g->label))) &&
 		json_set(
 			v, "last_year", json_new_u64((uint64_t)g->last_year)) &&
 		json_set(v, "masked_in", labels_json(derived_in(p, g))) &&
 		json_set(v, "name",
-			text_json(s && s->title ? s->title : g->series)) &&
-		json_set(v, "origin", text_json(g->origin)) &&
-		json_set(v, "period", text_json(g->period)) &&
+			json_new_text(s && s->title ? s->title : g->series)) &&
+		json_set(v, "origin", json_new_text(g->origin)) &&
+		json_set(v, "period", json_new_text(g->period)) &&
 		json_set(v, "seqs", due_ranges_json(g)) &&
-		json_set(v, "series", text_json(g->series)) &&
+		json_set(v, "series", json_new_text(g->series)) &&
 		set_day(v, "since", g->since) &&
-		json_set(v, "source", text_json(node ? node->name : "")) &&
-		json_set(v, "volume", text_json("")))
+		json_set(v, "source", json_new_text(node ? node->name : "")) &&
+		json_set(v, "volume", json_new_text("")))
 		return v;
 	json_free(v);
 	return NULL;
@@ -601,9 +582,9 @@ enum err_code proposal_json(
 	made = made && set_day(v, "as_of", p->as_of) &&
 		json_set(v, "accounts", json_new_bool(p->accounts)) &&
 		json_set(v, "count", json_new_u64(p->due.parts)) &&
-		json_set(v, "domain", text_json(rules_domain(p->rules))) &&
-		json_set(v, "node", text_json(p->node)) &&
-		json_set(v, "reason", text_json(p->reason)) &&
+		json_set(v, "domain", json_new_text(rules_domain(p->rules))) &&
+		json_set(v, "node", json_new_text(p->node)) &&
+		json_set(v, "reason", json_new_text(p->reason)) &&
 		json_set(v, "rules", json_new_u64(rules_serial(p->rules)));
 	if (made) {
 		made = json_set(v, "rows", rows);

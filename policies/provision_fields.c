@@ -6,34 +6,15 @@
 
 #include "policies/provision.h"
 
-static struct json *new_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
 /* ---- writing ---- */
-
-static struct json *new_labels(uint8_t labels)
-{
-	struct json *v = json_new_array();
-
-	for (unsigned l = 0; v && l < LABEL_COUNT; l++) {
-		if ((labels & LABEL_BIT(l)) &&
-			!json_append(v, new_text(label_name((enum label)l)))) {
-			json_free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
 
 static struct json *new_item(const struct provision_item *item)
 {
 	struct json *v = json_new_object();
 
 	if (json_set(v, "from", json_new_u64(item->from)) &&
-		json_set(v, "labels", new_labels(item->labels)) &&
-		json_set(v, "origin", new_text(item->origin)) &&
+		json_set(v, "labels", labels_json(item->labels)) &&
+		json_set(v, "origin", json_new_text(item->origin)) &&
 		(!item->before ||
 			json_set(v, "before", json_new_u64(item->before))))
 		return v;
@@ -59,8 +40,9 @@ enum err_code provision_write(
 {
 	struct json *v = json_new_object();
 
-	if (json_set(v, "day", new_text(p->day)) &&
-		json_set(v, p->consumer ? "consumer" : "to", new_text(p->to)) &&
+	if (json_set(v, "day", json_new_text(p->day)) &&
+		json_set(v, p->consumer ? "consumer" : "to",
+			json_new_text(p->to)) &&
 		json_set(v, "given", new_items(p))) {
 		*out = v;
 		return ERR_OK;

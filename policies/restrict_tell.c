@@ -85,9 +85,8 @@ static struct json *receipt_fields(const struct telling *t, uint64_t told)
 	struct json *v = json_new_object();
 
 	time_format(time_now(), at);
-	if (json_set(v, "at", json_new_string(at, strlen(at))) &&
-		json_set(v, "order",
-			json_new_string(t->order->id, strlen(t->order->id))) &&
+	if (json_set(v, "at", json_new_text(at)) &&
+		json_set(v, "order", json_new_text(t->order->id)) &&
 		json_set(v, "told", json_new_u64(told)))
 		return v;
 	json_free(v);

@@ -133,7 +133,7 @@ enum err_code node_tls_key(
 
 static bool set_text(struct json *o, const char *name, const char *text)
 {
-	return json_set(o, name, json_new_string(text, strlen(text)));
+	return json_set(o, name, json_new_text(text));
 }
 
 static bool set_public(

@@ -12,7 +12,7 @@
 /* Makers that fail are told by the one check at the end of json_set(). */
 static bool set_text(struct json *o, const char *name, const char *s)
 {
-	return json_set(o, name, json_new_string(s, strlen(s)));
+	return json_set(o, name, json_new_text(s));
 }
 
 static bool set_number(struct json *o, const char *name, double v)
@@ -61,8 +61,7 @@ static bool set_choices(struct json *o, char *const *choices)
 	struct json *list = json_new_array();
 
 	for (; *choices; choices++) {
-		if (!json_append(list,
-			    json_new_string(*choices, strlen(*choices)))) {
+		if (!json_append(list, json_new_text(*choices))) {
 			json_free(list);
 			return false;
 		}
@@ -185,9 +184,7 @@ static bool set_member(
 		return false;
 	}
 	return json_set(properties, m->name, v) &&
-		(!m->required ||
-			json_append(required,
-				json_new_string(m->name, strlen(m->name))));
+		(!m->required || json_append(required, json_new_text(m->name)));
 }
 
 /* `hollow`: it may be empty.  No other object may: a part could not tell it

@@ -182,7 +182,7 @@ const struct record *sealed_shown(
 
 static bool set_text(struct json *v, const char *name, const char *s)
 {
-	return json_set(v, name, json_new_string(s, strlen(s)));
+	return json_set(v, name, json_new_text(s));
 }
 
 enum err_code opened_document(

@@ -68,7 +68,7 @@ static bool set_hex(struct json *v, const char *name, const struct digest *d)
 	char hex[DIGEST_HEX_SIZE];
 
 	digest_hex(d, hex);
-	return json_set(v, name, json_new_string(hex, strlen(hex)));
+	return json_set(v, name, json_new_text(hex));
 }
 
 enum err_code statement_write(
@@ -80,11 +80,9 @@ enum err_code statement_write(
 	enum err_code rc;
 
 	time_format(s->at, at);
-	if (!v || !json_set(v, "at", json_new_string(at, strlen(at))) ||
-		!json_set(v, "commit",
-			json_new_string(s->commit, strlen(s->commit))) ||
-		!json_set(v, "domain",
-			json_new_string(s->domain, strlen(s->domain))) ||
+	if (!v || !json_set(v, "at", json_new_text(at)) ||
+		!json_set(v, "commit", json_new_text(s->commit)) ||
+		!json_set(v, "domain", json_new_text(s->domain)) ||
 		!json_set(v, "serial", json_new_u64(s->serial)) ||
 		!set_hex(v, "tree", &s->tree) ||
 		(s->has_previous && !set_hex(v, "previous", &s->previous)))

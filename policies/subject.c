@@ -29,7 +29,7 @@ static enum err_code on_place(
 	struct look *l = arg;
 	struct json *v = json_new_object();
 
-	if (json_set(v, "path", access_text(path)) &&
+	if (json_set(v, "path", json_new_text(path)) &&
 		json_set(v, "value",
 			json_new_string(
 				(const char *)masked->data, masked->len)))
@@ -41,13 +41,13 @@ static enum err_code on_place(
 static bool put_head(struct json *v, const struct log_info *log, uint64_t seq,
 	const struct entry *e)
 {
-	return json_set(v, "at", access_text(e->at)) &&
-		json_set(v, "id", access_text(e->id)) &&
-		json_set(v, "node", access_text(e->node)) &&
-		json_set(v, "origin", access_text(log->origin)) &&
+	return json_set(v, "at", json_new_text(e->at)) &&
+		json_set(v, "id", json_new_text(e->id)) &&
+		json_set(v, "node", json_new_text(e->node)) &&
+		json_set(v, "origin", json_new_text(log->origin)) &&
 		json_set(v, "rev", json_new_u64(e->rev)) &&
 		json_set(v, "seq", json_new_u64(seq)) &&
-		json_set(v, "series", access_text(e->series));
+		json_set(v, "series", json_new_text(e->series));
 }
 
 static enum err_code keep_copied(struct look *l, const struct log_info *log,
@@ -78,13 +78,13 @@ static enum err_code copy(struct look *l, const struct log_info *log,
 	enum err_code rc;
 
 	if (!s)
-		return json_set(v, "left_out", access_text("series"))
+		return json_set(v, "left_out", json_new_text("series"))
 			? ERR_OK
 			: err_nomem(err);
 	if ((rc = access_about_minor(s, e, r, &minor, err)))
 		return rc;
 	if (minor)
-		return json_set(v, "left_out", access_text("minor"))
+		return json_set(v, "left_out", json_new_text("minor"))
 			? ERR_OK
 			: err_nomem(err);
 	if ((rc = person_copy(l->ask->person, s, fields, &doc, err)))
@@ -113,10 +113,10 @@ static enum err_code add_found(struct look *l, const struct log_info *log,
 	if (!v || !put_head(v, log, seq, e))
 		rc = err_nomem(err);
 	else if (by.order[0])
-		rc = json_set(v, "restricted", access_text(by.order)) &&
+		rc = json_set(v, "restricted", json_new_text(by.order)) &&
 				(!l->ask->copy ||
 					json_set(v, "left_out",
-						access_text("restricted")))
+						json_new_text("restricted")))
 			? ERR_OK
 			: err_nomem(err);
 	else if (!json_set(v, "where", json_copy(l->where)))
@@ -172,9 +172,9 @@ static struct json *look_fields(const struct look *l, const char *result)
 
 	if (v &&
 		(!ask->reason ||
-			json_set(v, "reason", access_text(ask->reason))) &&
+			json_set(v, "reason", json_new_text(ask->reason))) &&
 		(!ask->request ||
-			json_set(v, "request", access_text(ask->request))) &&
+			json_set(v, "request", json_new_text(ask->request))) &&
 		(strcmp(result, "shown") != 0 ||
 			json_set(v, "found", json_new_u64(l->count))))
 		return v;
@@ -195,9 +195,9 @@ static enum err_code note_copy(struct batch *b, const struct noted *note,
 	struct json *v = access_reveal_fields(&one, t, "shown");
 	struct receipt receipt;
 
-	if (!json_set(v, "act", access_text("export")) ||
+	if (!json_set(v, "act", json_new_text("export")) ||
 		(ask->request &&
-			!json_set(v, "request", access_text(ask->request)))) {
+			!json_set(v, "request", json_new_text(ask->request)))) {
 		json_free(v);
 		return err_nomem(err);
 	}
@@ -225,7 +225,7 @@ static bool put_access(struct json *v, const struct receipt *r)
 {
 	struct json *a = json_new_object();
 
-	if (json_set(a, "origin", access_text(r->origin)) &&
+	if (json_set(a, "origin", json_new_text(r->origin)) &&
 		json_set(a, "seq", json_new_u64(r->seq)))
 		return json_set(v, "access", a);
 	json_free(a);
@@ -327,9 +327,9 @@ enum err_code subject_refuse(struct node *n, struct writer *w,
 	if ((rc = access_reason_check(article, err)))
 		return err_while(err, rc, "article");
 	v = access_fields(who, "refuse", "refused");
-	if (!v || !json_set(v, "article", access_text(article)) ||
-		!json_set(v, "reason", access_text(reason)) ||
-		(request && !json_set(v, "request", access_text(request)))) {
+	if (!v || !json_set(v, "article", json_new_text(article)) ||
+		!json_set(v, "reason", json_new_text(reason)) ||
+		(request && !json_set(v, "request", json_new_text(request)))) {
 		json_free(v);
 		return err_nomem(err);
 	}

@@ -8,35 +8,16 @@
 #include "policies/orders.h"
 #include "policies/shape.h"
 
-static struct json *new_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
-static struct json *new_labels(uint8_t labels)
-{
-	struct json *v = json_new_array();
-
-	for (unsigned i = 0; v && i < LABEL_COUNT; i++) {
-		if ((labels & LABEL_BIT(i)) &&
-			!json_append(v, new_text(label_name((enum label)i)))) {
-			json_free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
-
 static bool set_erasure(struct json *v, const struct erasure *why)
 {
 	char at[TIME_TEXT_SIZE];
 
 	if (why->at) {
 		time_format((int64_t)why->at, at);
-		if (!json_set(v, "at", new_text(at)))
+		if (!json_set(v, "at", json_new_text(at)))
 			return false;
 	}
-	return !*why->why || json_set(v, "why", new_text(why->why));
+	return !*why->why || json_set(v, "why", json_new_text(why->why));
 }
 
 struct json *view_destroyed(const struct record *r)
@@ -117,10 +98,10 @@ static uint8_t masked(const struct record *r, enum view view)
 
 static bool add_head(struct json *doc, const struct entry *e)
 {
-	return json_set(doc, "series", new_text(e->series)) &&
-		json_set(doc, "id", new_text(e->id)) &&
-		json_set(doc, "node", new_text(e->node)) &&
-		json_set(doc, "created_at", new_text(e->at)) &&
+	return json_set(doc, "series", json_new_text(e->series)) &&
+		json_set(doc, "id", json_new_text(e->id)) &&
+		json_set(doc, "node", json_new_text(e->node)) &&
+		json_set(doc, "created_at", json_new_text(e->at)) &&
 		json_set(doc, "rev", json_new_u64(e->rev));
 }
 
@@ -146,12 +127,12 @@ enum err_code view_document(const struct rules *rules, const char *origin,
 		(hidden > 0 &&
 			!json_set(doc, "attachment_count",
 				json_new_u64(hidden))) ||
-		!json_set(doc, "origin", new_text(origin)) ||
+		!json_set(doc, "origin", json_new_text(origin)) ||
 		!json_set(doc, "seq", json_new_u64(seq)) ||
 		(view == VIEW_MASKED &&
 			!json_set(
-				doc, "masked", new_labels(masked(r, view)))) ||
-		!json_set(doc, "withheld", new_labels(withheld(s, r))) ||
+				doc, "masked", labels_json(masked(r, view)))) ||
+		!json_set(doc, "withheld", labels_json(withheld(s, r))) ||
 		!json_set(doc, "erased", view_destroyed(r))) {
 		rc = err_nomem(err);
 		goto out;
@@ -178,10 +159,10 @@ enum err_code view_restricted(const char *origin, uint64_t seq,
 	enum err_code rc = entry_parse(r->entry, r->entry_len, &e, err);
 
 	if (rc == ERR_OK &&
-		(!json_set(v, "order", new_text(by->order)) ||
-			!json_set(v, "since", new_text(by->since)) ||
+		(!json_set(v, "order", json_new_text(by->order)) ||
+			!json_set(v, "since", json_new_text(by->since)) ||
 			!add_head(doc, &e) ||
-			!json_set(doc, "origin", new_text(origin)) ||
+			!json_set(doc, "origin", json_new_text(origin)) ||
 			!json_set(doc, "seq", json_new_u64(seq)) ||
 			!json_set(doc, "erased", view_destroyed(r))))
 		rc = err_nomem(err);
@@ -215,9 +196,9 @@ enum err_code view_revealed(const struct rules *rules, const char *origin,
 		     rules, origin, seq, &some, VIEW_RAW, &doc, err)))
 		return rc;
 	/* What is here and was not asked for is not withheld. */
-	if (!json_set(doc, "masked", new_labels(hidden)) ||
+	if (!json_set(doc, "masked", labels_json(hidden)) ||
 		!json_set(doc, "withheld",
-			new_labels(
+			labels_json(
 				withheld(rules_series(rules, e.series), r)))) {
 		json_free(doc);
 		return err_nomem(err);

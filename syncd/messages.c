@@ -118,12 +118,7 @@ static struct json *digest_value(const struct digest *d)
 	char text[DIGEST_TEXT_SIZE];
 
 	digest_base64url(d, text);
-	return json_new_string(text, strlen(text));
-}
-
-static struct json *text_value(const char *s)
-{
-	return json_new_string(s, strlen(s));
+	return json_new_text(text);
 }
 
 /* ---- HELLO ---- */
@@ -138,7 +133,7 @@ static struct json *row_value(const struct row *r)
 {
 	struct json *v = json_new_array();
 
-	if (!v || !json_append(v, text_value(r->origin)) ||
+	if (!v || !json_append(v, json_new_text(r->origin)) ||
 		!json_append(v, json_new_u64(r->n)) ||
 		(r->known > r->n && !json_append(v, json_new_u64(r->known)))) {
 		json_free(v);
@@ -165,10 +160,10 @@ static bool hello_members(const struct hello *h, struct json *v)
 	char hex[DIGEST_HEX_SIZE];
 
 	digest_hex(&h->statement, hex);
-	if (!json_set(v, "code", text_value(h->code)) ||
-		!json_set(v, "domain", text_value(h->domain)) ||
+	if (!json_set(v, "code", json_new_text(h->code)) ||
+		!json_set(v, "domain", json_new_text(h->domain)) ||
 		!json_set(v, "governance", json_new_u64(h->governance)) ||
-		!json_set(v, "statement", text_value(hex)) ||
+		!json_set(v, "statement", json_new_text(hex)) ||
 		!json_set(v, "version", json_new_u64(h->version)))
 		return false;
 	if (!h->known)
@@ -357,7 +352,7 @@ static struct json *member_value(const struct control *c, enum member m)
 	case MEMBER_OFFSET:
 		return json_new_u64(c->offset);
 	case MEMBER_ORIGIN:
-		return text_value(c->origin);
+		return json_new_text(c->origin);
 	case MEMBER_RETRY:
 		return json_new_u64(c->retry_s);
 	case MEMBER_SEQ:
@@ -365,9 +360,9 @@ static struct json *member_value(const struct control *c, enum member m)
 	case MEMBER_SIZE:
 		return json_new_u64(c->size);
 	case MEMBER_TEXT:
-		return text_value(c->text);
+		return json_new_text(c->text);
 	case MEMBER_WHY:
-		return text_value(c->why);
+		return json_new_text(c->why);
 	case MEMBER_COUNT:
 		return json_new_u64(c->count);
 	case MEMBER_FROM:

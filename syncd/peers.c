@@ -407,7 +407,7 @@ void peers_free(struct peers *p)
 
 static bool set_text(struct json *o, const char *name, const char *s)
 {
-	return json_set(o, name, json_new_string(s, strlen(s)));
+	return json_set(o, name, json_new_text(s));
 }
 
 static bool set_number(struct json *o, const char *name, uint64_t v)
@@ -597,8 +597,7 @@ bool peers_repair(struct peers *p, uint64_t *asking, struct json *array)
 		if (is_open(p, n->code))
 			*asking += open;
 		else if (open)
-			ok = json_append(array,
-				json_new_string(n->code, strlen(n->code)));
+			ok = json_append(array, json_new_text(n->code));
 	}
 	rules_unref(rules);
 	return ok;

@@ -13,25 +13,6 @@ struct lost {
 	uint64_t count;
 };
 
-static struct json *new_text(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
-static struct json *labels_json(uint8_t labels)
-{
-	struct json *list = json_new_array();
-
-	for (unsigned i = 0; list && i < LABEL_COUNT; i++) {
-		if (!(labels & LABEL_BIT(i)) ||
-			json_append(list, new_text(label_name((enum label)i))))
-			continue;
-		json_free(list);
-		return NULL;
-	}
-	return list;
-}
-
 static enum err_code on_lost(
 	void *arg, const struct repair_lost *lost, struct err *err)
 {
@@ -43,9 +24,9 @@ static enum err_code on_lost(
 	o = json_new_object();
 	if (!o || !json_set(o, "entry", json_new_bool(lost->entry)) ||
 		!json_set(o, "labels", labels_json(lost->labels)) ||
-		!json_set(o, "origin", new_text(lost->origin)) ||
+		!json_set(o, "origin", json_new_text(lost->origin)) ||
 		!json_set(o, "seq", json_new_u64(lost->seq)) ||
-		!json_set(o, "series", new_text(lost->series))) {
+		!json_set(o, "series", json_new_text(lost->series))) {
 		json_free(o);
 		return err_nomem(err);
 	}
@@ -73,9 +54,10 @@ static enum err_code on_wanted(
 		return rc;
 	digest_hex(&ref->object, name);
 	o = json_new_object();
-	if (!o || !json_set(o, "label", new_text(label_name(ref->label))) ||
-		!json_set(o, "object", new_text(name)) ||
-		!json_set(o, "origin", new_text(log.origin)) ||
+	if (!o ||
+		!json_set(o, "label", json_new_text(label_name(ref->label))) ||
+		!json_set(o, "object", json_new_text(name)) ||
+		!json_set(o, "origin", json_new_text(log.origin)) ||
 		!json_set(o, "seq", json_new_u64(ref->seq))) {
 		json_free(o);
 		return err_nomem(err);
@@ -99,8 +81,8 @@ static void on_fault(void *arg, const char *where, const char *what)
 	if (f->count++ >= FAULTS_TOLD)
 		return;
 	pair = json_new_array();
-	if (!json_append(pair, new_text(where)) ||
-		!json_append(pair, new_text(what))) {
+	if (!json_append(pair, json_new_text(where)) ||
+		!json_append(pair, json_new_text(what))) {
 		json_free(pair);
 		f->starved = true;
 	} else if (!json_append(f->list, pair)) {
@@ -123,7 +105,7 @@ static enum err_code add_cut(struct node *n, struct json *o, struct err *err)
 	if (json_set(cut, "gone", json_new_bool(story.gone)) &&
 		json_set(cut, "had", json_new_u64(story.had)) &&
 		json_set(cut, "held", json_new_u64(story.last)) &&
-		json_set(cut, "origin", new_text(story.origin)))
+		json_set(cut, "origin", json_new_text(story.origin)))
 		return json_set(o, "cut", cut) ? ERR_OK : err_nomem(err);
 	json_free(cut);
 	return err_nomem(err);

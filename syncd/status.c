@@ -8,7 +8,7 @@
 
 static bool set_text(struct json *o, const char *name, const char *s)
 {
-	return json_set(o, name, json_new_string(s, strlen(s)));
+	return json_set(o, name, json_new_text(s));
 }
 
 static bool set_number(struct json *o, const char *name, uint64_t v)

@@ -168,7 +168,7 @@ static void attach(struct json *document, const char *content)
 	digest_hex(&d, hex);
 	assert_true(json_set(one, "media_type", json_new_string("a/b", 3)) &&
 		json_set(one, "name", json_new_string("a.txt", 5)) &&
-		json_set(one, "sha256", json_new_string(hex, strlen(hex))) &&
+		json_set(one, "sha256", json_new_text(hex)) &&
 		json_set(one, "size", json_new_u64(strlen(content))) &&
 		json_append(list, one) &&
 		json_set(document, "attachments", list));

@@ -168,11 +168,6 @@ static void grow_text(struct growth *g, const struct field *f, char *s)
 	}
 }
 
-static struct json *text_json(const char *s)
-{
-	return json_new_string(s, strlen(s));
-}
-
 /* As tired hands type it: digits wide, spaces before, behind and between. */
 static struct json *typed(
 	struct growth *g, const struct field *f, const char *s)
@@ -187,7 +182,7 @@ static struct json *typed(
 	size_t used = 0;
 
 	if (!tidy || below(g, 2))
-		return text_json(s);
+		return json_new_text(s);
 	used = (size_t)snprintf(
 		out, sizeof(out), "%s", below(g, 2) ? "　" : "");
 	for (; *s; s++) {
@@ -206,7 +201,7 @@ static struct json *typed(
 			out[used++] = ' ';
 	}
 	strcpy(out + used, below(g, 2) ? " " : "");
-	return text_json(out);
+	return json_new_text(out);
 }
 
 static struct json *grow_number(struct growth *g, const struct field *f)
@@ -229,7 +224,7 @@ static void grow_good(struct growth *g, const struct field *f,
 	} else {
 		grow_text(g, f, s);
 		*given = typed(g, f, s);
-		*stored = text_json(s);
+		*stored = json_new_text(s);
 		return;
 	}
 	*given = json_copy(*stored);
@@ -244,30 +239,30 @@ static struct json *bad_value(const struct field *f)
 		return json_new_number(0.5);
 	case TYPE_NUMBER:
 	case TYPE_BOOLEAN:
-		return text_json("1");
+		return json_new_text("1");
 	case TYPE_STRING:
-		return text_json("一\n二");
+		return json_new_text("一\n二");
 	case TYPE_TEXT:
-		return text_json("一\x01二");
+		return json_new_text("一\x01二");
 	case TYPE_DATE:
-		return text_json("2025-02-29");
+		return json_new_text("2025-02-29");
 	case TYPE_TIME:
-		return text_json("2026-04-22T24:00:00+08:00");
+		return json_new_text("2026-04-22T24:00:00+08:00");
 	case TYPE_NAME:
 	case TYPE_ADDRESS:
-		return text_json("　 ");
+		return json_new_text("　 ");
 	case TYPE_ID_NO:
-		return text_json("110105194912310021");
+		return json_new_text("110105194912310021");
 	case TYPE_PHONE:
-		return text_json("12800000000");
+		return json_new_text("12800000000");
 	case TYPE_DIVISION:
-		return text_json("990106110201");
+		return json_new_text("990106110201");
 	case TYPE_CHOICE:
-		return text_json("没有这一项");
+		return json_new_text("没有这一项");
 	case TYPE_USCC:
-		return text_json("91310115MA1H8R7C6D");
+		return json_new_text("91310115MA1H8R7C6D");
 	case TYPE_BANK_CARD:
-		return text_json("6222021234567890123");
+		return json_new_text("6222021234567890123");
 	}
 	return NULL;
 }
@@ -317,12 +312,12 @@ static struct json *spoiled(
 	case SPOIL_MISSING:
 		return NULL;
 	case SPOIL_UNKNOWN:
-		set(beside, "religion", text_json("x"));
-		return text_json("x");
+		set(beside, "religion", json_new_text("x"));
+		return json_new_text("x");
 	case SPOIL_DERIVED:
 		snprintf(name, sizeof(name), "%s_masked", m->name);
-		set(beside, name, text_json("*"));
-		return text_json("x");
+		set(beside, name, json_new_text("*"));
+		return json_new_text("x");
 	case SPOIL_KIND:
 	case SPOIL_NOTHING:
 		break;
@@ -496,7 +491,7 @@ static struct json *masked(
 	} else {
 		value_mask(f->type, s, len, &b);
 	}
-	v = text_json(buf_cstr(&b));
+	v = json_new_text(buf_cstr(&b));
 	buf_free(&b);
 	return v;
 }

@@ -47,8 +47,8 @@ static struct receipt put_complaint(struct fixture *f, const char *closed)
 
 	json_remove(fields, "closed_at");
 	if (closed)
-		assert_true(json_set(fields, "closed_at",
-			json_new_string(closed, strlen(closed))));
+		assert_true(
+			json_set(fields, "closed_at", json_new_text(closed)));
 	json_remove(doc, "attachments");
 	json_remove(doc, "id");
 	assert_true(json_set(doc, "created_at",

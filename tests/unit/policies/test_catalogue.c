@@ -63,7 +63,7 @@ static int teardown(void **state)
 
 static void set(struct json *doc, const char *name, const char *text)
 {
-	assert_true(json_set(doc, name, json_new_string(text, strlen(text))));
+	assert_true(json_set(doc, name, json_new_text(text)));
 }
 
 /* A day of the years in which some of the people are under 18. */

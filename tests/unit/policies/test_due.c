@@ -37,15 +37,13 @@ static struct receipt put_case(struct fixture *f, enum fixture_place p,
 
 	json_remove(fields, "closed_at");
 	if (closed)
-		assert_true(json_set(fields, "closed_at",
-			json_new_string(closed, strlen(closed))));
+		assert_true(
+			json_set(fields, "closed_at", json_new_text(closed)));
 	json_remove(doc, "attachments");
 	json_remove(doc, "id");
 	if (id)
-		assert_true(
-			json_set(doc, "id", json_new_string(id, strlen(id))));
-	assert_true(
-		json_set(doc, "created_at", json_new_string(at, strlen(at))));
+		assert_true(json_set(doc, "id", json_new_text(id)));
+	assert_true(json_set(doc, "created_at", json_new_text(at)));
 	assert_true(json_set(doc, "fields", fields));
 	fixture_capture(f, p, doc, NULL, NULL, &receipt);
 	return receipt;

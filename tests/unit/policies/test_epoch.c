@@ -217,11 +217,9 @@ static void put_revision(
 	char note[32];
 
 	snprintf(note, sizeof(note), "2026-04-%02uT08:00:00+08:00", i + 1);
-	assert_true(json_set(
-		doc, "created_at", json_new_string(note, strlen(note))));
+	assert_true(json_set(doc, "created_at", json_new_text(note)));
 	if (id)
-		assert_true(
-			json_set(doc, "id", json_new_string(id, strlen(id))));
+		assert_true(json_set(doc, "id", json_new_text(id)));
 	fixture_capture(f, VILLAGE, doc, NULL, NULL, r);
 }
 

@@ -913,8 +913,7 @@ static void a_correction_is_the_newest_at_each_node_above(void **state)
 	fields = json_copy(json_get(right, "fields"));
 	assert_true(json_set(fields, "location", json_new_string("x", 1)));
 	assert_true(json_set(right, "fields", fields));
-	assert_true(json_set(
-		right, "id", json_new_string(first.id, strlen(first.id))));
+	assert_true(json_set(right, "id", json_new_text(first.id)));
 	fixture_capture(f, VILLAGE, right, NULL, NULL, &second);
 	assert_int_equal(second.rev, 2);
 	fixture_carry(f, VILLAGE, TOWNSHIP, origin);

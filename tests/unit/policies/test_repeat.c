@@ -107,8 +107,7 @@ static void put_remark(struct fixture *f, const char *remark)
 	struct json *fields = json_copy(json_get(doc, "fields"));
 	struct receipt r;
 
-	assert_true(json_set(fields, "grid_worker",
-			    json_new_string(remark, strlen(remark))) &&
+	assert_true(json_set(fields, "grid_worker", json_new_text(remark)) &&
 		json_set(doc, "fields", fields));
 	fixture_capture(f, VILLAGE, doc, NULL, NULL, &r);
 	assert_int_equal(r.rev, 1);

@@ -209,7 +209,7 @@ static void stray_spaces_and_wide_digits_are_put_right(void **state)
 static bool minor(enum field_type type, const char *text, const char *at)
 {
 	const struct field f = {.type = type, .minors = true};
-	struct json *v = json_new_string(text, strlen(text));
+	struct json *v = json_new_text(text);
 	bool is = value_minor(&f, v, at);
 
 	json_free(v);

@@ -177,8 +177,7 @@ static struct json *document(const char *series, const char *fields)
 {
 	struct json *doc = json_new_object();
 
-	assert_true(json_set(
-		doc, "series", json_new_string(series, strlen(series))));
+	assert_true(json_set(doc, "series", json_new_text(series)));
 	assert_true(json_set(doc, "node", json_new_string("330106110201", 12)));
 	assert_true(json_set(
 		doc, "id", parse("\"01943a70-1fe5-7ced-a0ff-cc06ed61153b\"")));
