@@ -224,7 +224,6 @@ static enum err_code run_retention(
 	struct asked q = {.node = NULL};
 	struct rules *rules = NULL;
 	char hold[UUID_TEXT_SIZE] = "";
-	struct run run = {0};
 	struct entry e;
 	enum err_code rc;
 
@@ -233,16 +232,12 @@ static enum err_code run_retention(
 	rules = node_rules(q.node);
 	if ((rc = asked_retention(q.node, rules, &q.log, q.seq, r, err)) ||
 		(rc = orders_refresh(q.node, err)) ||
-		(rc = store_read(
-			 q.node->store, q.log.id, q.seq, 1, 0, &run, err)) ||
-		(rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
-			 &e, err)))
+		(rc = store_entry(q.node->store, q.log.id, q.seq, &e, err)))
 		goto out;
 	if (!orders_held(q.node, q.log.origin, q.seq, e.series, e.at, hold))
 		hold[0] = '\0';
 	rc = print_retention(c, &q, r, hold, err);
 out:
-	run_free(&run);
 	rules_unref(rules);
 	node_close(q.node);
 	return rc;

@@ -33,23 +33,6 @@ static enum err_code on_revision(
 	return rc ? rc : order_add_record(a->order, info.origin, seq, err);
 }
 
-/* A restriction names all revisions of a record. */
-static enum err_code add_revisions(struct adding *a, const struct log_info *log,
-	uint64_t seq, struct err *err)
-{
-	struct run run = {0};
-	struct entry e;
-	enum err_code rc =
-		store_read(a->node->store, log->id, seq, 1, 0, &run, err);
-
-	if (rc == ERR_OK)
-		rc = entry_parse(
-			run.record[0].entry, run.record[0].entry_len, &e, err);
-	run_free(&run);
-	return rc ? rc
-		  : store_find_id(a->node->store, e.uuid, on_revision, a, err);
-}
-
 static enum err_code add_records(
 	struct node *n, const struct args *a, struct order *o, struct err *err)
 {
@@ -66,7 +49,9 @@ static enum err_code add_records(
 			!(rc = point_find(n->store, &p, &log, &seq, err)) &&
 			!(rc = order_add_record(o, log.origin, seq, err)) &&
 			o->kind == ORDER_RESTRICT)
-			rc = add_revisions(&adding, &log, seq, err);
+			/* A restriction names all revisions of a record. */
+			rc = store_revisions(n->store, log.id, seq, on_revision,
+				&adding, err);
 	}
 	return rc;
 }
@@ -121,7 +106,8 @@ static enum err_code add_places(struct node *n, char **place, size_t count,
 
 		if (!(rc = point_parse(place[i], strlen(place[i]), &p, err)) &&
 			!(rc = point_find(n->store, &p, &log, &seq, err)))
-			rc = add_revisions(&adding, &log, seq, err);
+			rc = store_revisions(n->store, log.id, seq, on_revision,
+				&adding, err);
 	}
 	return rc;
 }

@@ -218,13 +218,11 @@ static enum err_code show_all(const struct show *s, const struct log_info *log,
 {
 	struct revisions *r = calloc(1, sizeof(*r));
 	struct log_info info;
-	struct entry e;
 	enum err_code rc;
 
 	if (!r)
 		return err_nomem(err);
-	if ((rc = store_entry(s->node->store, log->id, seq, &e, err)) == ERR_OK)
-		rc = store_find_id(s->node->store, e.uuid, on_revision, r, err);
+	rc = store_revisions(s->node->store, log->id, seq, on_revision, r, err);
 	for (size_t i = 0; rc == ERR_OK && i < r->count; i++) {
 		if (i > 0 && !s->cli->json)
 			putchar('\n');

@@ -83,22 +83,13 @@ out:
 static enum err_code find_targets(
 	struct audit *a, const struct point *point, struct err *err)
 {
-	struct run run = {0};
 	struct log_info log;
-	struct entry e;
 	uint64_t seq;
-	enum err_code rc;
+	enum err_code rc = point_find(a->node->store, point, &log, &seq, err);
 
-	if ((rc = point_find(a->node->store, point, &log, &seq, err)) ||
-		(rc = store_read(
-			 a->node->store, log.id, seq, 1, 0, &run, err)) ||
-		(rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
-			 &e, err)))
-		goto out;
-	rc = store_find_id(a->node->store, e.uuid, add_target, a, err);
-out:
-	run_free(&run);
-	return rc;
+	return rc ? rc
+		  : store_revisions(
+			    a->node->store, log.id, seq, add_target, a, err);
 }
 
 /* ---- the registers ---- */

@@ -48,21 +48,15 @@ static enum err_code on_revision(
 static enum err_code find_revisions(
 	struct telling *t, const struct order_record *at, struct err *err)
 {
-	struct run run = {0};
+	struct store *s = t->node->store;
 	struct log_info log;
 	struct entry e;
-	enum err_code rc =
-		store_log_find(t->node->store, at->origin, &log, err);
+	enum err_code rc;
 
-	if (rc ||
-		(rc = store_read(
-			 t->node->store, log.id, at->seq, 1, 0, &run, err)))
+	if ((rc = store_log_find(s, at->origin, &log, err)) ||
+		(rc = store_entry(s, log.id, at->seq, &e, err)))
 		return rc == ERR_NOT_FOUND || rc == ERR_CORRUPT ? ERR_OK : rc;
-	rc = entry_parse(run.record[0].entry, run.record[0].entry_len, &e, err);
-	run_free(&run);
-	if (rc)
-		return rc;
-	rc = store_find_id(t->node->store, e.uuid, on_revision, t, err);
+	rc = store_find_id(s, e.uuid, on_revision, t, err);
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 

@@ -291,6 +291,15 @@ enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
 	return ERR_OK;
 }
 
+enum err_code store_revisions(struct store *s, uint32_t log, uint64_t seq,
+	store_id_visit *visit, void *arg, struct err *err)
+{
+	struct entry e;
+	enum err_code rc = store_entry(s, log, seq, &e, err);
+
+	return rc ? rc : store_find_id(s, e.uuid, visit, arg, err);
+}
+
 struct telling {
 	const struct view *v;
 	uint32_t log;

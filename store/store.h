@@ -187,6 +187,9 @@ typedef enum err_code store_id_visit(
 	void *arg, uint32_t log, uint64_t seq, uint64_t rev, struct err *err);
 enum err_code store_find_id(struct store *s, const uint8_t uuid[UUID_SIZE],
 	store_id_visit *visit, void *arg, struct err *err);
+/* Those of the record at a place, itself too; errors as of store_read(). */
+enum err_code store_revisions(struct store *s, uint32_t log, uint64_t seq,
+	store_id_visit *visit, void *arg, struct err *err);
 
 enum found_kind { FOUND_ENTRY, FOUND_PART, FOUND_ATTACHMENT };
 struct found {
