@@ -295,28 +295,32 @@ enum err_code governance_signers(struct governance *g, uint64_t serial,
 	const struct digest *root, governance_signer_visit *visit, void *arg,
 	struct err *err)
 {
+	struct officer signer[GOVERNANCE_SIGNATURES_LIMIT];
+	struct chain c = {.last = {.serial = 0}};
 	struct head_text text = {.count = 0};
-	struct rules *own = NULL, *before = NULL;
 	char ref[HEAD_REF_SIZE];
-	const struct council *c;
 	struct statement s;
+	size_t count = 0;
 	enum err_code rc;
 
 	head_ref(serial, ref);
-	if ((rc = governance_rules(g, serial, root, &own, err)) ||
-		(serial > 1 &&
-			(rc = governance_rules(
-				 g, serial - 1, root, &before, err))) ||
+	if ((rc = heads_follow(g, &c, serial > 1 ? serial - 1 : 1, err)) ||
 		(rc = head_get(g, ref, &s, &text, NULL, err)))
 		goto out;
-	c = &(before ? before : own)->council;
-	for (size_t i = 0; i < c->count && !rc; i++)
-		if (has_signed(&text, &c->officer[i]))
-			rc = visit(arg, &c->officer[i], err);
+	for (size_t i = 0; i < c.council.count && count < text.count; i++)
+		if (has_signed(&text, &c.council.officer[i]))
+			signer[count++] = c.council.officer[i];
+	/* Whether the signatures hold is known behind this. */
+	if ((rc = heads_follow(g, &c, serial, err)))
+		goto out;
+	if (!digest_equal(root, &c.fingerprint))
+		rc = err_set(err, ERR_DENIED,
+			"the first governance head is not the pinned one");
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = visit(arg, &signer[i], err);
 out:
 	head_text_free(&text);
-	rules_unref(own);
-	rules_unref(before);
+	chain_free(&c);
 	return rc;
 }
 
