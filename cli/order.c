@@ -7,6 +7,8 @@
 
 #include "cli/control.h"
 
+#define ANY (~0u)
+
 /* ---- files ---- */
 
 enum err_code order_save(
@@ -378,7 +380,8 @@ static void print_row(const struct json *row)
 	print_nodes(row);
 }
 
-enum err_code order_print(struct cli *c, const struct json *rows,
+/* Of the kinds (a set of 1 << kind) those that are in `states` (likewise). */
+static enum err_code print_rows(struct cli *c, const struct json *rows,
 	unsigned kinds, unsigned states, struct err *err)
 {
 	const struct json *list = json_get(rows, "orders");
@@ -411,17 +414,35 @@ enum err_code order_print(struct cli *c, const struct json *rows,
 	return out_json(v, err);
 }
 
-static enum err_code run_list(
-	struct cli *c, const struct args *a, struct err *err)
+const struct option_spec order_list_options[] = {
+	{"all", 0, NULL, N_("ended ones and those that do not count, too")},
+	{NULL, 0, NULL, NULL},
+};
+
+static enum err_code list(
+	struct cli *c, unsigned kinds, unsigned states, struct err *err)
 {
 	struct json *rows = NULL;
 	enum err_code rc;
 
-	(void)a;
 	if ((rc = order_rows(c, &rows, err)) == ERR_OK)
-		rc = order_print(c, rows, ORDER_ANY, ORDER_ANY, err);
+		rc = print_rows(c, rows, kinds, states, err);
 	json_free(rows);
 	return rc;
+}
+
+enum err_code order_list(struct cli *c, const struct args *a, unsigned kinds,
+	unsigned ending, struct err *err)
+{
+	return args_has(a, "all") ? list(c, kinds | ending, ANY, err)
+				  : list(c, kinds, 1u << ORDER_FORCE, err);
+}
+
+static enum err_code run_list(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	(void)a;
+	return list(c, ANY, ANY, err);
 }
 
 const struct command command_order_list = {

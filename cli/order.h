@@ -15,30 +15,26 @@ enum err_code order_enter(struct cli *c, const char *path, char **sig,
 /* {"orders":[...]}: of the daemon, which knows why some wait, or of the node
  * itself.  The caller frees *out. */
 enum err_code order_rows(struct cli *c, struct json **out, struct err *err);
-/* Prints the rows of the kinds (a set of 1 << kind) that are in `states`
- * (likewise). */
-enum err_code order_print(struct cli *c, const struct json *rows,
-	unsigned kinds, unsigned states, struct err *err);
-#define ORDER_ANY (~0u)
+/* Prints the orders in force of the kinds; with --all all of them, and those
+ * of the kinds `ending`. */
+enum err_code order_list(struct cli *c, const struct args *a, unsigned kinds,
+	unsigned ending, struct err *err);
+extern const struct option_spec order_list_options[];
 
-/* ---- cli/hold.c ---- */
+/* ---- cli/order_make.c ---- */
 
-/* What --record, --series, --node, --from and --to select; ERR_USAGE where they
- * select nothing. */
-enum err_code order_select(
-	struct node *n, const struct args *a, struct order *o, struct err *err);
-/* Writes an order of the kind, a hold or restriction, that names the records of
- * a person, who is asked for. */
+/* Writes an order of the kind, a hold or restriction, about the records that
+ * --record, --series, --node, --from and --to select, or --person; ERR_USAGE
+ * where they select nothing. */
+enum err_code order_add(struct cli *c, const struct args *a,
+	enum order_kind kind, struct err *err);
+/* The same about the records that name a person, who is asked for. */
 enum err_code order_person(struct cli *c, const struct args *a,
 	enum order_kind kind, struct err *err);
 /* Writes an order that ends the one which a->word[0] names. */
 enum err_code order_end(struct cli *c, const struct args *a,
 	enum order_kind kind, struct err *err);
-
-/* ---- cli/restrict.c ---- */
-
-/* Says in words how far a restriction reaches that is not made at the root. */
-void restrict_tell_reach(const struct cli *c, const struct node *n);
+extern const struct option_spec order_end_options[];
 
 /* ---- cli/erase.c ---- */
 
