@@ -25,12 +25,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 typedef enum err_code step_run(struct fixture *f, void *arg, struct err *err);
 typedef void step_check(struct fixture *f, void *arg, enum err_code rc);
 
@@ -528,7 +522,7 @@ static void a_segment_is_packed_or_stays(void **state)
 	store_close(s.store);
 }
 
-#define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define test(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 int main(void)
 {

@@ -21,21 +21,6 @@
 #define ERASED_RECORD 4
 #define CALLS_LIMIT 4000 /* a step of more never ends */
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 /* ---- a step that is tried with every call failing ---- */
 
 /* Runs with the disk failing; what it needs for checking goes to `arg`. */
@@ -819,7 +804,8 @@ static void what_cannot_be_put_on_record_is_not_given(void **state)
 		check_note, &s);
 }
 
-#define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define test(f)                                                                \
+	cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -221,14 +221,35 @@ void fixture_change_rules(struct fixture *f, const char *edit)
 	fixture_adopt(f);
 }
 
+void fixture_some(
+	struct fixture *f, const enum fixture_place *places, size_t count)
+{
+	fixture_open(f);
+	fixture_init_nodes(f, places, count);
+	fixture_enrol(f);
+}
+
 void fixture_all(struct fixture *f)
 {
 	static const enum fixture_place all[] = {
 		COUNTY, TOWNSHIP, VILLAGE, OTHER};
 
-	fixture_open(f);
-	fixture_init_nodes(f, all, PLACES);
-	fixture_enrol(f);
+	fixture_some(f, all, PLACES);
+}
+
+int fixture_setup(void **state)
+{
+	static struct fixture f;
+
+	fixture_all(&f);
+	*state = &f;
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	fixture_close(*state);
+	return 0;
 }
 
 /* The lines of the records file with the village's code as they stand there

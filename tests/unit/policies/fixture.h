@@ -37,8 +37,14 @@ void fixture_init_nodes(
 /* Admits all nodes made so far by one more head, signed by both officers, and
  * has each of them adopt it. */
 void fixture_enrol(struct fixture *f);
-/* fixture_open, init_nodes of all four, enrol. */
+/* fixture_open, init_nodes, enrol; all four places. */
+void fixture_some(
+	struct fixture *f, const enum fixture_place *places, size_t count);
 void fixture_all(struct fixture *f);
+/* For cmocka: *state is a fixture of all four places; closes the one that
+ * *state is. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
 /* Signs the open proposal with both officers' keys, as far as it wants. */
 void fixture_sign(struct fixture *f);
 /* Brings the officers' newest head to every node and has it adopted. */

@@ -25,12 +25,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 static int64_t instant(const char *text)
 {
 	int64_t t;
@@ -151,7 +145,8 @@ static void a_node_that_never_connected_destroys_nothing(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TEST(test)                                                             \
+	cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_due_goes_once_with_a_record_of_it),
 		TEST(each_holder_destroys_its_own_by_the_same_arithmetic),

@@ -16,16 +16,8 @@ static int setup(void **state)
 	static const enum fixture_place places[] = {COUNTY, TOWNSHIP, VILLAGE};
 	static struct fixture f;
 
-	fixture_open(&f);
-	fixture_init_nodes(&f, places, 3);
-	fixture_enrol(&f);
+	fixture_some(&f, places, 3);
 	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
 	return 0;
 }
 
@@ -383,7 +375,7 @@ static void nothing_is_destroyed_under_an_old_head(void **state)
 	order_free(&erase);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
 {

@@ -12,21 +12,6 @@
 
 #define ID "019db4a5-2278-7abc-8def-0123456789ab"
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 /* A case made at `at`, closed at `closed` unless that is NULL. */
 static struct receipt put_case(struct fixture *f, enum fixture_place p,
 	const char *id, const char *at, const char *closed)
@@ -347,7 +332,8 @@ static void the_day_is_that_of_the_newest_cosignature(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TEST(test)                                                             \
+	cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_closed_case_may_go_at_midnight_of_its_year),
 		TEST(an_open_case_does_not_expire),

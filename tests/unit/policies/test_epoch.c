@@ -14,21 +14,6 @@
 #include "policies/nodefile.h"
 #include "tests/unit/policies/fixture.h"
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 /* ---- looking ---- */
 
 static void path_of(struct fixture *f, enum fixture_place p, char out[PATH_MAX])
@@ -766,7 +751,8 @@ static void evidence_is_listed_newest_first_within_its_bound(void **state)
 	free(list);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -13,21 +13,6 @@
 
 #define TARGET ((size_t)64 << 10)
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 /* ---- the way of things between two nodes ---- */
 
 static enum err_code in_batch(struct node *n, const struct taken *t)
@@ -935,7 +920,8 @@ static void a_correction_is_the_newest_at_each_node_above(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -14,21 +14,6 @@
 
 #define TARGET ((size_t)64 << 10)
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 /* ---- rules that change ---- */
 
 #define MORE_LABELS                                                            \
@@ -590,7 +575,8 @@ static void parts_fit_by_member_and_by_place(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

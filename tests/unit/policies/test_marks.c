@@ -15,21 +15,6 @@
 
 static const struct erasure order = {1782000000, "销毁令 7"};
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 static struct log_info log_at(
 	struct fixture *f, enum fixture_place p, const char *origin)
 {
@@ -327,7 +312,8 @@ static void false_marks_are_refused(void **state)
 
 int main(void)
 {
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		test(a_destroyed_part_arrives_as_a_mark),
 		test(a_mark_destroys_nothing_that_came_before),

@@ -24,12 +24,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 static void add_group(struct due *d, const char *series, enum label label,
 	const char *period, uint64_t from, size_t ranges, uint64_t step)
 {
@@ -254,5 +248,5 @@ int main(void)
 		TEST(nothing_to_destroy_is_no_proposal),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

@@ -18,16 +18,8 @@ static int setup(void **state)
 	static const enum fixture_place some[] = {COUNTY, TOWNSHIP, VILLAGE};
 	static struct fixture f;
 
-	fixture_open(&f);
-	fixture_init_nodes(&f, some, ARRAY_LEN(some));
-	fixture_enrol(&f);
+	fixture_some(&f, some, ARRAY_LEN(some));
 	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
 	return 0;
 }
 
@@ -471,5 +463,5 @@ int main(void)
 		cmocka_unit_test(after_a_start_nothing_is_noted_twice),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

@@ -13,17 +13,9 @@ static int setup(void **state)
 	static const enum fixture_place one[] = {COUNTY, TOWNSHIP, VILLAGE};
 	static struct fixture f;
 
-	fixture_open(&f);
-	fixture_init_nodes(&f, one, ARRAY_LEN(one));
-	fixture_enrol(&f);
+	fixture_some(&f, one, ARRAY_LEN(one));
 	fixture_put(&f, VILLAGE, 40);
 	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
 	return 0;
 }
 
@@ -145,5 +137,5 @@ int main(void)
 		cmocka_unit_test(no_altered_byte_verifies),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

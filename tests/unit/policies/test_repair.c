@@ -21,12 +21,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 static struct again question(struct fixture *f, uint64_t from, uint64_t count)
 {
 	struct log_info log = fixture_log(f, VILLAGE);
@@ -184,5 +178,5 @@ int main(void)
 		cmocka_unit_test(what_is_not_in_one_tile_is_not_given),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

@@ -12,21 +12,6 @@
 
 #define RECORDS 3
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 /* The records of `origin` that the township's readers pass over. */
 static size_t repeated(struct fixture *f, const char *origin)
 {
@@ -138,7 +123,8 @@ static void another_content_counts_too(void **state)
 	node_close(copy);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

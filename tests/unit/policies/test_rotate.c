@@ -160,22 +160,8 @@ static void another_change_waits_for_the_end_of_the_first(void **state)
 	buf_free(&text);
 }
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -309,9 +309,7 @@ static int open_all(void **state)
 	static const enum fixture_place places[] = {VILLAGE};
 
 	(void)state;
-	fixture_open(&fixture);
-	fixture_init_nodes(&fixture, places, 1);
-	fixture_enrol(&fixture);
+	fixture_some(&fixture, places, 1);
 	fixture_put(&fixture, VILLAGE, RECORDS);
 	return 0;
 }

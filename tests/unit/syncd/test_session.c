@@ -237,21 +237,6 @@ static void expect_same_log(struct fixture *f, enum fixture_place a,
 	assert_true(digest_equal(&x.root, &y.root));
 }
 
-static int setup(void **state)
-{
-	static struct fixture f;
-
-	fixture_all(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	return 0;
-}
-
 /* ---- logs up ---- */
 
 static void a_log_goes_up_whole_and_is_cosigned(void **state)
@@ -1128,7 +1113,8 @@ static void any_order_of_asks_ends_complete(void **state)
 	assert_int_equal(ran, 6);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
