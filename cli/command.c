@@ -56,6 +56,7 @@ static const struct command *const commands[] = {
 	&command_subject_refuse,
 	&command_disposal_run,
 	&command_disposal_status,
+	&command_disposal_register,
 	&command_disposal_cancel,
 	&command_order_sign,
 	&command_order_enter,

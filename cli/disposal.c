@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/disposal.h"
 #include "cli/order.h"
 
 static enum err_code run_run(
@@ -233,6 +234,39 @@ static enum err_code status_of(struct status *s, size_t i, struct err *err)
 	return json_append(s->out, v) ? ERR_OK : err_nomem(err);
 }
 
+/* Of all, or of one of them. */
+static enum err_code status_all(
+	struct node *n, const char *only, struct json *out, struct err *err)
+{
+	struct status s = {.node = n, .only = only, .out = out};
+	enum err_code rc = orders_each(n, on_row, &s, err);
+
+	for (size_t i = 0; rc == ERR_OK && i < s.count; i++)
+		rc = status_of(&s, i, err);
+	if (rc == ERR_OK && only && !s.count)
+		rc = err_set(
+			err, ERR_NOT_FOUND, "no order %s to destroy", only);
+	for (size_t i = 0; i < s.count; i++)
+		order_free(&s.order[i]);
+	free(s.order);
+	free(s.state);
+	free(s.kind);
+	return rc;
+}
+
+enum err_code disposal_state(
+	struct node *n, const char *order, struct json **out, struct err *err)
+{
+	struct json *all = json_new_array();
+	enum err_code rc = all ? ERR_OK : err_nomem(err);
+
+	if (!rc && !(rc = status_all(n, order, all, err)) &&
+		!(*out = json_copy(json_at(all, 0))))
+		rc = err_nomem(err);
+	json_free(all);
+	return rc;
+}
+
 static void print_node(const struct json *n)
 {
 	printf("  %s  ", json_get_string(n, "node"));
@@ -282,22 +316,23 @@ static void print_status(const struct json *list, const struct json *rows)
 	}
 }
 
-static enum err_code tell(struct cli *c, struct status *s, struct err *err)
+/* Takes `list`. */
+static enum err_code tell(struct cli *c, struct json *list, struct err *err)
 {
 	struct json *rows = NULL, *v;
 	enum err_code rc;
 
 	if (c->json) {
 		v = json_new_object();
-		rc = json_set(v, "orders", s->out) ? ERR_OK : err_nomem(err);
-		s->out = NULL;
+		rc = json_set(v, "orders", list) ? ERR_OK : err_nomem(err);
 		if (rc == ERR_OK)
 			return out_json(v, err);
 		json_free(v);
 		return rc;
 	}
 	if ((rc = order_rows(c, &rows, err)) == ERR_OK)
-		print_status(s->out, rows);
+		print_status(list, rows);
+	json_free(list);
 	json_free(rows);
 	return rc;
 }
@@ -305,27 +340,19 @@ static enum err_code tell(struct cli *c, struct status *s, struct err *err)
 static enum err_code run_status(
 	struct cli *c, const struct args *a, struct err *err)
 {
-	struct status s = {.only = a->count ? a->word[0] : NULL};
+	struct json *list = json_new_array();
+	struct node *n = NULL;
 	enum err_code rc;
 
-	if (!(s.out = json_new_array()))
+	if (!list)
 		return err_nomem(err);
-	if (!(rc = open_reader(c, &s.node, err)))
-		rc = orders_each(s.node, on_row, &s, err);
-	for (size_t i = 0; rc == ERR_OK && i < s.count; i++)
-		rc = status_of(&s, i, err);
-	if (rc == ERR_OK && s.only && !s.count)
-		rc = err_set(
-			err, ERR_NOT_FOUND, "no order %s to destroy", s.only);
-	if (rc == ERR_OK)
-		rc = tell(c, &s, err);
-	for (size_t i = 0; i < s.count; i++)
-		order_free(&s.order[i]);
-	free(s.order);
-	free(s.state);
-	free(s.kind);
-	json_free(s.out);
-	node_close(s.node);
+	if (!(rc = open_reader(c, &n, err)))
+		rc = status_all(n, a->count ? a->word[0] : NULL, list, err);
+	if (rc)
+		json_free(list);
+	else
+		rc = tell(c, list, err);
+	node_close(n);
 	return rc;
 }
 

@@ -1,20 +1,16 @@
 /* disposal_propose.c - `cundang disposal propose`: the register of what may be
  * destroyed, and the order for officers to sign. */
 #include <errno.h>
-#include <iconv.h>
-#include <inttypes.h>
 #include <libintl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "cli/disposal.h"
 
 /* The order's file: with its signatures beside it, as PATH*.sig. */
 #define ORDER_FILE "disposal.order"
-#define GB_FACTOR 2 /* bytes of GB18030 to a byte of UTF-8, at most */
-#define GB_FILE "register-gb18030.csv"
 
 struct propose {
 	struct cli *cli;
@@ -22,83 +18,27 @@ struct propose {
 	struct node *node;
 	struct rules *rules;
 	struct proposal proposal;
+	struct buf text; /* the register */
+	struct json *reg;
 };
-
-static enum err_code save(const struct propose *p, const char *name,
-	const struct buf *text, struct err *err)
-{
-	char *path = file_join(p->dir, name);
-	enum err_code rc = path
-		? file_replace(path, text->data, text->len, 0600, err)
-		: err_nomem(err);
-
-	free(path);
-	return rc;
-}
-
-/* For spreadsheets that take a CSV for GB18030 whatever it begins with.  A
- * system without that encoding does without the file. */
-static enum err_code save_gb18030(
-	const struct propose *p, const struct buf *utf8, struct err *err)
-{
-	char *in = (char *)utf8->data + 3; /* behind the byte order mark */
-	size_t in_left = utf8->len - 3, room = utf8->len * GB_FACTOR;
-	struct buf text = BUF_EMPTY;
-	iconv_t gb = iconv_open("GB18030", "UTF-8");
-	size_t left = room;
-	char *out;
-	enum err_code rc = ERR_OK;
-
-	if (gb == (iconv_t)-1)
-		return ERR_OK;
-	if (!(out = (char *)buf_reserve(&text, room))) {
-		rc = err_nomem(err);
-		goto done;
-	}
-	if (iconv(gb, &in, &in_left, &out, &left) == (size_t)-1) {
-		rc = err_sys(err, "%s", GB_FILE);
-		goto done;
-	}
-	text.len = room - left;
-	rc = save(p, GB_FILE, &text, err);
-done:
-	iconv_close(gb);
-	buf_free(&text);
-	return rc;
-}
-
-typedef enum err_code write_register(
-	const struct proposal *p, struct buf *out, struct err *err);
-
-static enum err_code save_as(const struct propose *p, const char *name,
-	write_register *write, struct buf *text, struct err *err)
-{
-	enum err_code rc;
-
-	buf_clear(text);
-	if ((rc = write(&p->proposal, text, err)))
-		return rc;
-	return save(p, name, text, err);
-}
 
 /* The order comes last: a folder without one is of no use to anybody. */
 static enum err_code save_all(
 	const struct propose *p, struct order *o, struct err *err)
 {
 	struct buf text = BUF_EMPTY;
+	char *path = file_join(p->dir, ORDER_FILE);
 	enum err_code rc;
 
-	if ((rc = save_as(p, "register.html", proposal_html, &text, err)) ||
-		(rc = save_as(p, "register.csv", proposal_csv, &text, err)) ||
-		(rc = save_gb18030(p, &text, err)) ||
-		(rc = save_as(p, "register.json", proposal_json, &text, err)))
+	if (!path)
+		return err_nomem(err);
+	if ((rc = disposal_save(p->dir, p->reg, &p->text, "", err)))
 		goto out;
-	o->reg = digest_of(text.data, text.len);
-	buf_clear(&text);
-	if ((rc = order_write(o, &text, err)))
-		goto out;
-	rc = save(p, ORDER_FILE, &text, err);
+	o->reg = digest_of(p->text.data, p->text.len);
+	if (!(rc = order_write(o, &text, err)))
+		rc = file_replace(path, text.data, text.len, 0600, err);
 out:
+	free(path);
 	buf_free(&text);
 	return rc;
 }
@@ -156,7 +96,9 @@ static enum err_code make(
 	int64_t now = 0;
 	enum err_code rc;
 
-	if ((rc = disposal_find(p->cli, a, p->node, p->rules, &due, &now, err)))
+	if ((rc = order_reason_check(reason, err)) ||
+		(rc = disposal_find(
+			 p->cli, a, p->node, p->rules, &due, &now, err)))
 		return rc;
 	if ((rc = rules_fresh(p->rules, now, err))) {
 		cli_safe(p->cli, _("Nothing is destroyed before that."));
@@ -169,7 +111,10 @@ static enum err_code make(
 		     &due, &p->proposal, err)) ||
 		(rc = orders_holds(
 			 p->node, p->node->config.code, &holds, err)) ||
-		(rc = proposal_order(&p->proposal, &holds, &o, err)))
+		(rc = proposal_json(&p->proposal, &p->text, err)) ||
+		(rc = register_parse(
+			 p->text.data, p->text.len, &p->reg, err)) ||
+		(rc = proposal_order(&p->proposal, p->reg, &holds, &o, err)))
 		goto out;
 	if (mkdir(p->dir, 0700)) {
 		rc = errno == EEXIST ? err_set(err, ERR_EXISTS,
@@ -199,6 +144,8 @@ static enum err_code run_disposal_propose(
 	p.rules = node_rules(p.node);
 	rc = make(&p, a, err);
 	proposal_free(&p.proposal);
+	buf_free(&p.text);
+	json_free(p.reg);
 	rules_unref(p.rules);
 	node_close(p.node);
 	return rc;

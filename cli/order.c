@@ -8,6 +8,7 @@
 #include "cli/control.h"
 
 #define ANY (~0u)
+#define REGISTER_FILE "register.json"
 
 /* ---- files ---- */
 
@@ -86,6 +87,24 @@ static enum err_code add_beside(
 	return rc;
 }
 
+/* Of a disposal: beside the order, where `disposal propose` put it. */
+static enum err_code read_register(
+	struct signed_order *s, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *name;
+	enum err_code rc;
+
+	if (asprintf(&name, "%.*s" REGISTER_FILE,
+		    slash ? (int)(slash + 1 - path) : 0, path) < 0)
+		return err_nomem(err);
+	if ((rc = file_read(name, REGISTER_SIZE_LIMIT, &s->reg, err)))
+		rc = cli_input(
+			err_while(err, rc, "the register of %s", path), err);
+	free(name);
+	return rc;
+}
+
 static enum err_code read_signed(const char *path, char **sig, size_t count,
 	struct signed_order *s, struct order *o, struct err *err)
 {
@@ -96,7 +115,9 @@ static enum err_code read_signed(const char *path, char **sig, size_t count,
 		return cli_input(rc, err);
 	for (size_t i = 0; rc == ERR_OK && i < count; i++)
 		rc = add_signature(s, sig[i], err);
-	return rc || count ? rc : add_beside(s, path, err);
+	if (rc || (o->has_register && (rc = read_register(s, path, err))))
+		return rc;
+	return count ? ERR_OK : add_beside(s, path, err);
 }
 
 /* ---- enter ---- */
@@ -104,8 +125,20 @@ static enum err_code read_signed(const char *path, char **sig, size_t count,
 static enum err_code send(
 	struct control *control, const struct signed_order *s, struct err *err)
 {
-	return control_post_json(
-		control, "/orders", signed_order_json(s), NULL, err);
+	struct json *v = signed_order_json(s), *reg = NULL;
+	enum err_code rc;
+
+	if (v && s->reg.len) {
+		if ((rc = register_parse(s->reg.data, s->reg.len, &reg, err))) {
+			json_free(v);
+			return rc;
+		}
+		if (!json_set(v, "register", reg)) {
+			json_free(v);
+			v = NULL;
+		}
+	}
+	return control_post_json(control, "/orders", v, NULL, err);
 }
 
 /* Without a daemon the root carries out at once what can be; other nodes need

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/register.h"
+
 #define REASON "automatic"
 
 int64_t automatic_now(struct node *n, struct err *why)
@@ -106,7 +108,8 @@ static enum err_code go(struct batch *b, void *arg, struct err *err)
 		json_free(fields);
 		return rc;
 	}
-	return system_record(b, g->node, "sys-disposal", fields, &receipt, err);
+	return system_record(
+		b, g->node, REGISTER_SERIES, fields, &receipt, err);
 }
 
 static enum err_code go_alone(struct going *g, struct err *err)

@@ -8,6 +8,7 @@
 #include "policies/logs.h"
 #include "policies/nodefile.h"
 #include "policies/orders_inside.h"
+#include "policies/register.h"
 
 #define DAY 86400
 
@@ -16,6 +17,7 @@ struct entering {
 	const struct rules *rules;
 	const struct order *order;
 	const struct signed_order *signed_order;
+	struct json *reg; /* of a disposal */
 	struct receipt *receipt;
 };
 
@@ -171,7 +173,31 @@ static enum err_code is_known(
 		: ERR_OK;
 }
 
-static enum err_code check(const struct entering *e, struct err *err)
+/* A disposal is entered with its register, and nothing else is. */
+static enum err_code check_register(
+	struct entering *e, const struct rules *named, struct err *err)
+{
+	const struct buf *text = &e->signed_order->reg;
+	const char *id = e->order->id;
+	enum err_code rc;
+
+	if (!e->order->has_register && !text->len)
+		return ERR_OK;
+	if (!e->order->has_register)
+		return err_set(
+			err, ERR_INVALID, "order %s names no register", id);
+	if (!text->len)
+		return err_set(err, ERR_INVALID,
+			"order %s is of a disposal, and its register is not "
+			"with it",
+			id);
+	if ((rc = register_parse(text->data, text->len, &e->reg, err)))
+		return rc;
+	return register_check(
+		e->reg, text->data, text->len, named, e->order, err);
+}
+
+static enum err_code check(struct entering *e, struct err *err)
 {
 	const struct order *o = e->order, *about = NULL;
 	struct rules *named = NULL;
@@ -186,10 +212,23 @@ static enum err_code check(const struct entering *e, struct err *err)
 		(rc = check_place(e, err)) ||
 		(o->kind == ORDER_ERASE && (rc = check_holds(e, err))))
 		goto out;
-	rc = check_named(e, err);
+	if (!(rc = check_named(e, err)))
+		rc = check_register(e, named, err);
 out:
 	rules_unref(named);
 	return rc;
+}
+
+/* In the log of the node for ever, and at those above. */
+static enum err_code enter_register(
+	struct batch *b, struct entering *e, struct err *err)
+{
+	struct system_place at = {.rev = 1};
+	struct receipt receipt;
+
+	register_id(e->order->id, at.uuid);
+	return system_revision(b, e->node, REGISTER_SERIES, &at,
+		json_copy(e->reg), &receipt, err);
 }
 
 static enum err_code enter_job(struct batch *b, void *arg, struct err *err)
@@ -197,9 +236,12 @@ static enum err_code enter_job(struct batch *b, void *arg, struct err *err)
 	struct entering *e = arg;
 	struct system_place at = {
 		.rev = 1, .node = e->order->node, .down = true};
+	enum err_code rc;
 
 	if (!uuid_parse(e->order->id, strlen(e->order->id), at.uuid))
 		return err_set(err, ERR_INTERNAL, "no UUID: %s", e->order->id);
+	if (e->reg && (rc = enter_register(b, e, err)))
+		return rc;
 	return system_revision(b, e->node, order_series(e->order->kind), &at,
 		signed_order_json(e->signed_order), e->receipt, err);
 }
@@ -232,6 +274,7 @@ enum err_code orders_enter(struct node *n, struct writer *w,
 	}
 	pthread_mutex_unlock(&n->orders->work);
 	rules_unref(rules);
+	json_free(e.reg);
 	order_free(&o);
 	return rc;
 }

@@ -50,6 +50,15 @@ void order_free(struct order *o)
 
 /* ---- making ---- */
 
+enum err_code order_reason_check(const char *reason, struct err *err)
+{
+	if (!title_valid(reason, ORDER_REASON_LIMIT + 1))
+		return err_set(err, ERR_USAGE,
+			"the reason of an order is one line of 1 to %d bytes",
+			ORDER_REASON_LIMIT);
+	return access_reason_check(reason, err);
+}
+
 enum err_code order_new(enum order_kind kind, const struct rules *rules,
 	const char *node, const char *reason, struct order *out,
 	struct err *err)
@@ -60,13 +69,8 @@ enum err_code order_new(enum order_kind kind, const struct rules *rules,
 	uint8_t uuid[UUID_SIZE];
 	enum err_code rc;
 
-	if (!title_valid(reason, sizeof(o.reason)))
-		return err_set(err, ERR_USAGE,
-			"the reason of an order is one line of 1 to %d bytes",
-			ORDER_REASON_LIMIT);
-	if ((rc = access_reason_check(reason, err)))
-		return rc;
-	if ((rc = uuid_v7(time_now_ms(), uuid, err)))
+	if ((rc = order_reason_check(reason, err)) ||
+		(rc = uuid_v7(time_now_ms(), uuid, err)))
 		return rc;
 	uuid_format(uuid, o.id);
 	/* A clock that is behind does not make it void. */

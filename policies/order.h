@@ -78,6 +78,8 @@ struct order {
 };
 void order_free(struct order *o); /* leaves it empty */
 
+/* Pure: what may stand as the reason of an order.  ERR_USAGE. */
+enum err_code order_reason_check(const char *reason, struct err *err);
 /* Sets kind, domain, id, node, reason, made_at and rules. */
 enum err_code order_new(enum order_kind kind, const struct rules *rules,
 	const char *node, const char *reason, struct order *out,
@@ -119,6 +121,7 @@ struct signed_order {
 	struct buf text;
 	struct buf signature[ORDER_SIGNATURES_LIMIT];
 	size_t count;
+	struct buf reg; /* of a disposal that is entered: its register's text */
 };
 void signed_order_free(struct signed_order *s); /* leaves it empty */
 enum err_code signed_order_add(

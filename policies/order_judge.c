@@ -11,6 +11,7 @@
 void signed_order_free(struct signed_order *s)
 {
 	buf_free(&s->text);
+	buf_free(&s->reg);
 	for (size_t i = 0; i < s->count; i++)
 		buf_free(&s->signature[i]);
 	*s = (struct signed_order){.count = 0};

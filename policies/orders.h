@@ -57,7 +57,8 @@ bool orders_held(struct node *n, const char *origin, uint64_t seq,
 /* Puts a signed order into the own log (through `w`, or a batch of its own when
  * w is NULL).  ERR_DENIED: it does not count, or not here; ERR_EXISTS: it was
  * entered before; ERR_NOT_FOUND: a record or order that it names is not here;
- * ERR_INVALID: no order. */
+ * ERR_INVALID: no order, or not the register of it.  Of a disposal s->reg is
+ * a record of the same group (policies/register.h). */
 enum err_code orders_enter(struct node *n, struct writer *w,
 	const struct signed_order *s, struct receipt *out, struct err *err);
 

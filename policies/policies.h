@@ -23,6 +23,7 @@
 #include "policies/point.h"
 #include "policies/proposal.h"
 #include "policies/provision.h"
+#include "policies/register.h"
 #include "policies/repair.h"
 #include "policies/repeat.h"
 #include "policies/rules.h"

@@ -32,18 +32,12 @@ void proposal_free(struct proposal *p); /* leaves it empty */
 /* The group's ranges as JSON: [[from,to],...]; NULL without memory. */
 struct json *due_ranges_json(const struct due_group *g);
 
-/* Appends the register: canonical JSON; CSV in UTF-8 with a byte order mark,
- * lines that end with CR LF, and no cell that a spreadsheet takes for a
- * formula; a page to print and sign. */
+/* Appends the register's text (policies/register.h). */
 enum err_code proposal_json(
 	const struct proposal *p, struct buf *out, struct err *err);
-enum err_code proposal_csv(
-	const struct proposal *p, struct buf *out, struct err *err);
-enum err_code proposal_html(
-	const struct proposal *p, struct buf *out, struct err *err);
 
-/* The order of it, not before the waiting time is over.  `holds` is the digest
- * of those that were seen; the caller sets out->reg to the SHA-256 of the
- * register's JSON. */
-enum err_code proposal_order(const struct proposal *p,
+/* The order of it, not before the waiting time is over.  `reg` is its register,
+ * `holds` the digest of those that were seen; the caller sets out->reg to the
+ * SHA-256 of the register's text. */
+enum err_code proposal_order(const struct proposal *p, const struct json *reg,
 	const struct digest *holds, struct order *out, struct err *err);

@@ -576,7 +576,7 @@ static const struct call calls[] = {
 		call_attachment},
 	{METHOD_POST, "/sync", true, CONTROL_BODY_LIMIT, POWER_PUT, call_sync},
 	{METHOD_GET, "/orders", true, 0, 0, call_orders},
-	{METHOD_POST, "/orders", true, JSON_TEXT_LIMIT, POWER_OPERATE,
+	{METHOD_POST, "/orders", true, ORDERS_BODY_LIMIT, POWER_OPERATE,
 		call_order},
 	{METHOD_POST, "/repair", true, CONTROL_BODY_LIMIT, POWER_OPERATE,
 		call_repair},

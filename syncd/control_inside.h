@@ -49,6 +49,9 @@ typedef void control_call(struct control_server *c, struct exchange *x,
 
 /* ---- syncd/control_orders.c ---- */
 
+/* An order and its register. */
+#define ORDERS_BODY_LIMIT (2 * JSON_TEXT_LIMIT)
+
 control_call call_order, call_orders;
 
 /* ---- syncd/control_keys.c ---- */

@@ -2,7 +2,33 @@
 #include "syncd/control_inside.h"
 #include "syncd/orders.h"
 
-/* The body is a record's fields: text and signatures (docs/format.md 10). */
+/* The body is a record's fields: text and signatures (docs/format.md 10), and
+ * the register of a disposal. */
+static enum err_code read_body(
+	struct job *j, struct signed_order *s, struct err *err)
+{
+	struct buf fields = BUF_EMPTY, reg = BUF_EMPTY;
+	struct json *v = NULL;
+	enum err_code rc = json_parse_canonical(
+		j->in.data, j->in.len, ORDERS_BODY_LIMIT, &v, err);
+
+	if (!rc && json_get(v, "register")) {
+		rc = json_write(json_get(v, "register"), &reg, err);
+		json_remove(v, "register");
+	}
+	if (rc || (rc = json_write(v, &fields, err)) ||
+		(rc = buf_ok(&fields, err)) || (rc = buf_ok(&reg, err)) ||
+		(rc = signed_order_parse(fields.data, fields.len, s, err)))
+		goto out;
+	s->reg = reg;
+	reg = BUF_EMPTY;
+out:
+	buf_free(&reg);
+	buf_free(&fields);
+	json_free(v);
+	return rc;
+}
+
 static enum err_code run_enter(struct job *j, struct err *err)
 {
 	struct daemon *d = j->control->d;
@@ -10,7 +36,7 @@ static enum err_code run_enter(struct job *j, struct err *err)
 	struct receipt receipt;
 	enum err_code rc;
 
-	if (!(rc = signed_order_parse(j->in.data, j->in.len, &s, err)) &&
+	if (!(rc = read_body(j, &s, err)) &&
 		!(rc = orders_enter(d->node, d->writer, &s, &receipt, err))) {
 		receipt_write(&receipt, &j->body);
 		rc = buf_ok(&j->body, err);

@@ -132,6 +132,24 @@ def nothing_left(d, gone):
                 assert not numbers_in(path.read_bytes()) & gone, path
 
 
+def check_register(d, folder, out, order, other):
+    """The register is in the county's log as it was signed, with the day of destruction; and in its package."""
+    county = d.nodes[COUNTY]
+    shown = folder / "shown"
+    county.run("disposal", "register", order, "-o", shown)
+    assert (shown / "register.json").read_bytes() == (out / "register.json").read_bytes()
+    said = county.json("disposal", "register", order)
+    day = max(n["at"] for n in said["order"]["nodes"])[:10]
+    assert said["destroyed_at"] == day and said["origin"] == county.origin(), said
+    table = list(csv.DictReader(io.StringIO((shown / "register.csv").read_bytes()[3:].decode())))
+    assert table and all(r["销毁时间"] == day for r in table), table[0]
+    assert (shown / "register-gb18030.csv").read_bytes().decode("gb18030") == (shown / "register.csv").read_bytes()[3:].decode()
+    assert "<td>%s</td>" % day in (shown / "register.html").read_text()
+    # The village's own came up with its log.
+    assert county.json("disposal", "register", other)["origin"] == d.nodes[AWAY].origin()
+    assert d.nodes[LAST].run("disposal", "register", order, check=False).returncode == 3
+
+
 def main():
     # What is freed is overwritten; elsewhere heap_overwrite_freed() sees to it.
     os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":max_free_fill_size=1073741824:free_fill_byte=90"
@@ -213,6 +231,7 @@ def main():
         orders.state(last, all_due, "done")
         net.wait(lambda: all(orders.confirmed(county, all_due).values()) and all(orders.confirmed(county, mine).values()), "all have confirmed")
         assert set(orders.confirmed(county, all_due)) == set(d.nodes)
+        check_register(d, folder, out, all_due, mine)
         for n in d.nodes.values():
             n.control("POST", "/sync", "{}")
         d.settled()

@@ -8,9 +8,11 @@ be fresh, and then the hold beats the order.  When it is released all destroy,
 and the receipts are back at the county.  A second order is cancelled.  What is
 put again, and a disk put back to what it was before, bring nothing back.
 """
+import base64
 import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -48,6 +50,34 @@ class Desk:
         path = self.folder / ("%d.order" % self.count)
         path.write_text(json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
         return path
+
+    def disposal(self, **members):
+        """The same of a disposal, in a folder with its register."""
+        rows = []
+        for p in members["parts"]:
+            count = sum(b - a for a, b in p["seqs"])
+            code = p["origin"].split("/")[1]
+            rows.append({"archive_no": "", "book": "", "count": count, "destroyed_at": "", "first_year": 2010, "kept_years": 10, "last_year": 2010,
+                         "masked_in": [], "name": self.title("household"), "period": "D10", "series": "household", "since": "2021-01-01",
+                         "source": self.unit(code), "volume": "", **p})
+        register = {"accounts": members["accounts"], "as_of": "2026-01-01", "count": sum(r["count"] for r in rows), "domain": members["domain"],
+                    "node": members["node"], "reason": members["reason"], "rows": rows, "rules": members["rules"], "unit": self.unit(members["node"])}
+        text = json.dumps(register, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        self.count += 1
+        folder = self.folder / ("disposal-%d" % self.count)
+        folder.mkdir()
+        (folder / "register.json").write_bytes(text)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=").decode()
+        return self.craft(**{**members, "register": digest}).rename(folder / "disposal.order")
+
+    def rules(self, name):
+        return subprocess.run(["git", "-C", str(self.domain.gov), "show", "main:" + name], check=True, stdout=subprocess.PIPE).stdout.decode()
+
+    def title(self, series):
+        return re.search("^title: (.*)$", self.rules("series/%s.yaml" % series), re.M).group(1)
+
+    def unit(self, code):
+        return re.search("^%s,([^,]*)," % code, pathlib.Path(net.DIVISIONS).read_text(), re.M).group(1)
 
     def sign(self, path, *officers):
         for i in officers:
@@ -132,11 +162,31 @@ def bad_input(desk, county, town, village, line, put):
             ({"parts": [{"label": "internal", "origin": put[0]["origin"], "seqs": [[0, 1]]}]}, 4, "never destroyed"),
             ({"rules": 99}, 5, "head 99"),
             ({"holds": "A" * 43}, 4, "list of holds"),
-            ({"register": "A" * 43}, 4, "15 days"),
             ({"node": OTHER}, 4, "outside")):
         path = desk.craft(**{**text, **change})
         desk.sign(path, 1, 2)
         desk.refused(county, path, code, says)
+    path = desk.disposal(**text)
+    desk.sign(path, 1, 2)
+    desk.refused(county, path, 4, "15 days")
+    late = {"not_before": "2099" + text["not_before"][4:]}
+    path = desk.disposal(**{**text, **late})
+    desk.sign(path, 1, 2)
+    register = path.with_name("register.json")
+    whole = register.read_text()
+    register.write_text(whole.replace('"kept_years":10', '"kept_years":30'))
+    desk.refused(county, path, 1, "not the one that order")
+    register.unlink()
+    desk.refused(county, path, 3, "register.json")
+    # What officers signed has a name of a person in it.
+    path = desk.disposal(**{**text, **late})
+    register = path.with_name("register.json")
+    name_in = register.read_text().replace('"source":"', '"source":"甄士隐')
+    register.write_text(name_in)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(name_in.encode()).digest()).rstrip(b"=").decode()
+    path.write_text(re.sub('"register":"[^"]*"', '"register":"%s"' % digest, path.read_text()))
+    desk.sign(path, 1, 2)
+    desk.refused(county, path, 1, "another name than the rules")
 
     path = desk.craft(**{**text, "reason": "request of 13805710001"})
     key = desk.domain.folder / "officer1"
@@ -220,7 +270,7 @@ def main():
 
         # A disposal that waits is cancelled.
         text = json.loads(path.read_text())
-        path = desk.craft(**{**text, "order": text["order"][:-4] + "abcd", "register": "A" * 43, "reason": "disposal 1",
+        path = desk.disposal(**{**text, "order": text["order"][:-4] + "abcd", "reason": "disposal 1",
                              "not_before": "2099" + text["not_before"][4:],
                              "parts": [{"label": "personal", "origin": second["origin"],
                                         "seqs": [[second["seq"], second["seq"] + 1]]}]})
@@ -232,6 +282,11 @@ def main():
         desk.enter(county, path)
         for n in (county, town, village):
             state(n, late, "ended")
+        # Its register is there for ever, where it was entered.
+        said = county.json("disposal", "register", late)
+        assert said["destroyed_at"] == "" and said["register"]["reason"] == "disposal 1" and said["order"]["state"] == "ended", said
+        assert village.run("disposal", "register", late, check=False).returncode == 3
+        assert county.run("disposal", "register", order, check=False).returncode == 3
 
         # Released: gone everywhere, and confirmed.
         path, _ = desk.write(county, "hold", "release", hold, "--reason", "audit 7 is over")

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "policies/proposal.h"
+#include "policies/register.h"
 #include "tests/unit/policies/fixture.h"
 
 #define ORIGIN "cundang.example/330106110201/00112233aabbccdd"
@@ -63,14 +64,35 @@ static struct proposal propose(
 	return p;
 }
 
-static const char *text_of(enum err_code (*write)(const struct proposal *,
-				   struct buf *, struct err *),
-	const struct proposal *p, struct buf *b)
+static struct json *register_of(const struct proposal *p)
+{
+	struct buf text = BUF_EMPTY;
+	struct json *reg = NULL;
+	struct err err;
+
+	fixture_ok(proposal_json(p, &text, &err), &err);
+	fixture_ok(register_parse(text.data, text.len, &reg, &err), &err);
+	buf_free(&text);
+	return reg;
+}
+
+static const char *text_of(enum err_code (*write)(const struct json *,
+				   const char *, struct buf *, struct err *),
+	const struct json *reg, struct buf *b)
 {
 	struct err err;
 
 	buf_clear(b);
-	fixture_ok(write(p, b, &err), &err);
+	fixture_ok(write(reg, "", b, &err), &err);
+	return buf_cstr(b);
+}
+
+static const char *json_of(const struct proposal *p, struct buf *b)
+{
+	struct err err;
+
+	buf_clear(b);
+	fixture_ok(proposal_json(p, b, &err), &err);
 	return buf_cstr(b);
 }
 
@@ -78,13 +100,16 @@ static void the_register_has_the_columns_of_archives(void **state)
 {
 	struct due due = {.count = 0};
 	struct buf b = BUF_EMPTY, again = BUF_EMPTY;
+	struct json *reg;
 	struct proposal p;
+	struct err err;
 	const char *text;
 
 	add_group(&due, "service-case", LABEL_SENSITIVE, "D10", 0, 2, 5);
 	add_group(&due, "sensor", LABEL_PUBLIC, "T90d", 0, 1, 1);
 	p = propose(*state, &due, "鉴定 7");
-	text = text_of(proposal_csv, &p, &b);
+	reg = register_of(&p);
+	text = text_of(register_csv, reg, &b);
 	assert_true(
 		strncmp(text,
 			"\xef\xbb\xbf序号,名称,卷号,册号,起止年度,档号,"
@@ -99,18 +124,29 @@ static void the_register_has_the_columns_of_archives(void **state)
 	/* The masked values of the sensitive part lie in the internal one,
 	 * which stays. */
 	assert_non_null(strstr(text, "脱敏值仍在：内部"));
-	assert_string_equal(text_of(proposal_csv, &p, &again), text);
-	text = text_of(proposal_json, &p, &b);
+	assert_string_equal(text_of(register_csv, reg, &again), text);
+	text = json_of(&p, &b);
 	assert_non_null(strstr(text, "\"kept_years\":15"));
 	assert_non_null(strstr(text, "\"masked_in\":[\"internal\"]"));
 	assert_non_null(strstr(text, "\"seqs\":[[0,1],[5,6]]"));
-	assert_string_equal(text_of(proposal_json, &p, &again), text);
-	text = text_of(proposal_html, &p, &b);
+	assert_string_equal(json_of(&p, &again), text);
+	text = text_of(register_html, reg, &b);
 	assert_non_null(strstr(text, "<td>一窗受理·代办·证明</td>"));
 	assert_null(strstr(text, "会计机构负责人"));
+	buf_clear(&b);
+	fixture_ok(register_csv(reg, "2026-12-09", &b, &err), &err);
+	assert_non_null(strstr(buf_cstr(&b), "\"15年\",\"2026-12-09\",\"2\","));
+	json_free(reg);
 	proposal_free(&p);
 	buf_free(&b);
 	buf_free(&again);
+}
+
+static void set_name(struct json *reg, size_t row, const char *name)
+{
+	struct json *v = (struct json *)json_at(json_get(reg, "rows"), row);
+
+	assert_true(json_set(v, "name", json_new_string(name, strlen(name))));
 }
 
 static void what_is_written_by_people_is_no_markup_and_no_formula(void **state)
@@ -118,20 +154,24 @@ static void what_is_written_by_people_is_no_markup_and_no_formula(void **state)
 	struct due due = {.count = 0};
 	struct buf b = BUF_EMPTY;
 	struct proposal p;
+	struct json *reg;
 	const char *text;
 
-	/* An unknown series is named as it is written. */
-	add_group(&due, "=cmd|' /C calc'!A0", LABEL_PUBLIC, "D10", 0, 1, 1);
-	add_group(&due, " \t+1,\"x\"", LABEL_PUBLIC, "D10", 0, 1, 1);
-	add_group(&due, "<b>&'\"", LABEL_PUBLIC, "D10", 0, 1, 1);
+	for (uint64_t i = 0; i < 3; i++)
+		add_group(&due, "alert", LABEL_PUBLIC, "D10", i, 1, 1);
 	p = propose(*state, &due, "<script>alert(1)</script>");
-	text = text_of(proposal_csv, &p, &b);
+	reg = register_of(&p);
+	set_name(reg, 0, "=cmd|' /C calc'!A0");
+	set_name(reg, 1, " \t+1,\"x\"");
+	set_name(reg, 2, "<b>&'\"");
+	text = text_of(register_csv, reg, &b);
 	assert_non_null(strstr(text, ",\"'=cmd|' /C calc'!A0\","));
 	assert_non_null(strstr(text, ",\"' \t+1,\"\"x\"\"\","));
-	text = text_of(proposal_html, &p, &b);
+	text = text_of(register_html, reg, &b);
 	assert_null(strstr(text, "<script"));
 	assert_non_null(strstr(text, "&lt;script&gt;"));
 	assert_non_null(strstr(text, "<td>&lt;b&gt;&amp;&#39;&quot;</td>"));
+	json_free(reg);
 	proposal_free(&p);
 	buf_free(&b);
 }
@@ -141,6 +181,7 @@ static void accounts_ask_for_more_signatures(void **state)
 	struct due due = {.count = 0};
 	struct buf b = BUF_EMPTY;
 	struct digest d = digest_of("x", 1);
+	struct json *reg;
 	struct order o;
 	struct proposal p;
 	struct err err;
@@ -148,9 +189,11 @@ static void accounts_ask_for_more_signatures(void **state)
 	add_group(&due, "fund-project", LABEL_INTERNAL, "D30", 0, 1, 1);
 	p = propose(*state, &due, "r");
 	assert_true(p.accounts);
+	reg = register_of(&p);
 	assert_non_null(
-		strstr(text_of(proposal_html, &p, &b), "会计机构经办人"));
-	fixture_ok(proposal_order(&p, &d, &o, &err), &err);
+		strstr(text_of(register_html, reg, &b), "会计机构经办人"));
+	fixture_ok(proposal_order(&p, reg, &d, &o, &err), &err);
+	json_free(reg);
 	assert_true(o.accounts);
 	order_free(&o);
 	proposal_free(&p);
@@ -162,6 +205,7 @@ static void the_order_names_the_parts_and_the_register(void **state)
 	struct due due = {.count = 0};
 	struct digest reg = digest_of("register", 8), holds = digest_of("", 0);
 	struct buf b = BUF_EMPTY;
+	struct json *list;
 	struct order o, back;
 	struct proposal p;
 	struct err err;
@@ -171,7 +215,9 @@ static void the_order_names_the_parts_and_the_register(void **state)
 	add_group(&due, "complaint", LABEL_PERSONAL, "D10", 1, 2, 6);
 	add_group(&due, "complaint", LABEL_PUBLIC, "D10", 1, 2, 6);
 	p = propose(*state, &due, "鉴定 7");
-	fixture_ok(proposal_order(&p, &holds, &o, &err), &err);
+	list = register_of(&p);
+	fixture_ok(proposal_order(&p, list, &holds, &o, &err), &err);
+	json_free(list);
 	o.reg = reg;
 	fixture_ok(order_write(&o, &b, &err), &err);
 	fixture_ok(order_parse(b.data, b.len, &back, &err), &err);
@@ -201,6 +247,7 @@ static void what_does_not_fit_is_left_record_by_record(void **state)
 	struct digest d = digest_of("x", 1);
 	struct buf b = BUF_EMPTY;
 	struct proposal p;
+	struct json *reg;
 	struct order o;
 	struct err err;
 
@@ -214,14 +261,89 @@ static void what_does_not_fit_is_left_record_by_record(void **state)
 	assert_int_equal(p.due.group[1].count, many / 2);
 	assert_int_equal(p.due.parts, many);
 	assert_int_equal(p.left, many + 3);
-	fixture_ok(proposal_order(&p, &d, &o, &err), &err);
+	reg = register_of(&p);
+	fixture_ok(proposal_order(&p, reg, &d, &o, &err), &err);
 	fixture_ok(order_write(&o, &b, &err), &err);
 	assert_true(b.len <= ORDER_TEXT_LIMIT);
-	text_of(proposal_json, &p, &b);
-	assert_true(b.len <= PART_SIZE_LIMIT);
+	json_of(&p, &b);
+	assert_true(b.len <= REGISTER_SIZE_LIMIT);
+	json_free(reg);
 	order_free(&o);
 	proposal_free(&p);
 	buf_free(&b);
+}
+
+/* The order of what is due, and the text of its register. */
+static struct order order_of(struct fixture *f, struct buf *text)
+{
+	struct due due = {.count = 0};
+	struct digest holds = digest_of("", 0);
+	struct proposal p;
+	struct json *reg;
+	struct order o;
+	struct err err;
+
+	add_group(&due, "complaint", LABEL_PERSONAL, "D10", 1, 2, 6);
+	add_group(&due, "complaint", LABEL_PUBLIC, "D10", 1, 2, 6);
+	p = propose(f, &due, "r");
+	json_of(&p, text);
+	reg = register_of(&p);
+	fixture_ok(proposal_order(&p, reg, &holds, &o, &err), &err);
+	json_free(reg);
+	proposal_free(&p);
+	return o;
+}
+
+/* What it says of `text` with `from` made `to`, under an order that names that
+ * very text. */
+static enum err_code judge(struct fixture *f, struct order *o,
+	const struct buf *text, const char *from, const char *to)
+{
+	const char *at = strstr((const char *)text->data, from);
+	struct buf other = BUF_EMPTY;
+	struct json *reg = NULL;
+	struct err err;
+	enum err_code rc;
+
+	assert_non_null(at);
+	buf_add(&other, text->data, (size_t)(at - (const char *)text->data));
+	buf_str(&other, to);
+	buf_str(&other, at + strlen(from));
+	o->reg = digest_of(other.data, other.len);
+	if (!(rc = register_parse(other.data, other.len, &reg, &err)))
+		rc = register_check(reg, other.data, other.len,
+			f->node[COUNTY]->rules, o, &err);
+	json_free(reg);
+	buf_free(&other);
+	return rc;
+}
+
+static void a_register_is_that_of_its_order_and_names_nobody(void **state)
+{
+	static const char *const wrong[][2] = {
+		{"\"label\":\"personal\"", "\"label\":\"sensitive\""},
+		{"[7,8]", "[8,9]"},
+		{"[[1,2],[7,8]]", "[[7,8],[1,2]]"},
+		{"\"reason\":\"r\"", "\"reason\":\"s\""},
+		{"\"accounts\":false", "\"accounts\":true"},
+		{"\"unit\":\"", "\"unit\":\"某某"},
+		{"\"name\":\"", "\"name\":\"甄士隐 "},
+		{"\"source\":\"", "\"source\":\"甄士隐"},
+		{"\"archive_no\":\"\"", "\"archive_no\":\"甄士隐\""},
+		{"\"volume\":\"\"", "\"volume\":\"\",\"who\":\"甄士隐\""},
+		{"\"count\":2,", "\"count\":3,"},
+	};
+	struct buf text = BUF_EMPTY;
+	struct order o = order_of(*state, &text);
+
+	(void)buf_cstr(&text);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_int_equal(
+			judge(*state, &o, &text, wrong[i][0], wrong[i][1]),
+			ERR_INVALID);
+	assert_int_equal(judge(*state, &o, &text, "r", "r"), ERR_OK);
+	order_free(&o);
+	buf_free(&text);
 }
 
 static void nothing_to_destroy_is_no_proposal(void **state)
@@ -245,6 +367,7 @@ int main(void)
 		TEST(accounts_ask_for_more_signatures),
 		TEST(the_order_names_the_parts_and_the_register),
 		TEST(what_does_not_fit_is_left_record_by_record),
+		TEST(a_register_is_that_of_its_order_and_names_nobody),
 		TEST(nothing_to_destroy_is_no_proposal),
 	};
 
