@@ -111,16 +111,12 @@ static enum err_code see_log(
 	void *arg, const struct log_info *log, struct err *err)
 {
 	struct audit *a = arg;
-	uint64_t from = 0, end = log->size;
-	struct settled s;
+	uint64_t from = 0, end = epoch_common(a->node, log);
 	enum err_code rc = ERR_OK;
 
 	/* What a node does itself never goes down. */
 	if (log->kind == LOG_SPARSE)
 		return ERR_OK;
-	/* What stands behind that stands in a later log, too. */
-	if (log->kind == LOG_OWN && epoch_settled(a->node, log->origin, &s))
-		end = s.common;
 	while (rc == ERR_OK && from < end) {
 		struct run run = {0};
 		size_t skipped = 0;

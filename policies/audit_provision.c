@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "policies/bounds.h"
+#include "policies/epoch.h"
 #include "policies/policy.h"
 #include "policies/provision.h"
 
@@ -162,8 +163,8 @@ static enum err_code see_log(
 	if (log->kind == LOG_SPARSE || !origin_code(log->origin))
 		return ERR_OK;
 	a->giver = log;
-	return store_sketch_each(
-		a->node->store, log->id, 0, log->size, &v, err);
+	return store_sketch_each(a->node->store, log->id, 0,
+		epoch_common(a->node, log), &v, err);
 }
 
 /* ---- what a register says of a record ---- */

@@ -204,12 +204,10 @@ static enum err_code see_sparse(struct carrying *c, const struct log_info *log,
 static enum err_code sure_size(
 	struct carrying *c, struct log_info *log, uint64_t end, struct err *err)
 {
-	struct settled s;
-
 	if (log->kind != LOG_OWN || orders_is_root(c->node))
 		return ERR_OK;
-	if (epoch_settled(c->node, log->origin, &s)) {
-		log->size = s.common < log->size ? s.common : log->size;
+	if (epoch_settled(c->node, log->origin, NULL)) {
+		log->size = epoch_common(c->node, log);
 		return ERR_OK;
 	}
 	if (end > log->cosigned_size && log->size > log->cosigned_size)

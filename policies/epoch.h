@@ -46,6 +46,9 @@ enum err_code epoch_settle(
 	struct node *n, struct writer *w, struct settled *s, struct err *err);
 /* Any thread. */
 bool epoch_settled(struct node *n, const char *origin, struct settled *out);
+/* How many entries of a log stand in no later one: what its copies have in
+ * common where it is settled, else all.  Any thread. */
+uint64_t epoch_common(struct node *n, const struct log_info *log);
 /* Of a settled log the node above has entries that are not here: an order among
  * them, as the caller has verified, is entered in the log of now.  In a writer
  * job.  ERR_EXISTS: it is in a log of ours already. */

@@ -131,6 +131,16 @@ bool epoch_settled(struct node *n, const char *origin, struct settled *out)
 	return s != NULL;
 }
 
+uint64_t epoch_common(struct node *n, const struct log_info *log)
+{
+	struct settled s;
+
+	if (log->kind == LOG_OWN && epoch_settled(n, log->origin, &s) &&
+		s.common < log->size)
+		return s.common;
+	return log->size;
+}
+
 bool epoch_settled_at(struct node *n, size_t i, struct settled *out)
 {
 	bool is;

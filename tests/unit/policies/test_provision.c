@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "policies/epoch.h"
 #include "tests/unit/policies/fixture.h"
 
 static const struct provision_to township = {.code = "330106110000"};
@@ -269,6 +270,26 @@ static void of_what_is_nobody_s_nothing_is_told(void **state)
 	assert_string_equal(received(n, origin, 0), "");
 }
 
+/* Behind what its copies have in common, a restored log is in the next, too. */
+static void what_is_entered_again_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = f->node[VILLAGE];
+	struct settled s = {.common = put_case(f) + 1};
+	bool begun = false;
+	struct err err;
+
+	node_origin(n, s.origin);
+	on_record(n, "2026-01-07", township.code, s.common - 1, 0);
+	s.size = s.common + 7;
+	fixture_ok(epoch_begin(n, NULL, s.origin, EPOCH_RESTORED, &begun, &err),
+		&err);
+	fixture_ok(epoch_settle(n, NULL, &s, &err), &err);
+	assert_int_equal(s.entered, 1);
+	assert_string_equal(
+		received(n, s.origin, s.common - 1), "2026-01-07 open 2");
+}
+
 /* ---- noting ---- */
 
 /* Tells whether that made a record. */
@@ -457,6 +478,7 @@ int main(void)
 		cmocka_unit_test(empty_parts_are_nobody_s_data),
 		cmocka_unit_test(the_registers_tell_who_received_a_record),
 		cmocka_unit_test(of_what_is_nobody_s_nothing_is_told),
+		cmocka_unit_test(what_is_entered_again_is_told_once),
 		cmocka_unit_test(a_day_has_one_record_a_recipient),
 		cmocka_unit_test(several_logs_are_one_record),
 		cmocka_unit_test(a_node_s_own_records_are_no_news_to_it),
