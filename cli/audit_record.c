@@ -21,7 +21,7 @@ static enum err_code ask(
 	if ((rc = point_parse(a->word[0], strlen(a->word[0]), &p, err)) ||
 		(rc = open_reader(c, &out->node, err)))
 		return rc;
-	return point_find(out->node->store, &p, &out->log, &out->seq, err);
+	return sealed_find(out->node, &p, &out->log, &out->seq, err);
 }
 
 static bool set_place(struct json *v, const struct asked *q)
@@ -136,6 +136,7 @@ static const char *const state_names[] = {
 	[ASKED_FOR_EVER] = "for-ever",
 	[ASKED_OPEN] = "open",
 	[ASKED_ENDS] = "ends",
+	[ASKED_SEALED] = "sealed",
 };
 
 static struct json *label_json(
@@ -157,7 +158,8 @@ static struct json *label_json(
 	return NULL;
 }
 
-static void print_label(enum label label, const struct asked_retention *r)
+static void print_label(const struct asked *q, enum label label,
+	const struct asked_retention *r)
 {
 	char since[TIME_TEXT_SIZE];
 
@@ -181,6 +183,11 @@ static void print_label(enum label label, const struct asked_retention *r)
 		printf(_("  may be destroyed from %.10s on (%s)\n"), since,
 			r->period);
 		break;
+	case ASKED_SEALED:
+		printf(_("  is sealed: only %.12s, where it was captured, can "
+			 "tell how long it is kept\n"),
+			origin_code(q->log.origin));
+		break;
 	}
 }
 
@@ -198,7 +205,7 @@ static enum err_code print_retention(struct cli *c, const struct asked *q,
 			ok = json_append(
 				list, label_json((enum label)l, &r[l]));
 		else
-			print_label((enum label)l, &r[l]);
+			print_label(q, (enum label)l, &r[l]);
 	}
 	if (!c->json && *hold)
 		printf(_("Nothing of it goes while the hold %s lasts.\n"),

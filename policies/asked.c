@@ -2,9 +2,11 @@
 #include "policies/asked.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "policies/policy.h"
+#include "policies/sealed.h"
 
 enum err_code asked_rules(struct node *n, const struct log_info *log,
 	uint64_t seq, uint64_t *serial, struct err *err)
@@ -63,6 +65,40 @@ static struct asked_retention retention_in(const struct due *d,
 	return r;
 }
 
+/* Of the message, which goes as one: what is said of the label that keeps it
+ * longest. */
+static void sealed_retention(struct node *n, const struct rules *rules,
+	const struct due *d, const struct log_info *log, uint64_t seq,
+	const struct record *record, struct asked_retention *out)
+{
+	const struct due_group *g = group_with(d, log, seq, LABEL_SENSITIVE);
+	struct opened opened = {.text = BUF_EMPTY};
+	const struct series *s = NULL;
+
+	*out = (struct asked_retention){.state = ASKED_SEALED};
+	if (record->erased & LABEL_BIT(LABEL_SENSITIVE)) {
+		out->state = ASKED_DESTROYED;
+		return;
+	}
+	if (g) {
+		out->state = ASKED_ENDS;
+		out->since = g->since;
+		memcpy(out->period, g->period, sizeof(out->period));
+		return;
+	}
+	if (log->kind == LOG_OWN && sealed_shown(n, record, &opened) != record)
+		s = rules_series(rules, opened.entry.series);
+	for (unsigned l = 0; s && l < LABEL_COUNT; l++) {
+		if (!(s->labels & LABEL_BIT(l)) || out->state == ASKED_FOR_EVER)
+			continue;
+		out->state = strcmp(s->retention[l], "Y") ? ASKED_OPEN
+							  : ASKED_FOR_EVER;
+		snprintf(out->period, sizeof(out->period), "%s",
+			s->retention[l]);
+	}
+	opened_free(&opened);
+}
+
 enum err_code asked_retention(struct node *n, const struct rules *rules,
 	const struct log_info *log, uint64_t seq,
 	struct asked_retention out[LABEL_COUNT], struct err *err)
@@ -76,7 +112,9 @@ enum err_code asked_retention(struct node *n, const struct rules *rules,
 	struct entry e;
 	enum err_code rc;
 
-	if ((rc = store_read(n->store, log->id, seq, 1, 0, &run, err)) ||
+	memset(out, 0, sizeof(*out) * LABEL_COUNT);
+	if ((rc = store_read(
+		     n->store, log->id, seq, 1, LABEL_ALL, &run, err)) ||
 		(rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
 			 &e, err)))
 		goto out;
@@ -86,12 +124,16 @@ enum err_code asked_retention(struct node *n, const struct rules *rules,
 		goto out;
 	}
 	o.series = e.series;
-	if (s->system || (rc = due_find(n, rules, NULL, &o, &due, err)))
+	if ((!s->system || e.sealed) &&
+		(rc = due_find(n, rules, NULL, &o, &due, err)))
 		goto out;
-out:
-	for (unsigned l = 0; rc == ERR_OK && l < LABEL_COUNT; l++)
+	if (e.sealed)
+		sealed_retention(n, rules, &due, log, seq, &run.record[0],
+			&out[LABEL_SENSITIVE]);
+	for (unsigned l = 0; !e.sealed && l < LABEL_COUNT; l++)
 		out[l] = retention_in(
 			&due, s, log, seq, (enum label)l, run.record[0].erased);
+out:
 	due_free(&due);
 	run_free(&run);
 	return rc;

@@ -17,8 +17,9 @@ enum asked_state {
 	ASKED_NONE,	 /* the series has no such label */
 	ASKED_DESTROYED, /* or nobody has it any more */
 	ASKED_FOR_EVER,
-	ASKED_OPEN, /* the period has not begun, or is not known here */
-	ASKED_ENDS, /* it may be destroyed from `since` on */
+	ASKED_OPEN,   /* the period has not begun, or is not known here */
+	ASKED_ENDS,   /* it may be destroyed from `since` on */
+	ASKED_SEALED, /* only the node that captured it can tell */
 };
 struct asked_retention {
 	enum asked_state state;

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/due_sealed.h"
 #include "policies/logs.h"
 
 /* Records that one job goes through. */
 #define STRETCH ((uint64_t)16384)
+#define NO_PLAN UINT16_MAX /* of a sealed record that is not read here */
 
 /* What a series says, now and where paths of anchors are needed. */
 struct plan {
@@ -16,12 +18,14 @@ struct plan {
 	struct retention r;
 	uint8_t wants;	/* labels whose part tells an anchor */
 	uint8_t wanted; /* labels that were asked for */
+	bool sealed;	/* sealed records too: all of one ends some day */
 	size_t name_len;
 };
 
 struct row {
 	uint64_t seq;
 	int64_t at;
+	int64_t sealed_at; /* of a sealed one the entry's time, else 0 */
 	uint8_t uuid[UUID_SIZE];
 	uint32_t rev;
 	uint32_t log; /* number among those looked at */
@@ -61,6 +65,7 @@ struct finding {
 	const struct due_options *opt;
 	struct plan *plan;
 	size_t plan_count;
+	bool sealed; /* sealed records are looked at too */
 	struct source *source;
 	size_t source_count, source_cap;
 	struct then *then; /* as they were asked for */
@@ -75,6 +80,7 @@ struct stretch {
 	const struct plan *last; /* met: records of a series follow another */
 	struct rows rows;
 	struct heads_at heads;
+	struct due_told told;
 	enum err_code rc;
 	struct err err;
 };
@@ -95,9 +101,23 @@ static void plan_make(struct plan *p, const struct series *s)
 	}
 }
 
+static void plan_want(struct plan *p, const struct due_options *o)
+{
+	p->wanted = o->labels & p->r.ending;
+	for (unsigned l = 0; l < LABEL_COUNT; l++)
+		if (o->automatic && !p->series->automatic[l])
+			p->wanted &= (uint8_t)~LABEL_BIT(l);
+	p->sealed = p->r.labels == p->r.ending &&
+		(o->labels & LABEL_BIT(LABEL_SENSITIVE)) &&
+		(!o->automatic || p->wanted == p->r.ending);
+}
+
 static enum err_code make_plans(struct finding *f, struct err *err)
 {
 	size_t count = rules_series_count(f->rules);
+	bool only_sealed =
+		f->opt->series && !strcmp(f->opt->series, SERIES_SEALED);
+	const char *named = only_sealed ? NULL : f->opt->series;
 
 	if (!(f->plan = calloc(count + 1, sizeof(*f->plan))))
 		return err_nomem(err);
@@ -105,16 +125,18 @@ static enum err_code make_plans(struct finding *f, struct err *err)
 		const struct series *s = rules_series_at(f->rules, i);
 		struct plan *p = &f->plan[f->plan_count];
 
-		if (s->system ||
-			(f->opt->series && strcmp(f->opt->series, s->name)))
+		if (s->system || (named && strcmp(named, s->name)))
 			continue;
 		plan_make(p, s);
-		p->wanted = f->opt->labels & p->r.ending;
-		for (unsigned l = 0; l < LABEL_COUNT; l++)
-			if (f->opt->automatic && !s->automatic[l])
-				p->wanted &= (uint8_t)~LABEL_BIT(l);
-		f->plan_count += p->wanted != 0;
+		plan_want(p, f->opt);
+		if (only_sealed)
+			p->wanted = 0;
+		f->sealed = f->sealed || p->sealed;
+		f->plan_count += p->wanted || p->sealed;
 	}
+	/* What others sealed does not go by itself here. */
+	if (!named && !f->opt->automatic)
+		f->sealed = (f->opt->labels & LABEL_BIT(LABEL_SENSITIVE)) != 0;
 	return ERR_OK;
 }
 
@@ -184,21 +206,23 @@ static void years_of(const struct plan *p, const struct sketch *r,
 
 /* ---- going through the records ---- */
 
-static bool is_policy(const struct sketch *r)
+static bool is_of(const struct sketch *r, const char *series)
 {
-	static const char name[] = "sys-policy";
-
-	return r->series_len == sizeof(name) - 1 &&
-		!memcmp(r->series, name, sizeof(name) - 1);
+	return r->series_len == strlen(series) &&
+		!memcmp(r->series, series, r->series_len);
 }
 
 static uint8_t wants(void *arg, const struct sketch *r)
 {
-	const struct plan *p = plan_of(arg, r);
+	struct stretch *s = arg;
+	const struct plan *p = plan_of(s, r);
 
 	if (p)
 		return p->wants;
-	return is_policy(r) ? LABEL_BIT(LABEL_INTERNAL) : 0;
+	return is_of(r, "sys-policy") ||
+			(s->f->sealed && is_of(r, "sys-disposal"))
+		? LABEL_BIT(LABEL_INTERNAL)
+		: 0;
 }
 
 static enum err_code on_policy(
@@ -219,28 +243,85 @@ static enum err_code on_policy(
 	return ERR_OK;
 }
 
-static enum err_code on_sketch(
-	void *arg, const struct sketch *r, struct err *err)
+static struct row *add_row(
+	struct stretch *s, const struct sketch *r, struct err *err)
 {
-	struct stretch *s = arg;
-	const struct plan *p = plan_of(s, r);
 	struct rows *rows = &s->rows;
 	struct row *row;
 
-	if (!p)
-		return is_policy(r) ? on_policy(s, r, err) : ERR_OK;
-	if (!grow(&rows->at, &rows->cap, rows->count, sizeof(*rows->at)))
-		return err_nomem(err);
+	if (!grow(&rows->at, &rows->cap, rows->count, sizeof(*rows->at))) {
+		(void)err_nomem(err);
+		return NULL;
+	}
 	row = &rows->at[rows->count++];
 	*row = (struct row){.seq = r->seq,
 		.at = r->at,
 		.rev = r->rev > UINT32_MAX ? UINT32_MAX : (uint32_t)r->rev,
 		.log = s->log,
-		.plan = (uint16_t)(p - s->f->plan),
+		.plan = NO_PLAN,
 		.gone = r->erased};
 	memcpy(row->uuid, r->uuid, sizeof(row->uuid));
+	return row;
+}
+
+static void row_plan(const struct stretch *s, struct row *row,
+	const struct plan *p, const struct sketch *r)
+{
+	row->plan = (uint16_t)(p - s->f->plan);
 	years_of(p, r, row->year, &row->unknown);
-	return ERR_OK;
+}
+
+/* What is read here counts as the series that it is of, and not at all where
+ * that was not asked for.  Only who captured it can read it. */
+static enum err_code on_sealed(
+	struct stretch *s, const struct sketch *r, struct err *err)
+{
+	const struct log_info *log = &s->f->source[s->log].info;
+	struct opened opened = {.text = BUF_EMPTY};
+	const struct plan *p = NULL;
+	struct sketch inner;
+	struct row *row = NULL;
+	enum err_code rc = ERR_OK;
+
+	if (r->erased || !s->f->sealed)
+		return ERR_OK;
+	if (log->kind != LOG_OWN ||
+		!due_sealed_open(
+			s->f->node, log->id, r->seq, &opened, &inner)) {
+		if (!(row = add_row(s, r, err)))
+			rc = ERR_NOMEM;
+	} else if ((p = plan_of(s, &inner)) && p->sealed) {
+		if (!(row = add_row(s, &inner, err)))
+			rc = ERR_NOMEM;
+		else
+			row_plan(s, row, p, &inner);
+	}
+	if (row)
+		row->sealed_at = r->at;
+	opened_free(&opened);
+	return rc;
+}
+
+static enum err_code on_sketch(
+	void *arg, const struct sketch *r, struct err *err)
+{
+	struct stretch *s = arg;
+	const struct part *p = &r->part[LABEL_INTERNAL];
+	const struct plan *plan = plan_of(s, r);
+	struct row *row;
+
+	if (plan) {
+		if (!(row = add_row(s, r, err)))
+			return ERR_NOMEM;
+		row_plan(s, row, plan, r);
+		return ERR_OK;
+	}
+	if (is_of(r, SERIES_SEALED))
+		return on_sealed(s, r, err);
+	if (is_of(r, "sys-disposal") && (r->have & LABEL_BIT(LABEL_INTERNAL)))
+		return due_told_read(&s->told, p->json, p->len,
+			s->f->source[s->log].code, err);
+	return is_of(r, "sys-policy") ? on_policy(s, r, err) : ERR_OK;
 }
 
 static void run_stretch(void *arg)
@@ -335,6 +416,23 @@ static enum err_code again_years(
 	return ERR_OK;
 }
 
+static enum err_code again_sealed(const struct finding *f, struct again *a,
+	const struct row *r, struct err *err)
+{
+	struct opened opened = {.text = BUF_EMPTY};
+	struct sketch inner;
+	enum err_code rc = ERR_OK;
+
+	if (due_sealed_open(f->node, f->source[r->log].info.id, r->seq, &opened,
+		    &inner))
+		rc = again_years(a, &inner, err);
+	else
+		for (unsigned l = 0; l < LABEL_COUNT; l++)
+			a->year[l] = RETENTION_OPEN;
+	opened_free(&opened);
+	return rc;
+}
+
 /* When the parts of a record may go by the rules of before, where its newest
  * revision is `newest`. */
 static enum err_code due_then(struct finding *f, const struct plan *then,
@@ -346,10 +444,15 @@ static enum err_code due_then(struct finding *f, const struct plan *then,
 	enum err_code rc;
 
 	memcpy(a.year, newest->year, sizeof(a.year));
-	if (!same_anchors(then, &f->plan[newest->plan]) &&
-		(rc = store_sketch_each(f->node->store,
-			 f->source[newest->log].info.id, newest->seq,
-			 newest->seq + 1, &v, err)))
+	if (same_anchors(then, &f->plan[newest->plan]))
+		rc = ERR_OK;
+	else if (newest->sealed_at)
+		rc = again_sealed(f, &a, newest, err);
+	else
+		rc = store_sketch_each(f->node->store,
+			f->source[newest->log].info.id, newest->seq,
+			newest->seq + 1, &v, err);
+	if (rc)
 		return rc;
 	for (unsigned l = 0; l < LABEL_COUNT; l++)
 		year[l] = a.year[l];
@@ -426,30 +529,49 @@ static const struct row *newest_of(const struct newest *n, const struct row *r)
 struct filing {
 	size_t *last; /* number + 1, by plan and label; 0 for none */
 	size_t first; /* groups before it are of other logs */
+	const struct stretch *stretch;
+	size_t stretches;
 };
 
-static bool is_group(const struct due_group *g, const char *origin,
-	const char *series, unsigned label, int64_t since, const char *period)
+/* A part of a row that may go. */
+struct ending {
+	enum label label;
+	int start; /* the year that its period began with */
+	int64_t since;
+	const char *period;
+};
+
+/* What goes by itself is told above: there a sealed record is just that. */
+static const char *series_told(const struct finding *f, const struct row *r)
 {
-	return g->since == since && g->label == label &&
-		!strcmp(g->series, series) && !strcmp(g->period, period) &&
-		!strcmp(g->origin, origin);
+	return r->plan == NO_PLAN || (r->sealed_at && f->opt->automatic)
+		? SERIES_SEALED
+		: f->plan[r->plan].series->name;
+}
+
+static bool is_group(const struct due_group *g, const char *origin,
+	const char *series, bool sealed, const struct ending *e)
+{
+	return g->since == e->since && g->label == e->label &&
+		g->sealed == sealed && !strcmp(g->series, series) &&
+		!strcmp(g->period, e->period) && !strcmp(g->origin, origin);
 }
 
 static struct due_group *group_of(struct finding *f, struct filing *fi,
-	const struct row *r, unsigned label, int64_t since, const char *period)
+	const struct row *r, const struct ending *e)
 {
-	size_t *last = &fi->last[r->plan * LABEL_COUNT + label];
+	size_t plan = r->plan == NO_PLAN ? f->plan_count : r->plan;
+	size_t *last = &fi->last[plan * LABEL_COUNT + e->label];
 	const char *origin = f->source[r->log].info.origin;
-	const char *series = f->plan[r->plan].series->name;
+	const char *series = series_told(f, r);
+	bool sealed = r->sealed_at != 0;
 	struct due *d = f->out;
 	struct due_group *g = *last ? &d->group[*last - 1] : NULL;
 
-	if (g && is_group(g, origin, series, label, since, period))
+	if (g && is_group(g, origin, series, sealed, e))
 		return g;
 	for (size_t i = fi->first; i < d->count; i++) {
-		if (!is_group(
-			    &d->group[i], origin, series, label, since, period))
+		if (!is_group(&d->group[i], origin, series, sealed, e))
 			continue;
 		*last = i + 1;
 		return &d->group[i];
@@ -457,22 +579,22 @@ static struct due_group *group_of(struct finding *f, struct filing *fi,
 	if (!grow(&d->group, &d->cap, d->count, sizeof(*d->group)))
 		return NULL;
 	g = &d->group[d->count++];
-	*g = (struct due_group){.label = (enum label)label,
-		.since = since,
+	*g = (struct due_group){.label = e->label,
+		.sealed = sealed,
+		.since = e->since,
 		.first_year = time_year(r->at),
 		.last_year = time_year(r->at)};
 	snprintf(g->origin, sizeof(g->origin), "%s", origin);
 	snprintf(g->series, sizeof(g->series), "%s", series);
-	snprintf(g->period, sizeof(g->period), "%s", period);
+	snprintf(g->period, sizeof(g->period), "%s", e->period);
 	*last = d->count;
 	return g;
 }
 
 static enum err_code group_add(struct finding *f, struct filing *fi,
-	const struct row *r, unsigned label, int anchor, int64_t since,
-	const char *period, struct err *err)
+	const struct row *r, const struct ending *e, struct err *err)
 {
-	struct due_group *g = group_of(f, fi, r, label, since, period);
+	struct due_group *g = group_of(f, fi, r, e);
 	int year = time_year(r->at);
 	struct due_range *last;
 
@@ -482,8 +604,8 @@ static enum err_code group_add(struct finding *f, struct filing *fi,
 		g->first_year = year;
 	if (year > g->last_year)
 		g->last_year = year;
-	if (anchor + 1 > g->start)
-		g->start = anchor + 1;
+	if (e->start > g->start)
+		g->start = e->start;
 	g->count++;
 	f->out->parts++;
 	last = g->range_count ? &g->range[g->range_count - 1] : NULL;
@@ -564,25 +686,85 @@ static uint8_t without_needed(
 	return labels & (uint8_t)~stay;
 }
 
-static enum err_code file_row(struct finding *f, struct filing *fi,
-	const struct row *r, const int year[LABEL_COUNT], uint8_t labels,
-	const int64_t due[LABEL_COUNT], const char *const period[LABEL_COUNT],
-	struct err *err)
+/* A hold may name a sealed record by what everybody knows of it, or by what
+ * only its node does. */
+static bool is_held(const struct finding *f, const struct row *r)
 {
 	const struct due_options *o = f->opt;
+	const char *origin = f->source[r->log].info.origin;
+
+	if (!o->held)
+		return false;
+	if (r->plan != NO_PLAN &&
+		o->held(o->arg, origin, r->seq, f->plan[r->plan].series->name,
+			r->at))
+		return true;
+	return r->sealed_at &&
+		o->held(o->arg, origin, r->seq, SERIES_SEALED, r->sealed_at);
+}
+
+static enum err_code file_row(struct finding *f, struct filing *fi,
+	const struct row *r, const struct ending *e, size_t count,
+	struct err *err)
+{
 	enum err_code rc = ERR_OK;
 
-	if (o->held &&
-		o->held(o->arg, f->source[r->log].info.origin, r->seq,
-			f->plan[r->plan].series->name, r->at)) {
-		f->out->held += (uint64_t)__builtin_popcount(labels);
+	if (count && is_held(f, r)) {
+		f->out->held += count;
 		return ERR_OK;
 	}
-	for (unsigned l = 0; l < LABEL_COUNT && !rc; l++)
-		if (labels & LABEL_BIT(l))
-			rc = group_add(
-				f, fi, r, l, year[l], due[l], period[l], err);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = group_add(f, fi, r, &e[i], err);
 	return rc;
+}
+
+/* The parts of a row that may go; of a sealed one the message, when all that is
+ * in it may. */
+static size_t endings_of(const struct finding *f, const struct row *r,
+	const int year[LABEL_COUNT], uint8_t labels,
+	const int64_t due[LABEL_COUNT], const char *const period[LABEL_COUNT],
+	struct ending out[LABEL_COUNT])
+{
+	const struct plan *p = &f->plan[r->plan];
+	enum label longest = LABEL_SENSITIVE;
+	size_t count = 0;
+
+	if (r->sealed_at) {
+		if (due_sealed_of(&p->r, due, &longest) > f->opt->now)
+			return 0;
+		out[0] = (struct ending){LABEL_SENSITIVE, year[longest] + 1,
+			due[longest], period[longest]};
+		return 1;
+	}
+	labels = without_needed(p, r, past(due, f->opt->now, labels));
+	for (unsigned l = 0; l < LABEL_COUNT; l++)
+		if (labels & LABEL_BIT(l))
+			out[count++] = (struct ending){
+				(enum label)l, year[l] + 1, due[l], period[l]};
+	return count;
+}
+
+/* A sealed record that cannot be read here: may it go, as its own node told? */
+static enum err_code judge_closed(struct finding *f, struct filing *fi,
+	const struct row *r, struct err *err)
+{
+	const struct due_options *o = f->opt;
+	const struct due_told_range *t = NULL;
+	struct ending e;
+
+	if (o->automatic || (o->series && strcmp(o->series, SERIES_SEALED)))
+		return ERR_OK;
+	for (size_t i = 0; i < fi->stretches && !t; i++)
+		t = due_told_of(&fi->stretch[i].told,
+			f->source[r->log].info.origin, r->seq);
+	f->out->records++;
+	if (!t || t->since > o->now) {
+		f->out->open++;
+		f->out->unknown++;
+		return ERR_OK;
+	}
+	e = (struct ending){LABEL_SENSITIVE, t->start, t->since, t->period};
+	return file_row(f, fi, r, &e, 1, err);
 }
 
 static enum err_code judge_row(struct finding *f, struct filing *fi,
@@ -591,10 +773,12 @@ static enum err_code judge_row(struct finding *f, struct filing *fi,
 {
 	const struct plan *p = &f->plan[r->plan];
 	const struct row *newest = newest_of(n, r);
+	struct ending ending[LABEL_COUNT];
 	const char *period[LABEL_COUNT];
 	int64_t due[LABEL_COUNT];
 	int year[LABEL_COUNT];
-	uint8_t labels = p->wanted & (uint8_t)~r->gone;
+	uint8_t labels =
+		r->sealed_at ? p->r.ending : p->wanted & (uint8_t)~r->gone;
 	bool known;
 	enum err_code rc;
 
@@ -608,7 +792,7 @@ static enum err_code judge_row(struct finding *f, struct filing *fi,
 	}
 	count_open(f->out, newest, year, labels);
 	retention_of(&p->r, year, due);
-	if (!(labels = past(due, f->opt->now, labels)))
+	if (!past(due, f->opt->now, labels))
 		return ERR_OK;
 	if ((rc = add_then(f, serial, r, newest, due, period, &known, err)))
 		return rc;
@@ -616,9 +800,8 @@ static enum err_code judge_row(struct finding *f, struct filing *fi,
 		f->out->unknown++;
 		return ERR_OK;
 	}
-	labels = without_needed(p, r, past(due, f->opt->now, labels));
-	return labels ? file_row(f, fi, r, year, labels, due, period, err)
-		      : ERR_OK;
+	return file_row(f, fi, r, ending,
+		endings_of(f, r, year, labels, due, period, ending), err);
 }
 
 /* The serial in force at a record: the last sys-policy before it. */
@@ -653,19 +836,22 @@ static uint64_t serial_at(struct following *w, const struct row *r)
 static enum err_code judge_rows(struct finding *f, const struct stretch *s,
 	size_t count, const struct rows *rows, struct err *err)
 {
-	struct filing fi = {.first = f->out->count};
+	struct filing fi = {
+		.first = f->out->count, .stretch = s, .stretches = count};
 	struct following w = {.s = s, .count = count, .log = UINT32_MAX};
 	struct newest n = {NULL, 0};
 	enum err_code rc;
 
 	if (!(fi.last = calloc(
-		      f->plan_count * LABEL_COUNT + 1, sizeof(*fi.last))))
+		      (f->plan_count + 1) * LABEL_COUNT, sizeof(*fi.last))))
 		return err_nomem(err);
 	rc = newest_make(rows, &n, err);
 	for (size_t i = 0; i < rows->count && !rc; i++) {
 		uint64_t serial = serial_at(&w, &rows->at[i]);
 
-		rc = judge_row(f, &fi, &n, &rows->at[i], serial, err);
+		rc = rows->at[i].plan == NO_PLAN
+			? judge_closed(f, &fi, &rows->at[i], err)
+			: judge_row(f, &fi, &n, &rows->at[i], serial, err);
 	}
 	free(fi.last);
 	free(n.slot);
@@ -738,6 +924,7 @@ static enum err_code find_in(struct finding *f, struct pool *pool,
 	for (size_t i = 0; i < count; i++) {
 		free(s[i].rows.at);
 		free(s[i].heads.at);
+		due_told_free(&s[i].told);
 	}
 	free(s);
 	free(all.at);
@@ -790,7 +977,7 @@ static enum err_code find_all(
 	uint32_t end;
 	enum err_code rc = make_plans(f, err);
 
-	if (rc || !f->plan_count ||
+	if (rc || (!f->plan_count && !f->sealed) ||
 		(rc = store_log_each(f->node->store, add_source, f, err)) ||
 		!f->source_count)
 		return rc;

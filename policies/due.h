@@ -17,6 +17,7 @@ struct due_group {
 	char origin[ORIGIN_SIZE];
 	char series[SERIES_NAME_SIZE];
 	enum label label;
+	bool sealed;	/* messages: they go whole, when all in them may */
 	char period[8]; /* the longer one of capture and now: "D10" */
 	int64_t since;
 	int first_year, last_year; /* the records were made in */
@@ -27,7 +28,8 @@ struct due_group {
 };
 struct due_options {
 	int64_t now;
-	const char *series; /* of this series only, or NULL */
+	const char *series; /* of this series only, or NULL; SERIES_SEALED: all
+			     * that is sealed */
 	const char *from;   /* captured at this division or below it, or NULL */
 	uint8_t labels;	    /* LABEL_BITs */
 	bool automatic;	    /* only what goes by itself */
@@ -50,7 +52,10 @@ struct due {
 
 /* Every part of the records here, also those that this node may not hold
  * itself, as far as the anchor is known.  Parts that were destroyed are left
- * out, system series too.  `pool` may be NULL.  Any thread. */
+ * out, system series too.  A sealed record is of the series in it where this
+ * node captured it, and where that one told that it went by itself of the
+ * series sealed; of any other nobody here knows when it may go.  `pool` may be
+ * NULL.  Any thread. */
 enum err_code due_find(struct node *n, const struct rules *rules,
 	struct pool *pool, const struct due_options *opt, struct due *out,
 	struct err *err);

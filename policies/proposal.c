@@ -164,6 +164,8 @@ static uint8_t derived_in(const struct proposal *p, const struct due_group *g)
 	const struct series *s = rules_series(p->rules, g->series);
 	uint8_t labels = 0;
 
+	if (g->sealed) /* they lie in the message too */
+		return 0;
 	for (size_t i = 0; s && i < s->field_count; i++) {
 		const struct field *f = &s->fields[i];
 

@@ -8,6 +8,8 @@ The role's officer opens it at the county, with this program and with stock
 openssl; so does the recovery key.  The village shows its own, masked, and whole
 to who is approved.  Both verifiers take the archive, and tell a message that
 is not the one of its entry.  Destroyed under an order it is gone everywhere.
+When a record may go only the village knows; what goes by itself there the county
+lists for its officers.
 """
 import base64
 import json
@@ -52,6 +54,8 @@ def seal_series(folder):
 
 
 def seals(folder, keys):
+    domain = folder / "domain.yaml"
+    domain.write_text(domain.read_text() + "waiting_days: \"0\"\n")
     (folder / "seals.yaml").write_text(
         "recovery: \"%s\"\nrecipients:\n" % keys["recovery"] + "".join(
             "  - {name: %s, role: %s, scope: \"%s\", key: \"%s\"}\n" % (name, role, scope, keys[name])
@@ -153,6 +157,54 @@ def check_unseal(county, receipt, folder):
     return (folder / "x.cms").read_bytes()
 
 
+def old_documents():
+    """A report that was closed in 1990, and notes of a term that ended in 2010."""
+    closed = json.loads(document(about=ID[:-1] + "8", found_at="1990-04-22T17:00:00+08:00", closed_at="1990-06-01T09:00:00+08:00"))
+    closed["created_at"] = "1990-04-22T17:48:35+08:00"
+    term = {"series": "special-rehab", "id": ID[:-1] + "9", "node": VILLAGE, "created_at": "2010-02-03T09:00:00+08:00",
+            "fields": {"person_token": "T-0817", "program": "社区矫正", "competent_body": "司法所", "term_from": "2010-02-01",
+                       "term_to": "2010-06-30"}}
+    return b"".join(json.dumps(x, ensure_ascii=False).encode() + b"\n" for x in (closed, term))
+
+
+def due_at(node, *args):
+    return [json.loads(x) for x in node.run("disposal", "list", "--json", *args).stdout.splitlines()]
+
+
+def check_retention(d, county, village, closed, term, folder):
+    """The village can tell when; the rest only what went there by itself.  An order reaches every copy."""
+    for receipt, says in ((closed, "2021-01-01"), (term, "")):
+        label = village.json("audit", "retention", receipt["id"])["labels"][0]
+        assert label["label"] == "sensitive" and label.get("since", "") == says, label
+    p = county.run("audit", "retention", place(closed))
+    assert "is sealed: only " + VILLAGE in p.stdout, p.stdout
+    assert county.json("audit", "retention", place(closed))["labels"][0]["state"] == "sealed"
+    group, = due_at(village)
+    assert group["series"] == "minor-protection" and group["label"] == "sensitive", group
+    assert (group["since"], group["period"], group["seqs"]) == ("2021-01-01", "D30", [[closed["seq"], closed["seq"] + 1]]), group
+    assert due_at(village, "--series", "sealed") == [group]
+    # What goes by itself is not told by name: nobody above learns of what series it was.
+    group, = net.wait(lambda: due_at(county), "the county knows what went at the village")
+    assert group["series"] == "sealed" and group["since"] == "2011-01-31", group
+    assert group["seqs"] == [[term["seq"], term["seq"] + 1]], group
+    assert "cannot tell" in county.run("disposal", "list").stderr
+    assert "special-rehab" not in county.run("show", group["origin"] + "/%d" % (village.logs()[group["origin"]][0] - 1)).stdout
+    desk, done = orders.Desk(d, folder), []
+    for node, receipt, name in ((village, closed, "minor-protection"), (county, term, "sealed")):
+        out = folder / ("proposal-" + node.code)
+        said = node.json("disposal", "propose", "-o", out, "--reason", "鉴定 2026-3", "--series", name)
+        assert (said["count"], said["left"]) == (1, 0), said
+        row, = json.loads((out / "register.json").read_bytes())["rows"]
+        assert row["series"] == name and row["name"] and row["seqs"] == [[receipt["seq"], receipt["seq"] + 1]], row
+        desk.sign(out / "disposal.order", 1, 2)
+        done.append((desk.enter(county, out / "disposal.order"), receipt))
+    for order, receipt in done:
+        for n in d.nodes.values():
+            orders.state(n, order, "done")
+            assert "sensitive" in n.json("show", place(receipt))["erased"], (n.code, receipt)
+    assert due_at(village) == due_at(county) == []
+
+
 def verifies(d, tar):
     """Both verifiers' words about it."""
     ours = d.tools.run("verify", tar, "--root", d.root, "--json", check=False)
@@ -216,6 +268,12 @@ def main():
         second = check_put(village, first)
         d.settled()
         check_shown(village, second)
+        village.stop()  # what may go is looked for once a day, and at the start
+        closed, term = village.put(old_documents())
+        village.start()
+        net.wait(lambda: village.json("show", place(term)).get("erased"), "the notes went by themselves")
+        check_retention(d, county, village, closed, term, folder)
+        d.settled()
         for n in (county, town):
             check_relay(n, first)
             check_relay(n, second)

@@ -201,7 +201,7 @@ void fixture_change_rules(struct fixture *f, const char *edit)
 {
 	struct governance *g = NULL;
 	struct statement s;
-	char command[1024];
+	char command[2048];
 	struct err err;
 
 	snprintf(command, sizeof(command),
@@ -227,6 +227,21 @@ void fixture_some(
 	fixture_open(f);
 	fixture_init_nodes(f, places, count);
 	fixture_enrol(f);
+}
+
+void fixture_seal(struct fixture *f)
+{
+	fixture_change_rules(f,
+		"for x in minor-protection:child special-rehab:helpers; do "
+		"sed -i \"s/^attachments: .*/attachments: none\\nsealed: "
+		"${x#*:}/\" series/${x%:*}.yaml; done; "
+		"openssl genpkey -algorithm EC -pkeyopt "
+		"ec_paramgen_curve:P-256 -out ../role.pem && "
+		"K=$(openssl pkey -in ../role.pem -pubout -outform DER | "
+		"base64 -w0) && { echo \"recovery: $K\"; echo recipients:; "
+		"for r in child helpers; do echo \"  - {name: officer3, role: "
+		"$r, scope: '330106000000', key: $K}\"; done; } >seals.yaml "
+		"&& git add seals.yaml");
 }
 
 void fixture_all(struct fixture *f)

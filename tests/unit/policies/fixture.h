@@ -53,6 +53,9 @@ void fixture_adopt(struct fixture *f);
 /* An officer's edit with stock git (`edit` is a shell command in a clone),
  * signed by both, adopted by every node. */
 void fixture_change_rules(struct fixture *f, const char *edit);
+/* By such an edit the two series that no rank may hold are sealed; role.pem in
+ * the folder opens them. */
+void fixture_seal(struct fixture *f);
 
 /* A document of tests/data/records.ndjson about `p`: `i` chooses the line
  * (modulo their number), its id is left out so that a fresh one is made.  The
