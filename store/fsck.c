@@ -334,6 +334,11 @@ static void check_entries(struct task *t, const struct view *v)
 	tell_damaged(t, v, b);
 	if (mind(t->f, check_ids(t, v, b, &err)))
 		tell_at(t->f, t->at, "", err.text);
+	for (size_t i = 0; i < b->count; i++)
+		if (mind(t->f,
+			    seal_holds(t->f->s, t->item.log, t->item.first + i,
+				    b->entries[i], &err)))
+			tell_at(t->f, t->at, "", err.text);
 	if (t->item.kind == ITEM_ENTRIES) {
 		t->leaves = calloc(b->count, sizeof(*t->leaves));
 		for (size_t i = 0; t->leaves && i < b->count; i++) {

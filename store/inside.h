@@ -368,6 +368,10 @@ void damage_tell_at(struct store *s, struct place at, const char *what);
 enum err_code damage_forget_closed(struct store *s, struct err *err);
 /* Is it the bytes, not the machine? */
 bool is_damage(enum err_code rc);
+/* ERR_CORRUPT when the entry is sealed and its part is here, and the message in
+ * that is not the one of its `seal`. */
+enum err_code seal_holds(struct store *s, uint32_t log, uint64_t seq,
+	const struct block_entry *row, struct err *err);
 /* Finds what DATA/extent knows and the store does not have any more. */
 enum err_code damage_look(struct store *s, struct err *err);
 /* ERR_CORRUPT where keys that DATA/extent knows are not in the keyring, unless

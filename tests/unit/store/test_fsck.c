@@ -45,6 +45,55 @@ static void a_sound_store_has_no_faults(void **state)
 	store_close(s);
 }
 
+/* Of a sealed record: with the message that its entry names, or another. */
+static void put_sealed(struct store *s, uint64_t i, const char *message)
+{
+	struct record r = {.have = LABEL_BIT(LABEL_SENSITIVE)};
+	struct part *p = &r.part[LABEL_SENSITIVE];
+	struct buf text = BUF_EMPTY, part = BUF_EMPTY;
+	struct batch *b = NULL;
+	struct log_info log;
+	struct made m;
+	uint64_t seq;
+
+	make_record(&m, i, 1);
+	strcpy(m.entry.series, SERIES_SEALED);
+	m.entry.sealed = true;
+	m.entry.seal = digest_of("to its readers", 14);
+	sealed_part(message, strlen(message), &part);
+	p->json = (const char *)part.data;
+	p->len = part.len;
+	m.entry.sd_count = 1;
+	OK(part_digest(p->seed, LABEL_SENSITIVE, p->json, p->len, m.entry.sd,
+		&test_err));
+	OK(entry_write(&m.entry, &text, &test_err));
+	r.entry = (const char *)text.data;
+	r.entry_len = text.len;
+	OK(batch_begin(s, &b, &test_err));
+	OK(batch_log(b, ORIGIN, LOG_OWN, &log, &test_err));
+	OK(batch_append(b, log.id, &r, &seq, &test_err));
+	OK(batch_commit(b, test_sign, NULL, &test_err));
+	buf_free(&text);
+	buf_free(&part);
+	free_record(&m);
+}
+
+static void a_message_that_is_not_the_one_of_its_seal_is_a_fault(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct faults f = {0};
+	struct fsck_result r;
+
+	put_records(s, 0, 3);
+	put_sealed(s, 3, "to its readers");
+	OK(store_fsck(s, 1, on_fault, &f, &r, &test_err));
+	assert_int_equal(f.count, 0);
+	put_sealed(s, 4, "to its reader");
+	assert_code(store_fsck(s, 1, on_fault, &f, &r, &test_err), ERR_CORRUPT);
+	assert_int_equal(f.count, 1);
+	store_close(s);
+}
+
 static struct store *growing; /* what a progress function writes to */
 
 static void put_one(void *arg, const char *doing, uint64_t done, uint64_t all)
@@ -204,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(a_sound_store_has_no_faults),
+		test(a_message_that_is_not_the_one_of_its_seal_is_a_fault),
 		test(what_is_put_and_erased_meanwhile_is_no_fault),
 		test(every_flipped_byte_is_found),
 		test(a_damaged_attachment_is_named),
