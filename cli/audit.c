@@ -168,7 +168,7 @@ enum err_code audit_ask(struct cli *c, const char *path, struct json *body,
 	return rc;
 }
 
-static bool set_time(struct json *v, const char *name, int64_t t)
+bool audit_set_time(struct json *v, const char *name, int64_t t)
 {
 	char text[TIME_TEXT_SIZE];
 
@@ -186,8 +186,8 @@ static struct json *body_of(const struct audit *a)
 			json_set(v, "record", json_new_text(a->record))) &&
 		(!f->account ||
 			json_set(v, "account", json_new_text(f->account))) &&
-		(!f->from || set_time(v, "from", f->from)) &&
-		(f->to == INT64_MAX || set_time(v, "to", f->to)))
+		(!f->from || audit_set_time(v, "from", f->from)) &&
+		(f->to == INT64_MAX || audit_set_time(v, "to", f->to)))
 		return v;
 	json_free(v);
 	return NULL;
@@ -220,6 +220,20 @@ static enum err_code take_day(const struct args *a, const char *name,
 	return ERR_OK;
 }
 
+enum err_code audit_days(
+	const struct args *a, int64_t *from, int64_t *to, struct err *err)
+{
+	enum err_code rc;
+
+	if ((rc = take_day(a, "from", 0, from, err)) ||
+		(rc = take_day(a, "to", DAY_S, to, err)))
+		return rc;
+	return args_get(a, "from") && args_get(a, "to") && *from >= *to
+		? err_set(err, ERR_USAGE, "--from %s is after --to %s",
+			  args_get(a, "from"), args_get(a, "to"))
+		: ERR_OK;
+}
+
 static enum err_code run_audit(
 	struct cli *c, const struct args *a, struct err *err)
 {
@@ -228,19 +242,14 @@ static enum err_code run_audit(
 		.filter = {.account = args_get(a, "account"), .to = INT64_MAX},
 		.record = args_get(a, "record"),
 	};
-	const char *from = args_get(a, "from"), *to = args_get(a, "to");
 	enum err_code rc;
 
 	audit.filter.by_record = audit.record != NULL;
 	if ((audit.record &&
 		    (rc = point_parse(audit.record, strlen(audit.record),
 			     &audit.filter.point, err))) ||
-		(rc = take_day(a, "from", 0, &audit.filter.from, err)) ||
-		(rc = take_day(a, "to", DAY_S, &audit.filter.to, err)))
+		(rc = audit_days(a, &audit.filter.from, &audit.filter.to, err)))
 		return rc;
-	if (from && to && audit.filter.from >= audit.filter.to)
-		return err_set(
-			err, ERR_USAGE, "--from %s is after --to %s", from, to);
 	rc = audit_ask(c, "/audit/access", body_of(&audit), look, on_line,
 		&audit, err);
 	if (rc == ERR_OK && !audit.lines && !c->json)

@@ -18,3 +18,9 @@ const char *audit_text(const struct json *v, const char *name);
 void audit_print(const char *before, const char *s);
 /* The names of labels behind one another, with two spaces before. */
 void audit_print_labels(const struct json *labels);
+/* --from DAY and --to DAY of the legal time as [from, to); what is not said
+ * stays as it is.  ERR_USAGE. */
+enum err_code audit_days(
+	const struct args *a, int64_t *from, int64_t *to, struct err *err);
+/* A time of RFC 3339 as a member of what is asked. */
+bool audit_set_time(struct json *v, const char *name, int64_t t);

@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&command_audit_rules,
 	&command_audit_retention,
 	&command_audit_provision,
+	&command_incident_report,
 	&command_log,
 	&command_governance_init,
 	&command_governance_publish,

@@ -4,9 +4,7 @@
 #include <string.h>
 
 #include "policies/bounds.h"
-#include "policies/epoch.h"
-#include "policies/policy.h"
-#include "policies/provision.h"
+#include "policies/noted.h"
 
 /* A revision of the record, in one log. */
 struct target {
@@ -16,27 +14,12 @@ struct target {
 	uint8_t labels; /* of personal data that it has */
 };
 
-/* An item of a register about a log of a target. */
-struct item {
-	uint32_t log; /* of the register, with its place there */
-	char giver[ORIGIN_SIZE];
-	uint64_t seq, rev;
-	int64_t at;
-	char id[UUID_TEXT_SIZE];
-	char day[PROVISION_DAY_SIZE];
-	char to[PROVISION_TO_SIZE];
-	bool consumer;
-	struct provision_item what;
-};
-
 struct audit {
 	struct node *node;
 	struct rules *rules;
 	struct target *target;
 	size_t target_count, target_cap;
-	struct item *item;
-	size_t item_count, item_cap;
-	const struct log_info *giver; /* being read */
+	struct noted noted;
 };
 
 /* ---- the record ---- */
@@ -95,158 +78,46 @@ static enum err_code find_targets(
 
 /* ---- the registers ---- */
 
-static bool is_about(const struct audit *a, const char *origin)
+static bool is_about(
+	void *arg, const struct provision *p, const struct provision_item *what)
 {
+	const struct audit *a = arg;
+
+	(void)p;
 	for (size_t i = 0; i < a->target_count; i++)
-		if (!strcmp(a->target[i].log.origin, origin))
+		if (!strcmp(a->target[i].log.origin, what->origin))
 			return true;
 	return false;
 }
 
-static enum err_code add_item(struct audit *a, const struct sketch *r,
-	const struct provision *p, const struct provision_item *what,
-	struct err *err)
-{
-	struct item *item;
-
-	if (!grow(&a->item, &a->item_cap, a->item_count, sizeof(*item)))
-		return err_nomem(err);
-	item = &a->item[a->item_count++];
-	item->log = a->giver->id;
-	memcpy(item->giver, a->giver->origin, sizeof(item->giver));
-	item->seq = r->seq;
-	item->rev = r->rev;
-	item->at = r->at;
-	uuid_format(r->uuid, item->id);
-	memcpy(item->day, p->day, sizeof(item->day));
-	memcpy(item->to, p->to, sizeof(item->to));
-	item->consumer = p->consumer;
-	item->what = *what;
-	return ERR_OK;
-}
-
-static uint8_t wants_register(void *arg, const struct sketch *r)
-{
-	(void)arg;
-	return r->series_len == sizeof(PROVISION_SERIES) - 1 &&
-			!memcmp(r->series, PROVISION_SERIES, r->series_len)
-		? LABEL_BIT(LABEL_INTERNAL)
-		: 0;
-}
-
-static enum err_code see_register(
-	void *arg, const struct sketch *r, struct err *err)
-{
-	const struct part *part = &r->part[LABEL_INTERNAL];
-	struct audit *a = arg;
-	struct provision p;
-	enum err_code rc = ERR_OK;
-
-	/* A register that is none says nothing. */
-	if (!(r->have & LABEL_BIT(LABEL_INTERNAL)) ||
-		provision_parse(part->json, part->len, &p, NULL))
-		return ERR_OK;
-	for (size_t i = 0; rc == ERR_OK && i < p.count; i++)
-		if (is_about(a, p.item[i].origin))
-			rc = add_item(a, r, &p, &p.item[i], err);
-	provision_free(&p);
-	return rc;
-}
-
-static enum err_code see_log(
-	void *arg, const struct log_info *log, struct err *err)
-{
-	struct audit *a = arg;
-	const struct sketch_visitor v = {wants_register, see_register, a};
-
-	/* Registers never go down. */
-	if (log->kind == LOG_SPARSE || !origin_code(log->origin))
-		return ERR_OK;
-	a->giver = log;
-	return store_sketch_each(a->node->store, log->id, 0,
-		epoch_common(a->node, log), &v, err);
-}
-
 /* ---- what a register says of a record ---- */
 
-static bool same_chain(const struct item *a, const struct item *b)
-{
-	return a->consumer == b->consumer && !strcmp(a->to, b->to) &&
-		!strcmp(a->what.origin, b->what.origin) &&
-		!memcmp(origin_code(a->giver), origin_code(b->giver), CODE_LEN);
-}
-
-/* docs/format.md 8.10: "An item holds from its `from` on, and ends where the
- * next one about the same log, label and recipient says". */
 static bool covers(const struct audit *a, size_t at, enum label label,
 	uint64_t seq, bool *open)
 {
-	const struct item *item = &a->item[at];
+	uint64_t end = noted_end(&a->noted, at, label);
 
-	*open = false;
-	if (seq < item->what.from)
-		return false;
-	for (size_t i = at + 1; i < a->item_count; i++) {
-		const struct item *next = &a->item[i];
-
-		if (!(next->what.labels & LABEL_BIT(label)) ||
-			!same_chain(item, next))
-			continue;
-		if (next->what.before)
-			return seq < next->what.before;
-		if (next->what.from > item->what.from)
-			return seq < next->what.from;
-	}
-	*open = true;
-	return true;
-}
-
-static enum err_code rules_then(const struct audit *a, const struct item *item,
-	struct rules **out, struct err *err)
-{
-	uint64_t serial = 0, at = 0;
-	enum err_code rc = policy_before(
-		a->node->store, item->log, item->seq, &serial, &at, err);
-
-	if (rc == ERR_OK && serial)
-		rc = node_rules_of(a->node, serial, out, err);
-	if (rc == ERR_NOT_FOUND || (!rc && !serial)) {
-		*out = rules_ref(a->rules);
-		rc = ERR_OK;
-	}
-	return rc;
-}
-
-/* What a consumer of the rules could see; of one that they do not know, that is
- * for the register alone to say. */
-static uint8_t consumer_may(
-	const struct rules *rules, const char *name, const struct entry *e)
-{
-	const struct consumer *c = rules_consumer_named(rules, name);
-
-	if (!c || c->series_count == 0)
-		return c ? c->labels : LABEL_ALL;
-	for (size_t i = 0; i < c->series_count; i++)
-		if (!strcmp(c->series[i], e->series))
-			return c->labels;
-	return 0;
+	*open = end == NOTED_OPEN;
+	return seq >= a->noted.item[at].what.from && seq < end;
 }
 
 /* The labels of it that the recipient may have been given by the rules of that
  * day. */
-static enum err_code may_have(struct audit *a, const struct item *item,
+static enum err_code may_have(struct audit *a, const struct noted_item *item,
 	const struct target *t, uint8_t *out, struct err *err)
 {
 	struct rules *rules = NULL;
 	struct bound bound;
 	struct bounds b;
 	bool turn = t->log.kind != LOG_SPARSE && t->seq < t->log.size;
-	enum err_code rc = rules_then(a, item, &rules, err);
+	uint64_t serial;
+	enum err_code rc;
 
-	if (rc)
+	if ((rc = noted_serial(a->node, item, &serial, err)) ||
+		(rc = noted_rules(a->node, a->rules, serial, &rules, err)))
 		return rc;
 	if (item->consumer)
-		*out = consumer_may(rules, item->to, &t->e);
+		*out = noted_consumer_may(rules, item->to, t->e.series);
 	else if (!(rc = bounds_begin(&b, a->node, rules, t->log.origin,
 			   turn ? &t->log : NULL, item->to, err)) &&
 		!(rc = bounds_of(&b, t->seq, &t->e, &bound, err)))
@@ -257,7 +128,7 @@ static enum err_code may_have(struct audit *a, const struct item *item,
 
 /* Its witness has signed the log with the record in it; or it is this node. */
 static bool has_received(
-	struct audit *a, const struct item *item, const struct target *t)
+	struct audit *a, const struct noted_item *item, const struct target *t)
 {
 	struct buf bytes = BUF_EMPTY;
 	struct checkpoint cp;
@@ -302,8 +173,8 @@ static struct json *new_record(const struct target *t)
 	return NULL;
 }
 
-static struct json *new_line(const struct item *item, const struct target *t,
-	uint8_t labels, const char *state)
+static struct json *new_line(const struct noted_item *item,
+	const struct target *t, uint8_t labels, const char *state)
 {
 	struct json *v = json_new_object();
 	char at[TIME_TEXT_SIZE];
@@ -328,7 +199,7 @@ static struct json *new_line(const struct item *item, const struct target *t,
 static enum err_code judge(struct audit *a, size_t at, const struct target *t,
 	audit_visit *visit, void *arg, struct err *err)
 {
-	const struct item *item = &a->item[at];
+	const struct noted_item *item = &a->noted.item[at];
 	uint8_t labels = 0, may = 0;
 	bool open = false, one;
 	const char *state;
@@ -359,14 +230,14 @@ enum err_code audit_provision(struct node *n, const struct point *point,
 	enum err_code rc;
 
 	if ((rc = find_targets(&a, point, err)) ||
-		(rc = store_log_each(n->store, see_log, &a, err)))
+		(rc = noted_read(n, is_about, &a, &a.noted, err)))
 		goto out;
 	for (size_t i = 0; rc == ERR_OK && i < a.target_count; i++)
-		for (size_t k = 0; rc == ERR_OK && k < a.item_count; k++)
+		for (size_t k = 0; rc == ERR_OK && k < a.noted.count; k++)
 			rc = judge(&a, k, &a.target[i], visit, arg, err);
 out:
 	free(a.target);
-	free(a.item);
+	noted_free(&a.noted);
 	rules_unref(a.rules);
 	return rc;
 }

@@ -190,3 +190,20 @@ uint8_t clearances_of(
 	pthread_rwlock_unlock(n->lock);
 	return labels;
 }
+
+uint8_t clearances_ever(struct node *n, const struct rules *rules,
+	const char *series, const char *code, const char *holder)
+{
+	uint8_t labels = 0;
+
+	pthread_rwlock_rdlock(n->lock);
+	for (size_t i = 0; i < n->clearances->count; i++) {
+		const struct series *s = &n->clearances->span[i].series;
+
+		if (!strcmp(s->name, series))
+			labels |= s->labels &
+				rules_clearance(rules, s, code, holder);
+	}
+	pthread_rwlock_unlock(n->lock);
+	return labels;
+}

@@ -25,3 +25,7 @@ struct clearance_asked {
  * number of labels.  `same`: of those only. */
 uint8_t clearances_of(struct node *n, const struct clearance_asked *asked,
 	bool same, bool *fits);
+/* What any head that is known let the holder hold of a series: what it was
+ * given under it, it may have still. */
+uint8_t clearances_ever(struct node *n, const struct rules *rules,
+	const char *series, const char *code, const char *holder);

@@ -3,9 +3,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "policies/logs.h"
+#include "policies/tarscan.h"
 
 #define SEED_TEXT_LEN (BASE64URL_SIZE(SEED_SIZE) - 1)
 
@@ -212,4 +214,28 @@ enum err_code package_vkeys(const struct rules *rules,
 			add_vkey(&key, out);
 	}
 	return buf_ok(out, err);
+}
+
+enum err_code package_unpack(const char *path, char **dir, struct err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *made = NULL;
+	enum err_code rc;
+
+	if (asprintf(&made, "%s/cundang-package-XXXXXX", tmp ? tmp : "/tmp") <
+		0)
+		return err_nomem(err);
+	if (!mkdtemp(made)) {
+		rc = err_sys(err, "make a folder to unpack in");
+		free(made);
+		return rc;
+	}
+	if ((rc = tar_scan(path, err)) ||
+		(rc = package_untar(path, made, err))) {
+		package_remove_folder(made);
+		free(made);
+		return rc;
+	}
+	*dir = made;
+	return ERR_OK;
 }

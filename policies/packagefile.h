@@ -48,5 +48,9 @@ enum err_code package_vkeys(const struct rules *rules,
 	const struct note_key *log, const struct note *note, struct buf *out,
 	struct err *err);
 
+/* Unpacks a tar that can be read whole into a new folder below $TMPDIR, for
+ * this user only: package_remove_folder() and free() it.  ERR_INVALID and
+ * ERR_LIMIT when it is none. */
+enum err_code package_unpack(const char *path, char **dir, struct err *err);
 /* Removes a folder and all below it. */
 void package_remove_folder(const char *dir);

@@ -14,6 +14,7 @@
 #include "policies/epoch.h"
 #include "policies/exchange.h"
 #include "policies/governance.h"
+#include "policies/incident.h"
 #include "policies/kit.h"
 #include "policies/node.h"
 #include "policies/order.h"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/csv.h"
 #include "policies/logs.h"
 #include "policies/orders.h"
 #include "policies/roster.h"
@@ -665,25 +666,6 @@ static void cell(
 
 /* ---- CSV ---- */
 
-/* What a spreadsheet would take for a formula, behind blanks too, gets an
- * apostrophe in front; a quote is doubled. */
-static void csv_cell(const struct buf *text, struct buf *out)
-{
-	size_t i = 0;
-
-	buf_u8(out, '"');
-	while (i < text->len && text->data[i] <= ' ')
-		i++;
-	if (i < text->len && strchr("=+-@", text->data[i]))
-		buf_u8(out, '\'');
-	for (i = 0; i < text->len; i++) {
-		if (text->data[i] == '"')
-			buf_u8(out, '"');
-		buf_u8(out, text->data[i]);
-	}
-	buf_u8(out, '"');
-}
-
 enum err_code register_csv(const struct json *reg, const char *destroyed,
 	struct buf *out, struct err *err)
 {
@@ -700,7 +682,7 @@ enum err_code register_csv(const struct json *reg, const char *destroyed,
 		for (int c = 0; c < COLUMNS; c++) {
 			buf_clear(&text);
 			cell(&t, i, (enum column)c, &text);
-			csv_cell(&text, out);
+			csv_cell((const char *)text.data, text.len, out);
 			buf_str(out, c + 1 < COLUMNS ? "," : "\r\n");
 		}
 	}

@@ -13,7 +13,6 @@
 
 #include "policies/allowed.h"
 #include "policies/packagefile.h"
-#include "policies/tarscan.h"
 #include "policies/tiles.h"
 
 #define THING_SIZE 320
@@ -1022,24 +1021,13 @@ static enum err_code check_tar(const char *path, const struct digest *root,
 	archive_fault *fault, void *arg, struct archive_report *out,
 	struct err *err)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct err why = {.code = ERR_OK};
 	char *dir = NULL;
-	enum err_code rc;
+	enum err_code rc = package_unpack(path, &dir, &why);
 
-	if (asprintf(&dir, "%s/cundang-verify-XXXXXX", tmp ? tmp : "/tmp") < 0)
-		return err_nomem(err);
-	if (!mkdtemp(dir)) {
-		rc = err_sys(err, "make a folder to unpack in");
-		free(dir);
-		return rc;
-	}
-	if ((rc = tar_scan(path, &why)) == ERR_OK)
-		rc = package_untar(path, dir, &why);
-	if (rc == ERR_OK)
-		rc = check_folder(dir, root, fault, arg, out, err);
-	else
-		rc = unreadable(rc, &why, fault, arg, out, err);
+	if (rc)
+		return unreadable(rc, &why, fault, arg, out, err);
+	rc = check_folder(dir, root, fault, arg, out, err);
 	package_remove_folder(dir);
 	free(dir);
 	return rc;

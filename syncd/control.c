@@ -593,6 +593,7 @@ static const struct call calls[] = {
 	{METHOD_POST, "/subject", true, CONTROL_BODY_LIMIT, 0, call_subject},
 	{METHOD_POST, "/audit/provision", true, CONTROL_BODY_LIMIT, 0,
 		call_provision},
+	{METHOD_POST, "/incident", true, CONTROL_BODY_LIMIT, 0, call_incident},
 	{METHOD_POST, "/show", true, CONTROL_BODY_LIMIT, 0, call_show},
 };
 

@@ -171,20 +171,28 @@ static enum err_code on_line(void *arg, struct json *line, struct err *err)
 	return control_answer(l->job, line, err);
 }
 
-static enum err_code filter_of(
-	const struct json *v, struct audit_filter *f, struct err *err)
+static enum err_code span_of(
+	const struct json *v, int64_t *begin, int64_t *end, struct err *err)
 {
 	const char *from = json_get_string(v, "from");
 	const char *to = json_get_string(v, "to");
 
-	f->account = json_get_string(v, "account");
-	f->to = INT64_MAX;
-	if ((from && !time_parse(from, strlen(from), &f->from)) ||
-		(to && !time_parse(to, strlen(to), &f->to)))
+	*end = INT64_MAX;
+	if ((from && !time_parse(from, strlen(from), begin)) ||
+		(to && !time_parse(to, strlen(to), end)))
 		return err_set(err, ERR_USAGE,
 			"\"from\" and \"to\" are times of RFC 3339");
+	return ERR_OK;
+}
+
+static enum err_code filter_of(
+	const struct json *v, struct audit_filter *f, struct err *err)
+{
+	enum err_code rc = span_of(v, &f->from, &f->to, err);
+
+	f->account = json_get_string(v, "account");
 	f->by_record = json_get(v, "record") != NULL;
-	return f->by_record ? point_of(v, &f->point, err) : ERR_OK;
+	return rc || !f->by_record ? rc : point_of(v, &f->point, err);
 }
 
 static enum err_code run_audit(struct job *j, struct err *err)
@@ -239,6 +247,61 @@ void call_provision(struct control_server *c, struct exchange *x,
 	(void)rest;
 	(void)len;
 	control_call_as(c, x, run_provision, NULL);
+}
+
+/* ---- POST /incident ---- */
+
+static enum err_code incident_of(
+	const struct json *v, struct incident_ask *ask, struct err *err)
+{
+	static const char *const names[] = {
+		[INCIDENT_NODE] = "node",
+		[INCIDENT_CONSUMER] = "consumer",
+		[INCIDENT_RECORD] = "record",
+		[INCIDENT_SERIES] = "series",
+	};
+	enum err_code rc;
+
+	*ask = (struct incident_ask){.name = NULL};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!json_get_string(v, names[i]))
+			continue;
+		ask->kind = (enum incident_kind)i;
+		ask->name = json_get_string(v, names[i]);
+	}
+	if (!ask->name)
+		return err_set(err, ERR_USAGE,
+			"\"node\", \"consumer\", \"record\" or \"series\" is "
+			"missing");
+	if (ask->kind == INCIDENT_RECORD &&
+		(rc = point_of(v, &ask->point, err)))
+		return rc;
+	return span_of(v, &ask->from, &ask->to, err);
+}
+
+static enum err_code run_incident(struct job *j, struct err *err)
+{
+	struct json *v = NULL, *report = NULL;
+	struct incident_ask ask;
+	enum err_code rc;
+
+	if ((rc = who_may(&j->who, POWER_AUDIT, err)) ||
+		(rc = control_parse_body(j, &v, err)))
+		return rc;
+	if ((rc = incident_of(v, &ask, err)) == ERR_OK &&
+		(rc = incident_find(j->control->d->node, &ask, &report, err)) ==
+			ERR_OK)
+		rc = control_answer(j, report, err);
+	json_free(v);
+	return rc;
+}
+
+void call_incident(struct control_server *c, struct exchange *x,
+	const char *rest, size_t len)
+{
+	(void)rest;
+	(void)len;
+	control_call_as(c, x, run_incident, NULL);
 }
 
 /* ---- POST /show ---- */

@@ -6,7 +6,9 @@ Complaints of the township go up, and a platform pulls them from the county's
 feed.  Each giver's log has one register a day for each recipient, whatever
 else goes and however often the daemons start; `cundang audit provision` tells
 at both nodes who received a record, and each line is proved.  A node that
-cannot put it on record gives nothing.
+cannot put it on record gives nothing.  When the token leaks, the township's
+machine is stolen or a package is lost, `cundang incident report` lists what
+that reaches, and shows nobody's values.
 """
 import hashlib
 import json
@@ -127,6 +129,35 @@ def check_again(d, county, town):
     assert county.json("fsck")["ok"] and town.json("fsck")["ok"]
 
 
+def check_incident(d, county, town):
+    """Three losses, each told with and without a daemon."""
+    tar, csv = d.folder / "lost.tar", d.folder / "lost.csv"
+    town.run("archive", "create", "-o", tar)
+    raw = [json.loads(x)["fields"]["caller"]["name"] for x in records("complaint", 300, 1).splitlines() if b'"caller"' in x][:20]
+    assert len(raw) == 20, raw
+    for _ in range(2):
+        token = county.json("incident", "report", "--consumer", "platform", "-o", csv)
+        assert token["records"] == 340 and token["about"] == {"consumer": "platform"}, token
+        assert [(x["series"], x["label"], x["count"]) for x in token["data"]] == [("complaint", "personal", 340)], token
+        assert token["data"][0]["fields"][0] == "来电人姓名" and 0 < token["persons"] <= 340, token
+        assert [x["consumer"] for x in token["given"]] == ["platform"], token
+        machine = county.json("incident", "report", "--node", TOWNSHIP)
+        assert machine["records"] == 360 and [x["to"] for x in machine["given"]] == [], machine
+        lost = town.json("incident", "report", "--package", tar)
+        assert lost["records"] == 360 and lost["persons"] == machine["persons"], lost
+        text = county.run("incident", "report", "--node", TOWNSHIP).stdout
+        assert "360 records" in text and "来电人电话" in text, text
+        for name in raw:
+            assert name not in text + csv.read_text() + json.dumps(machine, ensure_ascii=False), name
+        chinese = county.run("incident", "report", "--consumer", "platform", env={"LC_ALL": "zh_CN.UTF-8"}).stdout
+        assert "340 条记录" in chinese and "至多" in chinese, chinese
+        county.stop()
+    county.start()
+    for wrong, code in ((["--consumer", "nobody"], 3), (["--node", "330107000000"], 3), ([], 2),
+                        (["--node", TOWNSHIP, "--series", "sensor"], 2), (["--package", csv], 1)):
+        assert county.run("incident", "report", *wrong, check=False).returncode == code, wrong
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="cundang-scenario-") as folder, net.Domain(folder) as d:
         county = d.node(COUNTY)
@@ -140,6 +171,7 @@ def main():
         check_tells(d, county, town, put)
         check_feed(county, town, put)
         check_again(d, county, town)
+        check_incident(d, county, town)
 
 
 if __name__ == "__main__":
