@@ -260,10 +260,10 @@ static struct json *receipt_fields(const struct carrying *c)
 	return NULL;
 }
 
-static void set_done(struct orders *o, struct booked *b, bool done)
+static void begin(struct orders *o, struct booked *b)
 {
 	pthread_mutex_lock(&o->lock);
-	b->done = done;
+	b->doing = true;
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -294,9 +294,10 @@ static enum err_code carry_job(struct batch *b, void *arg, struct err *err)
 		return rc;
 	rc = system_revision(b, c->node, "sys-receipt", &at, receipt_fields(c),
 		&c->receipt, err);
-	/* What later jobs of the group bring is stripped already. */
+	/* What later jobs of the group bring is stripped already; that it is
+	 * done is told when the group is durable. */
 	if (rc == ERR_OK)
-		set_done(c->node->orders, c->booked, true);
+		begin(c->node->orders, c->booked);
 	return rc;
 }
 
@@ -379,6 +380,7 @@ static void tell(struct orders *o, struct booked *b, enum err_code rc,
 	const struct err *err)
 {
 	pthread_mutex_lock(&o->lock);
+	b->doing = false;
 	b->done = rc == ERR_OK;
 	snprintf(b->why, sizeof(b->why), "%s", rc ? err->text : "");
 	pthread_mutex_unlock(&o->lock);

@@ -731,6 +731,12 @@ static bool names_any(
 	return false;
 }
 
+/* Does what comes now miss what it names? */
+static bool takes(const struct booked *b)
+{
+	return b->done || b->doing;
+}
+
 bool orders_doom(struct node *n, const char *origin, uint64_t from, uint64_t to)
 {
 	struct orders *o = n->orders;
@@ -738,7 +744,7 @@ bool orders_doom(struct node *n, const char *origin, uint64_t from, uint64_t to)
 
 	pthread_mutex_lock(&o->lock);
 	for (size_t i = 0; !any && i < o->count; i++)
-		any = o->list[i]->done &&
+		any = takes(o->list[i]) &&
 			names_any(&o->list[i]->o, origin, from, to);
 	pthread_mutex_unlock(&o->lock);
 	return any;
@@ -752,7 +758,7 @@ bool orders_destroyed(
 
 	pthread_mutex_lock(&o->lock);
 	for (size_t i = 0; !is && i < o->count; i++)
-		is = o->list[i]->done &&
+		is = takes(o->list[i]) &&
 			order_names(&o->list[i]->o, origin, label, seq);
 	pthread_mutex_unlock(&o->lock);
 	return is;
@@ -779,7 +785,7 @@ void orders_strip(struct node *n, const char *origin, uint64_t seq,
 	for (size_t i = 0; i < o->count; i++) {
 		const struct booked *b = o->list[i];
 
-		for (unsigned l = 0; b->done && l < LABEL_COUNT; l++)
+		for (unsigned l = 0; takes(b) && l < LABEL_COUNT; l++)
 			if ((r->have & LABEL_BIT(l)) &&
 				order_names(&b->o, origin, (enum label)l, seq))
 				strip_label(&b->o, (enum label)l, r, room);

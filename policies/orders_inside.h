@@ -18,6 +18,7 @@ struct booked {
 	struct signed_order s;
 	bool readable; /* else o is empty */
 	bool judged, counts;
+	bool doing;	  /* the group that carries it out is being made */
 	bool done;	  /* carried out here: there is a receipt */
 	int64_t fresh_at; /* ... the orders from above were known since */
 	char origin[ORIGIN_SIZE];

@@ -615,7 +615,8 @@ def main():
                     cases.append(case)
                 else:
                     shutil.rmtree(case.folder)
-        paired = [c for c in cases if c.deed in ("sync", "receive", "settle")]
+        # Those of two daemons share their directories and ports.
+        paired = [c for c in cases if c.deed in ("sync", "give", "receive", "settle")]
         alone = [c for c in cases if c not in paired]
         with concurrent.futures.ThreadPoolExecutor(max(2, (os.cpu_count() or 2) - 1)) as pool:
             rest = pool.submit(lambda: [c.work() for c in paired])

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 
 import net
-from orders import COUNTY, Desk, TOWNSHIP, VILLAGE
+from orders import COUNTY, Desk, TOWNSHIP, VILLAGE, state
 from repair import flip, items
 
 KINDS = {1: "log", 2: "entries", 3: "parts", 4: "proved", 5: "note", 6: "references", 7: "erased", 8: "commit",
@@ -81,6 +81,7 @@ def main():
         complete(village)
         net.wait(lambda: village.run("show", "%s/%d" % (alert[2]["origin"], alert[2]["seq"]), check=False).returncode == 0,
                  "the alerts came down")
+        state(village, hold, "in-force")
         destroy(village, receipts[3]["seq"])
         done = []
         for case, kind in enumerate((4, 1, 2, 3, 5, 6, 7, 8, 9, 10)):

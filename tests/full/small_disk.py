@@ -94,15 +94,10 @@ def packed(disk):
     return list((disk / "segments").glob("*-1.seg"))
 
 
-def holds(county, town):
-    mine = town.status()
-    return county.logs().get(mine["origin"]) == (mine["size"], mine["root"])
-
-
 def asks_to_sync(county, town):
     """The township need not wait for its next turn."""
     town.control("POST", "/sync", "{}")
-    return holds(county, town)
+    return county.holds(town)
 
 
 def main():
@@ -126,7 +121,7 @@ def run(folder, disk):
         d.enrol()
         d.start()
         receipt = county.put(one(county, 1))[0]
-        net.wait(lambda: holds(county, town), "the county holds the township's log")
+        net.wait(lambda: county.holds(town), "the county holds the township's log")
         assert (disk / "reserve").stat().st_size == 3 << 20
 
         check = unpacked(county, disk)
@@ -141,7 +136,7 @@ def run(folder, disk):
         assert len(kept) == 20
         town.control("POST", "/sync", "{}")
         net.wait(lambda: "busy: full" in town.tail(), "the township hears that the county is full")
-        assert not holds(county, town)
+        assert not county.holds(town)
 
         county.stop()
         county.start()

@@ -204,16 +204,11 @@ def check_minor(clerk, approver):
     exits(clerk.run("reveal", MINOR_ID, "--reason", REASON), 5)
 
 
-def holds(county, town):
-    s = town.status()
-    return county.logs().get(s["origin"]) == (s["size"], s["root"])
-
-
 def check_people(town, county):
     clerk, approver, auditor, stranger = (Person(town, a) for a in (CLERK, APPROVER, AUDITOR, STRANGER))
-    net.wait(lambda: holds(county, town), "the county holds what was put")
+    net.wait(lambda: county.holds(town), "the county holds what was put")
     assert ID_NO in exits(clerk.run("reveal", ADULT_ID, "--reason", REASON), 0).stdout
-    net.wait(lambda: holds(county, town), "the look is on record above too")
+    net.wait(lambda: county.holds(town), "the look is on record above too")
     begun = time.monotonic()
     check_stranger(stranger)
     check_crowd(stranger, clerk, town)
@@ -249,7 +244,7 @@ def check_people(town, county):
 
 def check_above(town, county, lines):
     """The same lines, from the copy that the county verified."""
-    net.wait(lambda: holds(county, town), "the county holds the township's log")
+    net.wait(lambda: county.holds(town), "the county holds the township's log")
     above = [json.loads(x) for x in county.run("audit", "access", "--json").stdout.splitlines()]
     assert above == lines, (len(above), len(lines))
     one = lines[-1]

@@ -172,6 +172,8 @@ def main():
         for n in d.nodes.values():
             n.control("POST", "/sync", "{}")
         d.settled()
+        # Whoever proposes goes by the clock of who countersigned.
+        net.wait(away.countersigned, "the one that goes away is countersigned")
 
         # One is away with what it recorded; the other's disk of now comes back later.
         away.link.down()

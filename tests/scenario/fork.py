@@ -16,11 +16,6 @@ import net
 COUNTY, TOWNSHIP, OTHER = "330106000000", "330106110000", "330106109000"
 
 
-def holds(county, town):
-    s = town.status()
-    return county.logs().get(s["origin"]) == (s["size"], s["root"])
-
-
 def main():
     with tempfile.TemporaryDirectory(prefix="cundang-") as folder, net.Domain(folder) as d:
         county = d.node(COUNTY)
@@ -29,13 +24,13 @@ def main():
         d.enrol()
         d.start()
         town.put(net.generate(TOWNSHIP, 20, seed=1))
-        net.wait(lambda: holds(county, town), "the county holds the first records")
+        net.wait(lambda: county.holds(town), "the county holds the first records")
         town.stop()
         old = pathlib.Path(folder) / "old"
         shutil.copytree(town.data, old)
         town.start()
         town.put(net.generate(TOWNSHIP, 20, seed=2))
-        net.wait(lambda: holds(county, town), "the county holds the next records")
+        net.wait(lambda: county.holds(town), "the county holds the next records")
         origin, before = town.origin(), county.logs()
         town.stop()
         shutil.rmtree(town.data)
@@ -52,9 +47,9 @@ def main():
         net.wait(lambda: town.origin() != origin, "the township begins a new epoch")
         net.wait(lambda: town.peer(COUNTY)["complete"], "the township is complete")
         assert county.logs()[origin] == before[origin], (county.logs(), before)
-        assert holds(county, town)
+        assert county.holds(town)
         other.put(net.generate(OTHER, 20, seed=4))
-        net.wait(lambda: holds(county, other), "the other township is served")
+        net.wait(lambda: county.holds(other), "the other township is served")
         # Capture goes on: what is put is durable here.
         assert len(town.put(net.generate(TOWNSHIP, 5, seed=5))) == 5
 

@@ -319,6 +319,11 @@ class Node:
     def origin(self):
         return self.status()["origin"]
 
+    def holds(self, below):
+        """Whether all of the own log of a node below is here."""
+        mine = below.status()
+        return self.logs().get(mine["origin"]) == (mine["size"], mine["root"])
+
     def countersigned(self):
         """Whether a node above has countersigned all of the own log, and that came back."""
         s = self.status()
@@ -433,8 +438,7 @@ class Domain:
             for n in self.nodes.values():
                 above = n.parent
                 while above:
-                    mine, theirs = n.status(), above.logs()
-                    if theirs.get(mine["origin"]) != (mine["size"], mine["root"]):
+                    if not above.holds(n):
                         return False
                     above = above.parent
             return True

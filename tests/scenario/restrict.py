@@ -168,6 +168,7 @@ def check_restrict(d, desk, nodes, put, lines):
     assert report["ok"], report
 
     # Lifted: each record once, in both revisions.
+    orders.state(town, hold, "in-force")
     path, _ = desk.write(town, "restrict", "lift", hold, "--reason", "r")
     desk.sign(path, 3)
     desk.refused(town, path, 4, "does not end")

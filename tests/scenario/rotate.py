@@ -49,6 +49,7 @@ def changed(node, before):
 def packages_verify(d, node, name):
     """A package of a node's log verifies with both verifiers."""
     path = d.folder / (name + ".tar")
+    net.wait(node.countersigned, "%s is countersigned" % node.code)
     node.json("archive", "create", "--origin", node.code, "-o", path)
     report = d.tools.json("verify", path, "--root", d.root)
     assert report["cosignatures"] >= 1, report
@@ -61,8 +62,10 @@ def packages_verify(d, node, name):
 def village_changes(d, village):
     put(village, 20, 1)
     d.settled()
-    before, size, origin = keys(village), village.status()["size"], village.origin()
+    village.stop()
     shutil.copytree(village.data, d.folder / "stolen", ignore=shutil.ignore_patterns("*.sock"))
+    village.start()
+    before, size, origin = keys(village), village.status()["size"], village.origin()
     rotate(d, village)
     waiting = keys(village)
     assert waiting["next"] == KINDS and all(waiting[k] == before[k] for k in KINDS), waiting
@@ -109,8 +112,11 @@ def root_changes(d, county, village):
 
 def thief_is_refused(d, town, village):
     """The village's directory of before, with its old keys, dials the township."""
-    logs = {o: l for o, l in town.logs().items() if o.split("/")[1] == VILLAGE}
+    d.ruled()
+    d.settled()
     village.stop()
+    net.wait(lambda: town.peer(VILLAGE) is None, "the township sees the village go")
+    logs = {o: l for o, l in town.logs().items() if o.split("/")[1] == VILLAGE}
     mine, village.data = village.data, d.folder / "stolen"
     village.start()
     net.wait(lambda: "no such key" in village.peer(TOWN)["waiting_for"], "the thief is told that his key is none")

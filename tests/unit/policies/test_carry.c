@@ -375,6 +375,52 @@ static void nothing_is_destroyed_under_an_old_head(void **state)
 	order_free(&erase);
 }
 
+struct watch {
+	struct fixture *f;
+	const struct order *order;
+	const struct receipt *receipt;
+	unsigned signed_groups;
+};
+
+/* In the middle of the group, before any of it is on the disk. */
+static enum err_code watch(void *arg, const struct checkpoint *cp,
+	struct buf *note, struct err *err)
+{
+	struct watch *w = arg;
+	struct node *n = w->f->node[COUNTY];
+
+	w->signed_groups++;
+	assert_int_equal(look(w->f, COUNTY, w->order).state, ORDER_WAITING);
+	assert_true(orders_destroyed(
+		n, w->receipt->origin, LABEL_PERSONAL, w->receipt->seq));
+	return node_sign(n, cp, note, err);
+}
+
+static void it_is_told_as_done_when_the_group_is_durable(void **state)
+{
+	struct fixture *f = *state;
+	struct receipt r = put(f, COUNTY);
+	struct order erase;
+	struct watch w = {.f = f, .order = &erase, .receipt = &r};
+	struct writer *writer = NULL;
+	size_t done = 0;
+	struct err err;
+
+	make_erasure(f, COUNTY, &r, &erase);
+	enter(f, COUNTY, &erase);
+	assert_int_equal(look(f, COUNTY, &erase).state, ORDER_WAITING);
+	fixture_ok(
+		writer_start(f->node[COUNTY]->store, watch, &w, &writer, &err),
+		&err);
+	fixture_ok(orders_run(f->node[COUNTY], writer, &done, &err), &err);
+	writer_stop(writer);
+	assert_int_equal(done, 1);
+	assert_true(w.signed_groups > 0);
+	assert_int_equal(look(f, COUNTY, &erase).state, ORDER_DONE);
+	assert_false(is_here(f, COUNTY, &r));
+	order_free(&erase);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
@@ -388,6 +434,7 @@ int main(void)
 		T(what_was_ordered_counts_before_anybody_asked),
 		T(what_nobody_above_has_is_not_destroyed_by_its_place),
 		T(nothing_is_destroyed_under_an_old_head),
+		T(it_is_told_as_done_when_the_group_is_durable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
