@@ -6,8 +6,6 @@
 
 #include "policies/register.h"
 
-#define REASON "automatic"
-
 int64_t automatic_now(struct node *n, struct err *why)
 {
 	struct rules *rules = node_rules(n);
@@ -133,12 +131,12 @@ static enum err_code destroy(struct node *n, struct writer *w,
 {
 	struct going g = {.node = n,
 		.holds = *holds,
-		.why = {.at = (uint64_t)now, .why = REASON}};
+		.why = {.at = (uint64_t)now, .why = AUTOMATIC_REASON}};
 	struct proposal p = {.left = 0};
 	enum err_code rc;
 
-	if ((rc = proposal_make(
-		     rules, n->config.code, REASON, now, due, &p, err)) ||
+	if ((rc = proposal_make(rules, n->config.code, AUTOMATIC_REASON, now,
+		     due, &p, err)) ||
 		(rc = proposal_json(&p, &g.reg, err)) ||
 		(rc = name_targets(&g, &p.due, err)) ||
 		(rc = w ? writer_run(w, go, &g, err) : go_alone(&g, err)))

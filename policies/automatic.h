@@ -6,6 +6,9 @@
 #include "policies/orders.h"
 #include "policies/proposal.h"
 
+/* In registers of what went so, in place of an order's reason. */
+#define AUTOMATIC_REASON "automatic"
+
 /* Is a record held by an order, as of the last orders_refresh()?  For struct
  * due_options; arg is a struct node. */
 bool held_by_orders(void *node, const char *origin, uint64_t seq,

@@ -7,6 +7,7 @@
 
 #include "policies/due_sealed.h"
 #include "policies/logs.h"
+#include "policies/register.h"
 
 /* Records that one job goes through. */
 #define STRETCH ((uint64_t)16384)
@@ -220,7 +221,7 @@ static uint8_t wants(void *arg, const struct sketch *r)
 	if (p)
 		return p->wants;
 	return is_of(r, "sys-policy") ||
-			(s->f->sealed && is_of(r, "sys-disposal"))
+			(s->f->sealed && is_of(r, REGISTER_SERIES))
 		? LABEL_BIT(LABEL_INTERNAL)
 		: 0;
 }
@@ -318,7 +319,7 @@ static enum err_code on_sketch(
 	}
 	if (is_of(r, SERIES_SEALED))
 		return on_sealed(s, r, err);
-	if (is_of(r, "sys-disposal") && (r->have & LABEL_BIT(LABEL_INTERNAL)))
+	if (is_of(r, REGISTER_SERIES) && (r->have & LABEL_BIT(LABEL_INTERNAL)))
 		return due_told_read(&s->told, p->json, p->len,
 			s->f->source[s->log].code, err);
 	return is_of(r, "sys-policy") ? on_policy(s, r, err) : ERR_OK;
@@ -541,12 +542,10 @@ struct ending {
 	const char *period;
 };
 
-/* What goes by itself is told above: there a sealed record is just that. */
-static const char *series_told(const struct finding *f, const struct row *r)
+static const char *series_of(const struct finding *f, const struct row *r)
 {
-	return r->plan == NO_PLAN || (r->sealed_at && f->opt->automatic)
-		? SERIES_SEALED
-		: f->plan[r->plan].series->name;
+	return r->plan == NO_PLAN ? SERIES_SEALED
+				  : f->plan[r->plan].series->name;
 }
 
 static bool is_group(const struct due_group *g, const char *origin,
@@ -563,7 +562,7 @@ static struct due_group *group_of(struct finding *f, struct filing *fi,
 	size_t plan = r->plan == NO_PLAN ? f->plan_count : r->plan;
 	size_t *last = &fi->last[plan * LABEL_COUNT + e->label];
 	const char *origin = f->source[r->log].info.origin;
-	const char *series = series_told(f, r);
+	const char *series = series_of(f, r);
 	bool sealed = r->sealed_at != 0;
 	struct due *d = f->out;
 	struct due_group *g = *last ? &d->group[*last - 1] : NULL;

@@ -5,38 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/automatic.h"
+#include "policies/register.h"
+
 /* ---- what was told ---- */
-
-static bool read_range(const struct json *v, struct due_range *out)
-{
-	uint64_t from, to;
-
-	if (json_count(v) != 2 || !json_u64(json_at(v, 0), &from) ||
-		!json_u64(json_at(v, 1), &to) || from >= to)
-		return false;
-	*out = (struct due_range){from, to};
-	return true;
-}
 
 static bool read_row(
 	const struct json *v, const char *code, struct due_told_range *out)
 {
-	const char *series = json_get_string(v, "series");
 	const char *origin = json_get_string(v, "origin");
-	const char *since = json_get_string(v, "since");
-	const char *period = json_get_string(v, "period");
 	char at[TIME_TEXT_SIZE];
-	const char *of;
 
-	if (!series || strcmp(series, SERIES_SEALED) || !origin ||
-		strlen(origin) >= sizeof(out->origin) ||
-		!(of = origin_code(origin)) || strncmp(of, code, CODE_LEN) ||
-		!since || !date_valid(since, strlen(since)) || !period ||
-		strlen(period) >= sizeof(out->period))
+	if (strcmp(json_get_string(v, "series"), SERIES_SEALED) ||
+		strncmp(origin_code(origin), code, CODE_LEN))
 		return false;
-	snprintf(at, sizeof(at), "%.10sT00:00:00+08:00", since);
+	snprintf(at, sizeof(at), "%.10sT00:00:00+08:00",
+		json_get_string(v, "since"));
 	snprintf(out->origin, sizeof(out->origin), "%s", origin);
-	snprintf(out->period, sizeof(out->period), "%s", period);
+	snprintf(out->period, sizeof(out->period), "%s",
+		json_get_string(v, "period"));
 	return time_parse(at, strlen(at), &out->since);
 }
 
@@ -58,9 +45,11 @@ enum err_code due_told_read(struct due_told *t, const char *json, size_t len,
 	const struct json *rows;
 	enum err_code rc = ERR_OK;
 
-	if (json_parse(json, len, PART_SIZE_LIMIT, &v, NULL))
+	if (register_parse(json, len, &v, NULL))
 		return ERR_OK; /* whatever it is, it tells nothing */
-	rows = json_get(v, "rows");
+	rows = strcmp(json_get_string(v, "reason"), AUTOMATIC_REASON)
+		? NULL
+		: json_get(v, "rows");
 	for (size_t i = 0; i < json_count(rows) && !rc; i++) {
 		const struct json *seqs = json_get(json_at(rows, i), "seqs");
 		struct due_told_range r;
@@ -69,8 +58,10 @@ enum err_code due_told_read(struct due_told *t, const char *json, size_t len,
 			continue;
 		r.start = year_began(&r);
 		for (size_t k = 0; k < json_count(seqs) && !rc; k++) {
-			if (!read_range(json_at(seqs, k), &r.range))
-				continue;
+			const struct json *pair = json_at(seqs, k);
+
+			(void)json_u64(json_at(pair, 0), &r.range.from);
+			(void)json_u64(json_at(pair, 1), &r.range.to);
 			if (grow(&t->at, &t->cap, t->count, sizeof(*t->at)))
 				t->at[t->count++] = r;
 			else

@@ -19,8 +19,8 @@ struct due_told {
 	struct due_told_range *at;
 	size_t count, cap;
 };
-/* Reads the fields of a sys-disposal; what is not one of sealed records of the
- * node `code` is left out.  Pure. */
+/* Reads the fields of a sys-disposal, a register; what is not one of sealed
+ * records of the node `code` is left out.  Pure. */
 enum err_code due_told_read(struct due_told *t, const char *json, size_t len,
 	const char *code, struct err *err);
 /* NULL: nothing was told of it. */

@@ -121,6 +121,10 @@ enum err_code proposal_make(const struct rules *rules, const char *node,
 				continue;
 			}
 			p.accounts = p.accounts || (s && s->accounts);
+			/* Registers are read where nobody can read that. */
+			if (g->sealed)
+				snprintf(g->series, sizeof(g->series), "%s",
+					SERIES_SEALED);
 			due->group[p.due.count++] = *g;
 		}
 	}
@@ -164,8 +168,6 @@ static uint8_t derived_in(const struct proposal *p, const struct due_group *g)
 	const struct series *s = rules_series(p->rules, g->series);
 	uint8_t labels = 0;
 
-	if (g->sealed) /* they lie in the message too */
-		return 0;
 	for (size_t i = 0; s && i < s->field_count; i++) {
 		const struct field *f = &s->fields[i];
 

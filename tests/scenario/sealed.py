@@ -191,11 +191,11 @@ def check_retention(d, county, village, closed, term, folder):
     assert "special-rehab" not in county.run("show", group["origin"] + "/%d" % (village.logs()[group["origin"]][0] - 1)).stdout
     desk, done = orders.Desk(d, folder), []
     for node, receipt, name in ((village, closed, "minor-protection"), (county, term, "sealed")):
-        out = folder / ("proposal-" + node.code)
+        out = folder / ("proposal-" + node.code)  # a register is read above: it tells no more than that
         said = node.json("disposal", "propose", "-o", out, "--reason", "鉴定 2026-3", "--series", name)
         assert (said["count"], said["left"]) == (1, 0), said
         row, = json.loads((out / "register.json").read_bytes())["rows"]
-        assert row["series"] == name and row["name"] and row["seqs"] == [[receipt["seq"], receipt["seq"] + 1]], row
+        assert row["series"] == "sealed" and row["name"] == "密封记录" and row["seqs"] == [[receipt["seq"], receipt["seq"] + 1]], row
         desk.sign(out / "disposal.order", 1, 2)
         done.append((desk.enter(county, out / "disposal.order"), receipt))
     for order, receipt in done:

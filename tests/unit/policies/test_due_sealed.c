@@ -290,16 +290,29 @@ static void what_went_by_itself_is_listed_above(void **state)
 }
 
 #define ORIGIN "cundang.example/330106110201/0123456789abcdef"
-#define ROW(origin, series)                                                    \
-	"{\"rows\":[{\"label\":\"sensitive\",\"origin\":\"" origin             \
+#define ROW(reason, origin, series)                                            \
+	"{\"accounts\":false,\"as_of\":\"2026-11-24\",\"count\":2,"            \
+	"\"domain\":\"cundang.example\",\"node\":\"330106110201\","            \
+	"\"reason\":\"" reason "\",\"rows\":[{\"archive_no\":\"\","            \
+	"\"book\":\"\",\"count\":2,\"destroyed_at\":\"\",\"first_year\":"      \
+	"2023,\"kept_years\":2,\"label\":\"sensitive\",\"last_year\":2023,"    \
+	"\"masked_in\":[],\"name\":\"\",\"origin\":\"" origin                  \
 	"\",\"period\":\"T2y\",\"seqs\":[[3,5]],\"series\":\"" series          \
-	"\",\"since\":\"2026-01-01\"}]}"
+	"\",\"since\":\"2026-01-01\",\"source\":\"\",\"volume\":\"\"}],"       \
+	"\"rules\":3,\"unit\":\"\"}"
 
 static void a_node_tells_only_of_its_own_sealed_records(void **state)
 {
-	static const char *const rows[] = {ROW(ORIGIN, "sealed"),
-		ROW("cundang.example/330106110203/0123456789abcdef", "sealed"),
-		ROW(ORIGIN, "household"), "{\"rows\":7}", "rows"};
+	static const char *const rows[] = {
+		ROW("automatic", ORIGIN, "sealed"),
+		ROW("automatic",
+			"cundang.example/330106110203/0123456789abcdef",
+			"sealed"),
+		ROW("automatic", ORIGIN, "household"),
+		ROW("of an order", ORIGIN, "sealed"),
+		"{\"rows\":7}",
+		"rows",
+	};
 	struct err err;
 
 	(void)state;
