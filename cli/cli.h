@@ -49,15 +49,16 @@ extern const struct command command_init, command_put, command_sync,
 	command_archive_create, command_verify, command_fsck, command_repair,
 	command_key_show, command_key_rotate, command_store_dump,
 	command_disposal_list, command_disposal_propose, command_reveal,
-	command_unseal, command_audit_access, command_audit_provision,
-	command_audit_rules, command_audit_retention, command_order_sign,
-	command_order_enter, command_order_list, command_hold_add,
-	command_hold_release, command_hold_list, command_subject_find,
-	command_subject_export, command_subject_erase, command_subject_restrict,
-	command_subject_refuse, command_restrict_add, command_restrict_lift,
-	command_restrict_list, command_erase, command_disposal_run,
-	command_disposal_status, command_disposal_register,
-	command_disposal_cancel, command_incident_report;
+	command_reveal_list, command_unseal, command_audit_access,
+	command_audit_provision, command_audit_rules, command_audit_retention,
+	command_order_sign, command_order_enter, command_order_list,
+	command_hold_add, command_hold_release, command_hold_list,
+	command_subject_find, command_subject_export, command_subject_erase,
+	command_subject_restrict, command_subject_refuse, command_restrict_add,
+	command_restrict_lift, command_restrict_list, command_erase,
+	command_disposal_run, command_disposal_status,
+	command_disposal_register, command_disposal_cancel,
+	command_incident_report;
 
 /* The whole command: parses, runs, tells errors; the exit code. */
 int cli_main(int argc, char **argv);

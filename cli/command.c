@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_why,
 	&command_list,
 	&command_show,
+	&command_reveal_list,
 	&command_reveal,
 	&command_unseal,
 	&command_audit_access,

@@ -170,28 +170,33 @@ static void print_approved(const struct json *v)
 	const char *until = json_get_string(v, "until");
 	const char *id = json_get_string(record, "id");
 
-	printf(_("Approved: %s may see record %s once, until %s.\n"),
-		account ? account : "", id ? id : "", until ? until : "");
+	if (until)
+		printf(_("Approved: %s may see record %s once, until %s.\n"),
+			account ? account : "", id ? id : "", until);
+	else
+		printf(_("Refused: %s may not see record %s.\n"),
+			account ? account : "", id ? id : "");
 	printf("%s ", _("Their reason:"));
 	out_plain(stdout, reason ? reason : "", reason ? strlen(reason) : 0);
 	putchar('\n');
 }
 
-static enum err_code approve(
-	struct cli *c, struct door *d, const char *id, struct err *err)
+static enum err_code decide(struct cli *c, struct door *d,
+	enum access_decision what, const char *id, struct err *err)
 {
 	struct json *body = json_new_object(), *answer = NULL;
 	enum err_code rc = ERR_OK;
 
-	if (!json_set(body, "request", json_new_text(id)))
+	if (!json_set(body, "request", json_new_text(id)) ||
+		!json_set(body, "refuse", json_new_bool(what == ACCESS_REFUSE)))
 		rc = err_nomem(err);
 	if (rc || (rc = door_open(c, d, err))) {
 		json_free(body);
 		return rc;
 	}
 	if (d->node) {
-		rc = access_approve(
-			d->node, NULL, NULL, &d->who, id, &answer, err);
+		rc = access_decide(
+			d->node, NULL, NULL, &d->who, what, id, &answer, err);
 		json_free(body);
 	} else {
 		rc = control_post_json(
@@ -209,19 +214,23 @@ static enum err_code approve(
 static enum err_code run_reveal(
 	struct cli *c, const struct args *a, struct err *err)
 {
-	const char *id = args_get(a, "approve");
+	bool refuse = args_has(a, "refuse");
+	const char *id = args_get(a, refuse ? "refuse" : "approve");
 	struct door d = {.control = NULL};
 	enum err_code rc;
 
-	if (id && a->count)
+	if (id && (a->count || (refuse && args_has(a, "approve"))))
 		return err_set(err, ERR_USAGE,
-			"--approve takes a request and no record");
+			"--approve and --refuse take a request each, and no "
+			"record");
 	if (!id && !a->count)
 		return err_set(err, ERR_USAGE, "reveal needs a record");
 	if (!id && !args_has(a, "reason"))
 		return err_set(err, ERR_USAGE,
 			"reveal needs --reason TEXT: why it has to be seen");
-	rc = id ? approve(c, &d, id, err) : reveal(c, &d, a, err);
+	rc = id ? decide(c, &d, refuse ? ACCESS_REFUSE : ACCESS_APPROVE, id,
+			  err)
+		: reveal(c, &d, a, err);
 	door_close(&d);
 	return rc;
 }
@@ -233,6 +242,7 @@ static const struct option_spec options[] = {
 	{"proof", 0, NULL, N_("a proof with the raw values, instead")},
 	{"output", 'o', "FILE", N_("write the proof there")},
 	{"approve", 0, "REQUEST", N_("let another person see it, once")},
+	{"refuse", 0, "REQUEST", N_("do not, or not any more")},
 	{NULL, 0, NULL, NULL},
 };
 
@@ -247,6 +257,74 @@ const struct command command_reveal = {
 	.most = 1,
 	.options = options,
 	.run = run_reveal,
+};
+
+/* ---- what waits ---- */
+
+static void print_pending(const struct json *row)
+{
+	const struct json *record = json_get(row, "record");
+	const char *id = json_get_string(record, "id");
+	const char *series = json_get_string(record, "series");
+	const char *reason = json_get_string(row, "reason");
+	const char *field = json_get_string(row, "field");
+	const char *by = json_get_string(row, "approved_by");
+	const struct json *labels = json_get(row, "labels");
+
+	printf("%s  %.16s  %s  %s %s\n", json_get_string(row, "request"),
+		json_get_string(row, "at"), json_get_string(row, "account"),
+		series ? series : "", id ? id : "");
+	fputs("    ", stdout);
+	for (size_t i = 0; i < json_count(labels); i++)
+		printf("%s%s", i ? ", " : "",
+			out_label(json_string(json_at(labels, i), NULL)));
+	printf("%s%s  ", field ? "  " : "", field ? field : "");
+	out_plain(stdout, reason ? reason : "", reason ? strlen(reason) : 0);
+	printf("\n    ");
+	if (by)
+		printf(_("approved by %s, to be seen once until %s\n"), by,
+			json_get_string(row, "until"));
+	else
+		printf(_("waits until %s\n"), json_get_string(row, "until"));
+}
+
+static enum err_code run_pending(
+	struct cli *c, const struct args *a, struct err *err)
+{
+	struct door d = {.control = NULL};
+	struct json *v = NULL;
+	const struct json *rows;
+	enum err_code rc;
+
+	(void)a;
+	if (!(rc = door_open(c, &d, err)))
+		rc = d.node ? access_pending(d.node, &d.who, &v, err)
+			    : control_get_json(d.control, "/requests", &v, err);
+	door_close(&d);
+	if (rc)
+		return rc;
+	if (c->json)
+		return out_json(v, err);
+	rows = json_get(v, "requests");
+	for (size_t i = 0; i < json_count(rows); i++)
+		print_pending(json_at(rows, i));
+	if (json_count(rows))
+		fprintf(stderr,
+			_("Another person decides: cundang -C %s reveal "
+			  "--approve REQUEST, or --refuse REQUEST\n"),
+			c->quoted);
+	json_free(v);
+	return ERR_OK;
+}
+
+const struct command command_reveal_list = {
+	.name = "reveal list",
+	.words = "",
+	.summary = N_("list requests that wait for approval, or are approved"),
+	.detail = N_("Of records about minors: who asked, when, for which "
+		     "record and why. Who may approve or audit sees all of "
+		     "them, others their own. One that is over is not listed."),
+	.run = run_pending,
 };
 
 /* ---- unsealing ---- */

@@ -131,16 +131,22 @@ out:
 
 /* Is its newest revision this, and does it still count?  A clock that was set
  * back does not make it last longer. */
-static bool state_is(const struct state *s, const char *result)
+bool access_counts(
+	const struct json *fields, const char *at, const char *result)
 {
-	const char *is = json_get_string(s->fields, "result");
-	const char *until = json_get_string(s->fields, "until");
+	const char *is = json_get_string(fields, "result");
+	const char *until = json_get_string(fields, "until");
 	int64_t from, to, now = time_now();
 
 	return is && until && !strcmp(is, result) &&
-		time_parse(s->at, strlen(s->at), &from) &&
+		time_parse(at, strlen(at), &from) &&
 		time_parse(until, strlen(until), &to) && now < to &&
 		now >= from - CLOCK_SLACK_S;
+}
+
+static bool state_is(const struct state *s, const char *result)
+{
+	return access_counts(s->fields, s->at, result);
 }
 
 static bool set_until(struct json *v, char until[TIME_TEXT_SIZE])
@@ -212,8 +218,9 @@ out:
 struct approval {
 	struct node *node;
 	const struct who *who;
+	enum access_decision what;
 	uint8_t uuid[UUID_SIZE];
-	struct json *fields; /* what was approved */
+	struct json *fields; /* what was decided */
 };
 
 static bool copy_member(
@@ -224,18 +231,25 @@ static bool copy_member(
 	return !v || json_set(to, name, json_copy(v));
 }
 
-static struct json *approval_fields(
-	const struct who *who, const struct json *asked)
+/* `asked` may be an approval that is taken back. */
+static struct json *approval_fields(const struct who *who,
+	enum access_decision what, const struct json *asked)
 {
-	const char *account = json_get_string(asked, "account");
-	struct json *v = access_fields(who, "approve", "approved");
+	const char *account = json_get_string(asked, "for");
+	bool refuse = what == ACCESS_REFUSE;
+	struct json *v =
+		access_fields(who, "approve", refuse ? "refused" : "approved");
 	char until[TIME_TEXT_SIZE];
+
+	if (!account)
+		account = json_get_string(asked, "account");
 
 	if (v && json_set(v, "for", json_new_text(account ? account : "")) &&
 		copy_member(asked, "field", v) &&
 		copy_member(asked, "labels", v) &&
 		copy_member(asked, "reason", v) &&
-		copy_member(asked, "record", v) && set_until(v, until))
+		copy_member(asked, "record", v) &&
+		(refuse || set_until(v, until)))
 		return v;
 	json_free(v);
 	return NULL;
@@ -255,20 +269,22 @@ static enum err_code approval_job(struct batch *b, void *arg, struct err *err)
 	memcpy(s.place.uuid, a->uuid, UUID_SIZE);
 	if ((rc = state_read(&s, err)))
 		goto out;
-	if (!state_is(&s, "waiting")) {
+	if (!state_is(&s, "waiting") &&
+		(a->what == ACCESS_APPROVE || !state_is(&s, "approved"))) {
 		rc = err_set(err, ERR_NOT_FOUND,
-			"no such request waits here: it was approved or shown "
-			"already, or its day is over");
+			"no such request waits here: it was approved, refused "
+			"or shown already, or its day is over");
 		goto out;
 	}
 	asked = json_get_string(s.fields, "account");
-	if (asked && !strcmp(asked, a->who->account)) {
+	if (a->what == ACCESS_APPROVE && asked &&
+		!strcmp(asked, a->who->account)) {
 		rc = err_set(err, ERR_DENIED,
 			"%s made the request: another person has to approve it",
 			asked);
 		goto out;
 	}
-	if (!(a->fields = approval_fields(a->who, s.fields)))
+	if (!(a->fields = approval_fields(a->who, a->what, s.fields)))
 		rc = err_nomem(err);
 	else
 		rc = system_revision(b, a->node, ACCESS_SERIES, &s.place,
@@ -290,11 +306,12 @@ static struct json *denied_approval(const struct who *who, const uint8_t *uuid)
 	return NULL;
 }
 
-enum err_code access_approve(struct node *n, struct writer *w,
-	struct access_tries *tries, const struct who *who, const char *request,
-	struct json **out, struct err *err)
+enum err_code access_decide(struct node *n, struct writer *w,
+	struct access_tries *tries, const struct who *who,
+	enum access_decision what, const char *request, struct json **out,
+	struct err *err)
 {
-	struct approval a = {.node = n, .who = who};
+	struct approval a = {.node = n, .who = who, .what = what};
 	enum err_code rc;
 
 	if (!uuid_parse(request, strlen(request), a.uuid))

@@ -45,10 +45,19 @@ struct access_ask {
 enum err_code access_reveal(struct node *n, struct writer *w,
 	struct access_tries *tries, const struct access_ask *ask,
 	struct json **out, struct err *err);
-/* Approves a request of another account.  *out tells what was approved:
- * {"account","labels","reason","record","until"}. */
-enum err_code access_approve(struct node *n, struct writer *w,
-	struct access_tries *tries, const struct who *who, const char *request,
+/* Approves a request of another account, or refuses one, approved or not, that
+ * was not shown yet.  *out tells which: {"for","labels","reason","record",
+ * "until"}, the last of what is approved. */
+enum access_decision { ACCESS_APPROVE, ACCESS_REFUSE };
+enum err_code access_decide(struct node *n, struct writer *w,
+	struct access_tries *tries, const struct who *who,
+	enum access_decision what, const char *request, struct json **out,
+	struct err *err);
+/* {"requests":[{"account","approved_by","at","field","labels","reason",
+ * "record","request","state","until"}]}: what waits here or is approved, and
+ * counts.  Who may approve or audit sees all of them, a clerk the own ones.
+ * ERR_DENIED for others. */
+enum err_code access_pending(struct node *n, const struct who *who,
 	struct json **out, struct err *err);
 
 /* Pure: what a person may give as a reason; ERR_USAGE says why not. */

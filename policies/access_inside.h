@@ -19,6 +19,13 @@ enum err_code access_labels_at(const struct record *r, const char *path,
 enum err_code access_about_minor(const struct series *s, const struct entry *e,
 	const struct record *r, bool *out, struct err *err);
 
+/* ---- policies/access.c ---- */
+
+/* Is the newest revision of a request, of the time `at`, this result, and does
+ * it still count? */
+bool access_counts(
+	const struct json *fields, const char *at, const char *result);
+
 /* ---- policies/access_note.c: what is recorded ---- */
 
 /* What was asked for, as far as it was found. */

@@ -589,6 +589,7 @@ static const struct call calls[] = {
 		call_rotate},
 	{METHOD_POST, "/reveal", true, CONTROL_BODY_LIMIT, 0, call_reveal},
 	{METHOD_POST, "/approve", true, CONTROL_BODY_LIMIT, 0, call_approve},
+	{METHOD_GET, "/requests", true, 0, 0, call_pending},
 	{METHOD_POST, "/audit/access", true, CONTROL_BODY_LIMIT, 0, call_audit},
 	{METHOD_POST, "/subject", true, CONTROL_BODY_LIMIT, 0, call_subject},
 	{METHOD_POST, "/audit/provision", true, CONTROL_BODY_LIMIT, 0,

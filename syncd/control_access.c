@@ -135,8 +135,11 @@ static enum err_code run_approve(struct job *j, struct err *err)
 	request = json_get_string(v, "request");
 	if (!request)
 		rc = err_set(err, ERR_USAGE, "the body has no \"request\"");
-	else if ((rc = access_approve(d->node, d->writer, j->control->tries,
-			  &j->who, request, &out, err)) == ERR_OK)
+	else if ((rc = access_decide(d->node, d->writer, j->control->tries,
+			  &j->who,
+			  json_bool(json_get(v, "refuse")) ? ACCESS_REFUSE
+							   : ACCESS_APPROVE,
+			  request, &out, err)) == ERR_OK)
 		rc = control_answer(j, out, err);
 	json_free(v);
 	return rc;
@@ -148,6 +151,25 @@ void call_approve(struct control_server *c, struct exchange *x,
 	(void)rest;
 	(void)len;
 	control_call_as(c, x, run_approve, control_noted);
+}
+
+/* ---- GET /requests ---- */
+
+static enum err_code run_pending(struct job *j, struct err *err)
+{
+	struct json *out = NULL;
+	enum err_code rc =
+		access_pending(j->control->d->node, &j->who, &out, err);
+
+	return rc ? rc : control_answer(j, out, err);
+}
+
+void call_pending(struct control_server *c, struct exchange *x,
+	const char *rest, size_t len)
+{
+	(void)rest;
+	(void)len;
+	control_call_as(c, x, run_pending, NULL);
 }
 
 /* ---- POST /audit/access ---- */

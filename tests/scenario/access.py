@@ -150,6 +150,7 @@ def check_stranger(stranger):
     exits(stranger.run("reveal", "0194bdb0-0000-7000-8000-00000000ffff", "--reason", REASON), 4)
     exits(stranger.run("put", "-", stdin=document(ADULT_ID, ID_NO, PHONE).decode()), 4)
     exits(stranger.run("audit", "access"), 4)
+    exits(stranger.run("reveal", "list"), 4)
     exits(stranger.run("repair"), 4)
 
 
@@ -194,9 +195,20 @@ def check_minor(clerk, approver):
     exits(clerk.run("reveal", MINOR_ID, "--reason", REASON), 5)
     exits(clerk.run("reveal", "--approve", request), 4)
     p = exits(approver.run("reveal", MINOR_ID, "--reason", REASON), 4)
+    waits = approver.json("reveal", "list")[0]["requests"]
+    assert [(w["request"], w["account"], w["state"], w["reason"], w["record"]["id"]) for w in waits if w["account"] == CLERK] == \
+        [(request, CLERK, "waiting", REASON, MINOR_ID)], waits
+    p = exits(clerk.run("reveal", "list"), 0)
+    assert request in p.stdout and "waits until" in p.stdout and "--approve" in p.stderr, (p.stdout, p.stderr)
+    has_no_number(p.stdout, json.dumps(waits))
+    exits(approver.run("reveal", "--refuse", request), 0)
+    assert clerk.json("reveal", "list") == [{"requests": []}]
+    exits(clerk.run("reveal", "--refuse", request), 4)
+    exits(clerk.run("reveal", MINOR_ID, "--reason", REASON), 5)
     p = exits(approver.run("reveal", "--approve", request), 0)
     assert CLERK in p.stdout and REASON in p.stdout and MINOR_ID in p.stdout, p.stdout
     has_no_number(p.stdout)
+    assert [w["state"] for w in clerk.json("reveal", "list")[0]["requests"]] == ["approved"]
     exits(approver.run("reveal", "--approve", request), 3)
     p = exits(clerk.run("reveal", MINOR_ID, "--reason", "另一事由"), 5)
     assert request not in p.stderr and CHILD not in p.stdout, p.stderr

@@ -260,17 +260,18 @@ static void about_a_minor_a_second_person_approves_one_reading(void **state)
 	fixture_ok(access_reveal(n, NULL, NULL, &ask, &out, &err), &err);
 	assert_string_equal(json_get_string(out, "request"), request);
 	json_free(out);
-	assert_int_equal(
-		access_approve(n, NULL, NULL, &li, request, &out, &err),
+	assert_int_equal(access_decide(n, NULL, NULL, &li, ACCESS_APPROVE,
+				 request, &out, &err),
 		ERR_DENIED);
 	assert_non_null(strstr(err.text, "another person"));
-	fixture_ok(access_approve(n, NULL, NULL, &zhao, request, &out, &err),
+	fixture_ok(access_decide(n, NULL, NULL, &zhao, ACCESS_APPROVE, request,
+			   &out, &err),
 		&err);
 	assert_true(says(out, REASON));
 	assert_string_equal(json_get_string(out, "for"), "li3");
 	json_free(out);
-	assert_int_equal(
-		access_approve(n, NULL, NULL, &zhao, request, &out, &err),
+	assert_int_equal(access_decide(n, NULL, NULL, &zhao, ACCESS_APPROVE,
+				 request, &out, &err),
 		ERR_NOT_FOUND);
 	/* Of another field, for another reason nothing was approved. */
 	ask.labels = LABEL_BIT(LABEL_SENSITIVE);
@@ -305,22 +306,112 @@ static void about_a_minor_a_second_person_approves_one_reading(void **state)
 struct forged {
 	struct node *node;
 	struct system_place place;
+	const char *text;
 };
+
+#define APPROVED                                                               \
+	"{\"account\":\"zhao\",\"act\":\"approve\",\"result\":"                \
+	"\"approved\",\"until\":\"2099-01-01T00:00:00+08:00\"}"
+#define LONG_AGO                                                               \
+	"{\"account\":\"li7\",\"act\":\"reveal\",\"result\":"                  \
+	"\"waiting\",\"until\":\"2020-01-01T00:00:00+08:00\"}"
 
 static enum err_code forge(struct batch *b, void *arg, struct err *err)
 {
-	static const char text[] =
-		"{\"account\":\"zhao\",\"act\":\"approve\",\"result\":"
-		"\"approved\",\"until\":\"2099-01-01T00:00:00+08:00\"}";
 	struct forged *x = arg;
 	struct json *fields = NULL;
 	struct receipt r;
-	enum err_code rc =
-		json_parse(text, strlen(text), JSON_TEXT_LIMIT, &fields, err);
+	enum err_code rc = json_parse(
+		x->text, strlen(x->text), JSON_TEXT_LIMIT, &fields, err);
 
 	return rc ? rc
 		  : system_revision(b, x->node, ACCESS_SERIES, &x->place,
 			    fields, &r, err);
+}
+
+static void put_forged(struct node *n, struct forged *forged)
+{
+	struct batch *b = NULL;
+	struct err err;
+
+	fixture_ok(batch_begin(n->store, &b, &err), &err);
+	fixture_ok(forge(b, forged, &err), &err);
+	fixture_ok(batch_commit(b, node_sign, n, &err), &err);
+}
+
+static size_t pending_of(struct node *n, const struct who *who,
+	const char *request, char state[16])
+{
+	struct json *out = NULL;
+	struct err err;
+	const struct json *rows;
+	size_t count = 0;
+
+	fixture_ok(access_pending(n, who, &out, &err), &err);
+	assert_false(says(out, child()));
+	rows = json_get(out, "requests");
+	for (size_t i = 0; i < json_count(rows); i++) {
+		const struct json *row = json_at(rows, i);
+
+		count++;
+		if (strcmp(json_get_string(row, "request"), request))
+			continue;
+		snprintf(state, 16, "%s", json_get_string(row, "state"));
+		assert_string_equal(json_get_string(row, "account"), "li7");
+		assert_string_equal(json_get_string(row, "reason"), REASON);
+		assert_non_null(json_get(json_get(row, "record"), "id"));
+	}
+	json_free(out);
+	return count;
+}
+
+static void what_waits_is_listed_until_it_is_decided_or_over(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = f->node[VILLAGE];
+	struct receipt r = put_case(f, child());
+	struct who li = somebody("li7", ACCOUNT_CLERK);
+	struct who wang = somebody("wang", ACCOUNT_CLERK);
+	struct who zhao = somebody("zhao", ACCOUNT_APPROVER);
+	struct who reader = somebody("nobody", ACCOUNT_READER);
+	struct access_ask ask = ask_for(&r, li);
+	struct forged old = {
+		.node = n, .place = {.uuid = {7}, .rev = 1}, .text = LONG_AGO};
+	char request[UUID_TEXT_SIZE], is[16] = "";
+	struct json *out = NULL;
+	struct err err;
+
+	fixture_ok(access_reveal(n, NULL, NULL, &ask, &out, &err), &err);
+	snprintf(request, sizeof(request), "%s",
+		json_get_string(out, "request"));
+	json_free(out);
+	put_forged(n, &old);
+	assert_int_not_equal(pending_of(n, &zhao, request, is), 0);
+	assert_string_equal(is, "waiting");
+	assert_int_equal(pending_of(n, &li, request, is), 1);
+	assert_int_equal(pending_of(n, &wang, request, is), 0);
+	assert_int_equal(access_pending(n, &reader, &out, &err), ERR_DENIED);
+	fixture_ok(access_decide(n, NULL, NULL, &zhao, ACCESS_APPROVE, request,
+			   &out, &err),
+		&err);
+	json_free(out);
+	assert_int_equal(pending_of(n, &li, request, is), 1);
+	assert_string_equal(is, "approved");
+	/* Taken back: nothing waits, and nothing is shown. */
+	fixture_ok(access_decide(n, NULL, NULL, &zhao, ACCESS_REFUSE, request,
+			   &out, &err),
+		&err);
+	assert_string_equal(json_get_string(out, "for"), "li7");
+	json_free(out);
+	assert_int_equal(pending_of(n, &li, request, is), 0);
+	assert_int_equal(access_decide(n, NULL, NULL, &zhao, ACCESS_REFUSE,
+				 request, &out, &err),
+		ERR_NOT_FOUND);
+	fixture_ok(access_reveal(n, NULL, NULL, &ask, &out, &err), &err);
+	assert_null(json_get(out, "document"));
+	json_free(out);
+	assert_int_equal(pending_of(n, &li, request, is), 1);
+	assert_string_equal(is, "waiting");
 }
 
 static void an_approval_in_the_log_of_another_node_is_none(void **state)
@@ -328,10 +419,11 @@ static void an_approval_in_the_log_of_another_node_is_none(void **state)
 	struct fixture *f = *state;
 	struct receipt r = put_case(f, child());
 	struct access_ask ask = ask_for(&r, somebody("li4", ACCOUNT_CLERK));
-	struct forged forged = {.node = f->node[VILLAGE], .place = {.rev = 2}};
+	struct forged forged = {.node = f->node[VILLAGE],
+		.place = {.rev = 2},
+		.text = APPROVED};
 	struct node *above = f->node[TOWNSHIP];
 	struct json *out = NULL;
-	struct batch *b = NULL;
 	const char *request;
 	struct err err;
 
@@ -341,9 +433,7 @@ static void an_approval_in_the_log_of_another_node_is_none(void **state)
 	assert_non_null(request);
 	assert_true(uuid_parse(request, strlen(request), forged.place.uuid));
 	json_free(out);
-	fixture_ok(batch_begin(f->node[VILLAGE]->store, &b, &err), &err);
-	fixture_ok(forge(b, &forged, &err), &err);
-	fixture_ok(batch_commit(b, node_sign, f->node[VILLAGE], &err), &err);
+	put_forged(f->node[VILLAGE], &forged);
 	fixture_carry(f, VILLAGE, TOWNSHIP, r.origin);
 	fixture_ok(access_reveal(above, NULL, NULL, &ask, &out, &err), &err);
 	assert_null(json_get(out, "document"));
@@ -385,6 +475,8 @@ int main(void)
 			many_accounts_share_what_is_kept_of_denied_tries),
 		cmocka_unit_test(
 			about_a_minor_a_second_person_approves_one_reading),
+		cmocka_unit_test(
+			what_waits_is_listed_until_it_is_decided_or_over),
 		cmocka_unit_test(
 			an_approval_in_the_log_of_another_node_is_none),
 		cmocka_unit_test(
