@@ -73,6 +73,11 @@ enum err_code heads_follow(
 		rc = head_get(g, ref, &s, &h, NULL, err);
 		if (rc == ERR_NOT_FOUND && serial == 0)
 			return ERR_OK;
+		if (rc == ERR_NOT_FOUND)
+			return err_set(err, rc,
+				"there is no head %" PRIu64
+				": the newest here is %" PRIu64,
+				serial, c->last.serial);
 		if (!rc)
 			rc = heads_step(g->repo, c, &h, err);
 		head_text_free(&h);

@@ -48,6 +48,20 @@ static void told_free(struct told *t)
 		buf_free(&t->text[i]);
 }
 
+static void a_head_that_is_not_here_is_named_as_it_was_asked_for(void **state)
+{
+	struct digest pin;
+	struct governance *g = domain_final(state, &pin);
+	struct version *v = NULL;
+	struct err err;
+
+	assert_int_equal(
+		version_open(g, EDITION_HEAD, 42, &v, &err), ERR_NOT_FOUND);
+	assert_string_equal(
+		err.text, "there is no head 42: the newest here is 1");
+	governance_close(g);
+}
+
 /* An officer's edit told in exactly `count` lines, one of which has these
  * words. */
 struct change_case {
@@ -259,6 +273,7 @@ int main(void)
 		T(nothing_changed_has_no_line),
 		T(the_first_head_is_told_from_nothing),
 		T(any_two_heads_are_compared),
+		T(a_head_that_is_not_here_is_named_as_it_was_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
