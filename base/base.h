@@ -13,5 +13,6 @@
 #include "base/number.h"
 #include "base/pool.h"
 #include "base/random.h"
+#include "base/stack.h"
 #include "base/text.h"
 #include "base/time.h"

@@ -6,6 +6,6 @@
  * stays as small as one that takes a thousand. */
 void heap_start(void);
 /* Once, before the first thread: what is freed is overwritten, but for small
- * pieces that the C library keeps at hand for a thread.  For a process that
- * lives on when what it read is destroyed. */
+ * pieces that the C library keeps at hand for a thread (syncd/free.c).  For a
+ * process that lives on when what it read is destroyed. */
 void heap_overwrite_freed(void);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/stack.h"
+
 #define THREADS_MAX 16
 
 struct task {
@@ -79,18 +81,26 @@ static void *run_thread(void *arg)
 {
 	struct pool *p = arg;
 	/* By turns, so that neither kind of work starves the other. */
-	bool queue_first = false;
+	bool queue_first = false, worked = false;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		if (p->queue_len > 0 && (queue_first || !p->batches))
-			run_task(p);
-		else if (p->batches)
-			run_item(p, p->batches);
-		else if (p->ending)
-			break;
-		else
+		bool idle = p->queue_len == 0 && !p->batches;
+
+		if (idle && worked) {
+			pthread_mutex_unlock(&p->lock);
+			stack_forget();
+			pthread_mutex_lock(&p->lock);
+		} else if (idle) {
+			if (p->ending)
+				break;
 			pthread_cond_wait(&p->work, &p->lock);
+		} else if (p->queue_len > 0 && (queue_first || !p->batches)) {
+			run_task(p);
+		} else {
+			run_item(p, p->batches);
+		}
+		worked = !idle;
 		queue_first = !queue_first;
 	}
 	pthread_mutex_unlock(&p->lock);

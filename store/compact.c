@@ -838,6 +838,7 @@ static void wait_for_work(struct compactor *c, enum err_code rc)
 {
 	struct timespec until;
 
+	stack_forget();
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += rc == ERR_BUSY ? RETRY_BUSY : RETRY_FULL;
 	pthread_mutex_lock(&c->lock);

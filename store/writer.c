@@ -114,10 +114,12 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->ending || w->first) {
-		if (w->first && !w->busy)
+		if (w->first && !w->busy) {
 			commit_queued(w);
-		else
+			stack_forget();
+		} else {
 			pthread_cond_wait(&w->work, &w->lock);
+		}
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;

@@ -150,7 +150,11 @@ struct pool *loop_prepare_pool(struct loop *l)
 
 void loop_run(struct loop *l)
 {
-	event_base_dispatch(l->base);
+	/* Once round, so that nothing of it stays on the stack. */
+	do
+		stack_forget();
+	while (event_base_loop(l->base, EVLOOP_ONCE) == 0 &&
+		!event_base_got_break(l->base));
 }
 
 void loop_stop(struct loop *l)
