@@ -77,10 +77,11 @@ enum err_code orders_restricted(struct node *n, const char *origin,
 /* The same, refreshed first; ERR_DENIED says so of one that is. */
 enum err_code orders_check_shown(struct node *n, const char *origin,
 	uint64_t seq, const struct entry *e, struct err *err);
-/* What a restriction or its end does to a record that came before: it is told
- * once more.  `later`: under a number behind `arrival`; `now`: under it. */
+/* The order under whose number `arrival` a record that came before is told once
+ * more. */
 struct retold {
-	bool later, now;
+	bool restricted, lifted;
+	struct restriction by; /* where it is restricted */
 };
 struct retold orders_retold(
 	struct node *n, uint32_t log, uint64_t seq, uint64_t arrival);

@@ -137,14 +137,18 @@ struct retold orders_retold(
 	struct node *n, uint32_t log, uint64_t seq, uint64_t arrival)
 {
 	struct orders *o = n->orders;
-	struct retold is = {false, false};
+	struct retold is = {.lifted = false};
 
 	pthread_mutex_lock(&o->lock);
 	for (size_t i = 0; i < o->count; i++) {
-		uint64_t at = told_at(o->list[i], log, seq);
+		const struct booked *b = o->list[i];
 
-		is.later |= at > arrival;
-		is.now |= at == arrival && at;
+		if (!arrival || told_at(b, log, seq) != arrival)
+			continue;
+		is.restricted = b->o.kind == ORDER_RESTRICT;
+		is.lifted = !is.restricted;
+		memcpy(is.by.order, b->id, sizeof(is.by.order));
+		memcpy(is.by.since, b->at, sizeof(is.by.since));
 	}
 	pthread_mutex_unlock(&o->lock);
 	return is;

@@ -173,10 +173,12 @@ enum line {
 	LINE_RESTRICTION,
 };
 
-/* A line of its own, unless the record is not asked for, came before, is told
- * of later, or what was destroyed of it was never shown.  A restriction whose
- * head is not here yet is none to a consumer: when it turns out to be void,
- * nothing tells of the record again. */
+/* A line of its own, unless the record is not asked for, came before, or what
+ * was destroyed of it was never shown.  An event is the same, under the same
+ * id, to whoever reads it when: who was away for a restriction and its end
+ * hears of both.  Only what is restricted now stays hidden, until the end of
+ * that tells of it.  A restriction whose head is not here yet is none to a
+ * consumer: when it turns out to be void, nothing tells of the record again. */
 static enum err_code judge_line(struct reading *rd, const struct place *p,
 	const struct entry *e, const struct record *r, struct restriction *by,
 	enum line *out, struct err *err)
@@ -190,23 +192,27 @@ static enum err_code judge_line(struct reading *rd, const struct place *p,
 	if (!wanted(rd, e))
 		return ERR_OK;
 	retold = orders_retold(rd->node, p->log, p->seq, p->arrival);
-	if (retold.later)
-		return ERR_OK;
 	if ((rc = orders_restricted(
 		     rd->node, rd->log.origin, p->seq, e, by, err)))
 		return rc;
 	if (by->order[0] && !by->open) {
-		*out = p->again ? LINE_RESTRICTION : LINE_NONE;
+		*out = p->again && !retold.lifted ? LINE_RESTRICTION
+						  : LINE_NONE;
 		return ERR_OK;
 	}
-	if (p->again && !retold.now && !erased)
+	if (retold.restricted) {
+		*by = retold.by;
+		*out = LINE_RESTRICTION;
+		return ERR_OK;
+	}
+	if (p->again && !retold.lifted && !erased)
 		return ERR_OK;
 	if (rd->others &&
 		(rc = record_repeats(
 			 rd->node, &rd->log, p->seq, e, &repeats, err)))
 		return rc;
 	if (!repeats)
-		*out = p->again && !retold.now ? LINE_ERASURE : LINE_RECORD;
+		*out = p->again && !retold.lifted ? LINE_ERASURE : LINE_RECORD;
 	return ERR_OK;
 }
 
