@@ -90,8 +90,8 @@ static enum err_code tell_request(
 			"the daemon answered neither a record nor a request");
 	}
 	rc = err_set(err, ERR_BUSY,
-		"the record is about minors: another person has to approve "
-		"request %s by %s",
+		"the record is about minors, or sealed: another person has to "
+		"approve request %s by %s",
 		id, until);
 	cli_safe(c,
 		_("Nothing was shown. The request is recorded; after the "
@@ -252,8 +252,9 @@ const struct command command_reveal = {
 	.summary = N_("show what is masked, for a reason that is recorded"),
 	.detail = N_("Who may is told by the accounts in node.yaml. That it "
 		     "was shown, to whom and why, is\nrecorded before; tries "
-		     "that are denied are recorded too. A record about minors "
-		     "is\nshown once, after another person has approved it."),
+		     "that are denied are recorded too. A record about "
+		     "minors, or a sealed one,\nis shown once, after another "
+		     "person has approved it."),
 	.most = 1,
 	.options = options,
 	.run = run_reveal,
@@ -486,7 +487,7 @@ const struct command command_unseal = {
 	.detail = N_("What nodes on the way carry of a sealed record only the "
 		     "people of its role can open.\nThe key stays in this "
 		     "command; that the message was given is recorded as by "
-		     "reveal."),
+		     "reveal, and\nanother person has to approve it before."),
 	.least = 1,
 	.most = 1,
 	.options = unseal_options,

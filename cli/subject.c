@@ -278,6 +278,10 @@ static void print_left_out(const struct json *found)
 			fputs(_("about minors: cundang reveal, with a second "
 				"person's approval"),
 				stderr);
+		else if (!strcmp(why, "sealed"))
+			fputs(_("sealed: cundang reveal, with a second "
+				"person's approval"),
+				stderr);
 		else if (!strcmp(why, "restricted"))
 			fputs(_("restricted by an order"), stderr);
 		else

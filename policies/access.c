@@ -343,7 +343,7 @@ struct reveal {
 	struct run run;
 	struct opened opened; /* where it is sealed, and to us too */
 	const struct record *shown;
-	bool minor;
+	bool second; /* another person has to approve */
 };
 
 static enum err_code find_target(struct reveal *r, struct err *err)
@@ -368,7 +368,6 @@ static enum err_code judge(struct reveal *r, struct err *err)
 {
 	const struct record *record = &r->run.record[0];
 	struct access_target *t = &r->target;
-	const struct entry *e = &t->e;
 	uint8_t wanted =
 		r->ask->labels ? r->ask->labels & LABELS_MASKED : LABELS_MASKED;
 	enum err_code rc;
@@ -387,12 +386,12 @@ static enum err_code judge(struct reveal *r, struct err *err)
 	if (!t->labels)
 		return err_set(err, ERR_NOT_FOUND,
 			"nothing of that is kept here and masked");
-	if (t->e.sealed && r->shown == record)
-		return ERR_OK; /* a message that nobody here can read */
-	if (t->e.sealed)
-		e = &r->opened.entry;
-	return access_about_minor(
-		rules_series(r->rules, e->series), e, r->shown, &r->minor, err);
+	/* Whom a message is about nobody here may be able to tell. */
+	r->second = t->e.sealed;
+	return r->second
+		? ERR_OK
+		: access_about_minor(rules_series(r->rules, t->e.series), &t->e,
+			  record, &r->second, err);
 }
 
 static bool keep_field(struct json *doc, const char *path)
@@ -478,7 +477,7 @@ static enum err_code tell_request(
 	return ERR_OK;
 }
 
-static enum err_code reveal_minor(
+static enum err_code reveal_second(
 	struct reveal *r, struct writer *w, struct json **out, struct err *err)
 {
 	struct request q = {
@@ -503,8 +502,8 @@ static enum err_code reveal(
 			 r->target.seq, &r->target.e, err)) ||
 		(rc = judge(r, err)))
 		return rc;
-	if (r->minor)
-		return reveal_minor(r, w, out, err);
+	if (r->second)
+		return reveal_second(r, w, out, err);
 	if ((rc = access_note(r->node, w,
 		     access_reveal_fields(r->ask, &r->target, "shown"),
 		     &receipt, err)))

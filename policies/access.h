@@ -1,8 +1,9 @@
 /* access.h - raw values for who may see them: a reason, a record of it that is
- * durable before anything is shown, and for minors a second person.
+ * durable before anything is shown, and for minors and what is sealed a second
+ * person.
  *
- * docs/format.md 8.9 has the fields of the sys-access records.  A request about
- * minors, its approval and the one reading of it are revisions of one record of
+ * docs/format.md 8.9 has the fields of the sys-access records.  Such a request,
+ * its approval and the one reading of it are revisions of one record of
  * the own log, under an id that account, record, labels and reason give: what
  * waits needs no other place to be kept.
  */

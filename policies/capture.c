@@ -217,6 +217,12 @@ static enum err_code read_envelope(struct draft *d, const struct rules *rules,
 	out->attachments = json_get(doc, "attachments");
 	if (!out->fields)
 		return err_set(err, ERR_INVALID, "fields: missing");
+	/* Whoever carries a message carries nothing beside it. */
+	if (out->attachments && d->c.series->sealed[0])
+		return err_set(err, ERR_INVALID,
+			"attachments: series %s is sealed, and takes none: put "
+			"the text into its fields, and keep the files at hand",
+			d->c.series->name);
 	if (out->attachments && !d->c.series->attachments)
 		return err_set(err, ERR_INVALID,
 			"attachments: series %s takes none", d->c.series->name);

@@ -8,6 +8,7 @@
 #include "policies/merge.h"
 #include "policies/nodefile.h"
 #include "policies/orders.h"
+#include "policies/sealed.h"
 #include "policies/walk.h"
 
 struct look {
@@ -18,6 +19,7 @@ struct look {
 	size_t looked, damaged, count;
 	/* Of the record being looked at. */
 	struct json *where;
+	const struct entry *sealed; /* what is in it, where it is */
 	/* Of those copied, for what is recorded of them. */
 	struct access_target *copied;
 	size_t copied_count;
@@ -77,6 +79,10 @@ static enum err_code copy(struct look *l, const struct log_info *log,
 	bool minor = false;
 	enum err_code rc;
 
+	if (l->sealed)
+		return json_set(v, "left_out", json_new_text("sealed"))
+			? ERR_OK
+			: err_nomem(err);
 	if (!s)
 		return json_set(v, "left_out", json_new_text("series"))
 			? ERR_OK
@@ -110,7 +116,7 @@ static enum err_code add_found(struct look *l, const struct log_info *log,
 			"more than %d records name the person",
 			SUBJECT_RECORDS_LIMIT);
 	v = json_new_object();
-	if (!v || !put_head(v, log, seq, e))
+	if (!v || !put_head(v, log, seq, l->sealed ? l->sealed : e))
 		rc = err_nomem(err);
 	else if (by.order[0])
 		rc = json_set(v, "restricted", json_new_text(by.order)) &&
@@ -130,21 +136,15 @@ static enum err_code add_found(struct look *l, const struct log_info *log,
 	return json_append(l->found, v) ? ERR_OK : err_nomem(err);
 }
 
-static enum err_code on_record(void *arg, const struct log_info *log,
-	uint64_t seq, const struct record *r, struct err *err)
+static enum err_code look_in(struct look *l, const struct log_info *log,
+	uint64_t seq, const struct record *r, const struct entry *e,
+	struct err *err)
 {
-	struct look *l = arg;
+	const char *series = l->sealed ? l->sealed->series : e->series;
 	struct json *fields = NULL;
-	struct entry e;
-	enum err_code rc;
+	enum err_code rc = merge_parts(
+		rules_series(l->rules, series), r, MERGE_ALL, &fields, err);
 
-	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
-		return rc;
-	if (!strncmp(e.series, "sys-", 4))
-		return ERR_OK;
-	l->looked++;
-	rc = merge_parts(
-		rules_series(l->rules, e.series), r, MERGE_ALL, &fields, err);
 	if (rc == ERR_CORRUPT) {
 		l->damaged++;
 		return ERR_OK;
@@ -157,8 +157,32 @@ static enum err_code on_record(void *arg, const struct log_info *log,
 	else if (!(rc = person_find(
 			   l->ask->person, fields, on_place, l, err)) &&
 		json_count(l->where))
-		rc = add_found(l, log, seq, r, &e, fields, err);
+		rc = add_found(l, log, seq, r, e, fields, err);
 	json_free(fields);
+	return rc;
+}
+
+/* In a sealed one who captured it looks too; nobody else can. */
+static enum err_code on_record(void *arg, const struct log_info *log,
+	uint64_t seq, const struct record *r, struct err *err)
+{
+	struct look *l = arg;
+	struct opened opened = {.text = BUF_EMPTY};
+	const struct record *shown = r;
+	struct entry e;
+	enum err_code rc;
+
+	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
+		return rc;
+	if (!strncmp(e.series, "sys-", 4))
+		return ERR_OK;
+	l->looked++;
+	l->sealed = NULL;
+	if (e.sealed && log->kind == LOG_OWN &&
+		(shown = sealed_shown(l->node, r, &opened)) != r)
+		l->sealed = &opened.entry;
+	rc = look_in(l, log, seq, shown, &e, err);
+	opened_free(&opened);
 	return rc;
 }
 
