@@ -58,7 +58,7 @@ extern const struct command command_init, command_put, command_sync,
 	command_restrict_lift, command_restrict_list, command_erase,
 	command_disposal_run, command_disposal_status,
 	command_disposal_register, command_disposal_cancel,
-	command_incident_report;
+	command_incident_report, command_aggregate;
 
 /* The whole command: parses, runs, tells errors; the exit code. */
 int cli_main(int argc, char **argv);

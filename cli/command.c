@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
 	&command_status,
 	&command_why,
 	&command_list,
+	&command_aggregate,
 	&command_show,
 	&command_reveal_list,
 	&command_reveal,

@@ -436,6 +436,38 @@ static void sealed(struct differ *d, const struct series *s)
 	}
 }
 
+/* ---- counts ---- */
+
+static void counts(struct differ *d, const struct series *s)
+{
+	const struct aggregate_rule *r = &s->aggregate;
+
+	if (!r->k) {
+		differ_put(d, "none are made", "不统计");
+		return;
+	}
+	differ_put(d, "by month", "按月");
+	for (size_t i = 0; i < r->by_count; i++) {
+		differ_put(d, " and ", "、");
+		field_name(d, r->by[i], "");
+	}
+	differ_put(d, ", those below ", "，低于 ");
+	differ_number(d, r->k);
+	differ_put(d, " withheld", " 的数不公布");
+}
+
+static bool same_counts(const struct series *a, const struct series *b)
+{
+	const struct aggregate_rule *x = &a->aggregate, *y = &b->aggregate;
+
+	if (x->k != y->k || x->by_count != y->by_count)
+		return false;
+	for (size_t i = 0; i < x->by_count; i++)
+		if (strcmp(x->by[i]->path, y->by[i]->path))
+			return false;
+	return true;
+}
+
 static void head(
 	struct differ *d, const struct series *a, const struct series *b)
 {
@@ -483,6 +515,14 @@ static void head(
 		sealed(d, b);
 		differ_end(d);
 	}
+	if (!same_counts(a, b)) {
+		subject(d, b);
+		differ_put(d, "counts told upwards: ", "向上汇总的统计：");
+		counts(d, a);
+		arrow(d);
+		counts(d, b);
+		differ_end(d);
+	}
 	if (a->attachments != b->attachments ||
 		(a->attachments &&
 			a->attachments_label != b->attachments_label)) {
@@ -508,6 +548,10 @@ static void series_added(struct differ *d, const struct series *s)
 	if (s->sealed[0]) {
 		differ_put(d, "; sealed: ", "；密封：");
 		sealed(d, s);
+	}
+	if (s->aggregate.k) {
+		differ_put(d, "; counts told upwards: ", "；向上汇总的统计：");
+		counts(d, s);
 	}
 	for (unsigned r = 0; r < RANK_COUNT; r++) {
 		differ_put(d, "; ", "；");

@@ -155,6 +155,34 @@ static void put_clearance(const struct page *p)
 		put(p, minors);
 }
 
+static void put_counts(const struct page *p)
+{
+	static const char *const title[PAGE_LANGUAGES] = {
+		"What is counted", "汇总统计"};
+	static const char *const month[PAGE_LANGUAGES] = {
+		"Each node tells the nodes above once a month how many records "
+		"it captured",
+		"各节点每月向上级报送一次录入记录的数量"};
+	static const char *const by[PAGE_LANGUAGES] = {", by ", "，分项："};
+	static const char *const and[PAGE_LANGUAGES] = {" and by ", "、"};
+	const struct aggregate_rule *r = &p->s->aggregate;
+
+	if (!r->k)
+		return;
+	heading(p, title);
+	put(p, month);
+	for (size_t i = 0; i < r->by_count; i++) {
+		put(p, i ? and : by);
+		if (r->by[i]->title)
+			cell(p, r->by[i]->title);
+		buf_printf(p->out, " `%s`", r->by[i]->path);
+	}
+	buf_printf(p->out,
+		p->in == PAGE_ENGLISH ? ". Counts below %u are withheld.\n"
+				      : "。低于 %u 的数不公布。\n",
+		r->k);
+}
+
 static void put_retention(const struct page *p)
 {
 	static const char *const title[PAGE_LANGUAGES] = {
@@ -276,6 +304,7 @@ enum err_code page_write(const struct series *s, enum page_language language,
 	put_fields(&p);
 	put_clearance(&p);
 	put_retention(&p);
+	put_counts(&p);
 	put_other_language(&p);
 	return buf_ok(out, err);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "policies/access.h"
+#include "policies/aggregate.h"
 #include "policies/archive.h"
 #include "policies/asked.h"
 #include "policies/automatic.h"

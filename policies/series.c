@@ -115,6 +115,7 @@ static const struct series system_series[] = {
 	SYSTEM("sys-disposal", "鉴定销毁清册", UP),
 	SYSTEM("sys-archive", "归档移交", UP),
 	SYSTEM("sys-access", "查阅登记", UP),
+	SYSTEM("sys-aggregate", "汇总统计", UP),
 	/* What the records of sealed series are on their way: a message that
 	 * every rank may hold, and none can read. */
 	{

@@ -76,6 +76,17 @@ struct field {
 	char *title;	/* Chinese, for people, or NULL */
 };
 
+/* What is told to the nodes above about the records of a month: how many there
+ * were, and how many of each choice of some fields (policies/aggregate.h). */
+#define AGGREGATE_FIELDS_LIMIT 4
+#define AGGREGATE_K_LEAST 5
+#define AGGREGATE_K_MOST 1000
+struct aggregate_rule {
+	unsigned k; /* the least count that is told; 0: none is made */
+	const struct field *by[AGGREGATE_FIELDS_LIMIT];
+	size_t by_count;
+};
+
 #define SEAL_ROLE_SIZE 32 /* [a-z][a-z0-9-]*, with the NUL */
 bool seal_role_valid(const char *s);
 
@@ -100,6 +111,7 @@ struct series {
 	char *anchor[LABEL_COUNT];   /* path of the date it starts at, or NULL:
 				      * the document's created_at */
 	bool automatic[LABEL_COUNT]; /* ends by itself; "T..." only */
+	struct aggregate_rule aggregate;
 	struct field *fields;
 	size_t field_count;
 	struct shape *shape; /* the fields as a tree (policies/shape.h) */

@@ -13,6 +13,7 @@
 #define CHOICES_LIMIT 100
 #define CHOICE_LIMIT 100
 #define PERIOD_LIMIT 8
+#define K_LIMIT 8
 
 /* What libcyaml fills in. */
 
@@ -44,6 +45,11 @@ struct retention_yaml {
 	int automatic;
 };
 
+struct aggregate_yaml {
+	char *k;
+	struct choices by;
+};
+
 struct clearance_yaml {
 	struct words rank[RANK_COUNT];
 };
@@ -60,6 +66,7 @@ struct series_yaml {
 	struct clearance_yaml clearance;
 	struct retention_yaml *retention;
 	unsigned retention_count;
+	struct aggregate_yaml *aggregate;
 	struct field_yaml *fields;
 	unsigned field_count;
 };
@@ -173,6 +180,16 @@ static const cyaml_schema_field_t clearance_fields[] = {
 	CLEARANCE("township", RANK_TOWNSHIP), CLEARANCE("county", RANK_COUNTY),
 	CYAML_FIELD_END};
 
+static const cyaml_schema_value_t path_value = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, FIELD_PATH_SIZE - 1),
+};
+static const cyaml_schema_field_t aggregate_fields[] = {
+	CYAML_FIELD_STRING_PTR(
+		"k", CYAML_FLAG_POINTER, struct aggregate_yaml, k, 1, K_LIMIT),
+	CYAML_FIELD_SEQUENCE_COUNT("by", LIST | MAYBE, struct aggregate_yaml,
+		by.item, by.count, &path_value, 1, AGGREGATE_FIELDS_LIMIT),
+	CYAML_FIELD_END};
+
 static const cyaml_schema_field_t series_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct series_yaml,
 		name, 1, SERIES_NAME_SIZE - 1),
@@ -198,6 +215,8 @@ static const cyaml_schema_field_t series_fields[] = {
 		clearance, clearance_fields),
 	CYAML_FIELD_SEQUENCE("retention", LIST, struct series_yaml, retention,
 		&retention_value, 1, LABEL_COUNT),
+	CYAML_FIELD_MAPPING_PTR("aggregate", LIST | MAYBE, struct series_yaml,
+		aggregate, aggregate_fields),
 	CYAML_FIELD_SEQUENCE_COUNT("fields", LIST, struct series_yaml, fields,
 		field_count, &field_value, 1, SERIES_FIELDS_LIMIT),
 	CYAML_FIELD_END};
@@ -612,6 +631,80 @@ static enum err_code copy_retention(const struct load *l)
 	return rc;
 }
 
+/* ---- counts ---- */
+
+static enum err_code bad_counted(
+	const struct load *l, const char *path, const char *reason)
+{
+	return err_set(l->err, ERR_INVALID, "%s: line %zu: aggregate by %s: %s",
+		l->file, line_of(l, "aggregate", YAMLFILE_KEY), path,
+		err_reason(reason));
+}
+
+/* A cell of a table is a choice as it stands in the records, in JSON. */
+static enum err_code check_counted(
+	const struct load *l, const struct field *f, const char *path)
+{
+	if (!f)
+		return bad_counted(
+			l, path, "there is no such field: take it out");
+	if (f->type != TYPE_CHOICE || strchr(f->path, '['))
+		return bad_counted(l, path,
+			"only fields of type choice outside arrays are "
+			"counted: take it out");
+	if (!f->choices[1])
+		return bad_counted(
+			l, path, "one choice alone tells nothing: take it out");
+	for (size_t i = 0; f->choices[i]; i++)
+		if (strpbrk(f->choices[i], "\"\\"))
+			return bad_counted(l, path,
+				"choices with a quote or a backslash are not "
+				"counted: change them");
+	return ERR_OK;
+}
+
+static enum err_code copy_counted(const struct load *l, const char *path)
+{
+	struct aggregate_rule *to = &l->to->aggregate;
+	const struct field *f = NULL;
+	enum err_code rc;
+
+	for (size_t i = 0; i < l->to->field_count; i++)
+		if (!strcmp(l->to->fields[i].path, path))
+			f = &l->to->fields[i];
+	if ((rc = check_counted(l, f, path)))
+		return rc;
+	for (size_t i = 0; i < to->by_count; i++)
+		if (to->by[i] == f)
+			return bad_counted(l, path, "is there twice: keep one");
+	to->by[to->by_count++] = f;
+	return ERR_OK;
+}
+
+static enum err_code copy_aggregate(const struct load *l)
+{
+	const struct aggregate_yaml *y = l->from->aggregate;
+	uint64_t k = 0;
+	enum err_code rc = ERR_OK;
+
+	if (!y)
+		return ERR_OK;
+	if (l->to->sealed[0])
+		return bad_key(l, "aggregate",
+			"what is sealed is not counted: take it out");
+	if (!number_parse(y->k, strlen(y->k), AGGREGATE_K_MOST, &k) ||
+		k < AGGREGATE_K_LEAST)
+		return err_set(l->err, ERR_INVALID,
+			"%s: line %zu: aggregate: k %s is no number from %d to "
+			"%d: a smaller count would tell of single persons",
+			l->file, line_of(l, "aggregate", YAMLFILE_KEY), y->k,
+			AGGREGATE_K_LEAST, AGGREGATE_K_MOST);
+	l->to->aggregate.k = (unsigned)k;
+	for (unsigned i = 0; rc == ERR_OK && i < y->by.count; i++)
+		rc = copy_counted(l, y->by.item[i]);
+	return rc;
+}
+
 enum err_code series_load(const char *file, const void *yaml, size_t len,
 	struct series **out, struct err *err)
 {
@@ -630,7 +723,7 @@ enum err_code series_load(const char *file, const void *yaml, size_t len,
 		rc = err_nomem(err);
 	if (rc || (rc = copy_head(&l)) || (rc = copy_fields(&l)) ||
 		(rc = copy_clearance(&l)) || (rc = copy_sealed(&l)) ||
-		(rc = copy_retention(&l)))
+		(rc = copy_retention(&l)) || (rc = copy_aggregate(&l)))
 		goto out;
 	*out = l.to;
 	l.to = NULL;

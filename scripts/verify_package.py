@@ -44,7 +44,8 @@ SAFE_INTEGER = (1 << 53) - 1
 ORDER_SERIES = ("sys-hold", "sys-erasure", "sys-restrict")
 SYSTEM_SERIES = ("sys-policy", "sys-key", "sys-epoch", "sys-witness",
                  "sys-provision", "sys-hold", "sys-erasure", "sys-receipt",
-                 "sys-restrict", "sys-disposal", "sys-archive", "sys-access")
+                 "sys-restrict", "sys-disposal", "sys-archive", "sys-access",
+                 "sys-aggregate")
 
 
 class NoPackage(Exception):
@@ -501,10 +502,14 @@ class Head:
         s = members(self.yaml(path), (
             "name", "title", "plan", "direction", "urgent", "attachments",
             "clearance", "retention", "fields"),
-            ("to", "from", "accounts", "sealed"))
+            ("to", "from", "accounts", "sealed", "aggregate"))
         if path != "series/%s.yaml" % s["name"]:
             raise Bad("%s: another name inside" % path)
         clearance = members(s["clearance"], ("village", "township", "county"))
+        if "aggregate" in s:
+            k = members(s["aggregate"], ("k",), ("by",))["k"]
+            if not re.fullmatch("[0-9]{1,4}", k) or not 5 <= int(k) <= 1000:
+                raise Bad("%s: aggregate: k" % path)
         labels = set()
         for f in s["fields"]:
             labels.add(f["label"])

@@ -1,4 +1,5 @@
-/* automatic.c - the daemon has parts go by themselves when they may. */
+/* automatic.c - what the daemon does by itself once a day: parts go that may,
+ * and the counts of a month that is over are told. */
 #include "syncd/automatic.h"
 
 #include <event2/event.h>
@@ -21,6 +22,11 @@ struct automatic {
 	uint64_t parts;
 	enum err_code rc;
 	struct err err;
+	/* Likewise of counts, which go by another clock. */
+	int64_t counted;
+	size_t counts;
+	enum err_code counts_rc;
+	struct err counts_err;
 };
 
 static int64_t day_of(int64_t t)
@@ -28,10 +34,26 @@ static int64_t day_of(int64_t t)
 	return (t + LEGAL_OFFSET_S) / DAY_S;
 }
 
+/* What failed is tried again tomorrow. */
+static void count(struct automatic *a)
+{
+	int64_t now = aggregate_now(a->d->node);
+
+	a->counts = 0;
+	a->counts_rc = ERR_OK;
+	if (!now || day_of(now) == a->counted)
+		return;
+	a->counts_rc = aggregate_tell(
+		a->d->node, a->d->writer, now, &a->counts, &a->counts_err);
+	a->counted = day_of(now);
+}
+
+/* First the counts: what goes today was there in the month that is over. */
 static void on_work(void *arg)
 {
 	struct automatic *a = arg;
 
+	count(a);
 	a->now = automatic_now(a->d->node, NULL);
 	a->parts = 0;
 	a->rc = ERR_OK;
@@ -53,6 +75,12 @@ static void on_worked(void *arg)
 
 	if (a->rc && a->rc != ERR_BUSY)
 		log_warn("retention: %s", a->err.text);
+	if (a->counts_rc)
+		log_warn("counts: %s", a->counts_err.text);
+	if (a->counts) {
+		log_info("counts: %zu told of months that are over", a->counts);
+		daemon_changed(a->d);
+	}
 	if (a->parts) {
 		log_info("retention: %" PRIu64
 			 " parts of automatic series were destroyed",

@@ -1,5 +1,6 @@
-/* automatic.h - the daemon has parts go by themselves when they may, once a day
- * by the countersigned time.  Internal to syncd/. */
+/* automatic.h - the daemon has parts go by themselves when they may, and tells
+ * the counts of months that are over, once a day of the time from above.
+ * Internal to syncd/. */
 #pragma once
 
 #include "syncd/daemon.h"

@@ -98,13 +98,14 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-static bool wanted(const struct reading *r, const struct entry *e)
+static bool wanted(const struct reading *r, const struct entry *e,
+	const struct record *record)
 {
-	if (!grant_sees(r->grant, r->rules, e->series))
+	if (r->query->series_count &&
+		!bsearch(e->series, r->query->series, r->query->series_count,
+			sizeof(r->query->series[0]), compare_names))
 		return false;
-	return r->query->series_count == 0 ||
-		bsearch(e->series, r->query->series, r->query->series_count,
-			sizeof(r->query->series[0]), compare_names) != NULL;
+	return grant_sees_record(r->grant, r->rules, e, record);
 }
 
 /* ---- lines ---- */
@@ -155,7 +156,7 @@ enum err_code feed_record(struct node *n, const struct rules *rules,
 
 	if ((rc = entry_parse(r->entry, r->entry_len, &e, err)))
 		return rc;
-	if (!grant_sees(g, rules, e.series))
+	if (!grant_sees_record(g, rules, &e, r))
 		return err_set(err, ERR_NOT_FOUND, "no such record");
 	if ((rc = orders_catch_up(n, err)) ||
 		(rc = orders_restricted(n, origin, seq, &e, &by, err)))
@@ -189,7 +190,7 @@ static enum err_code judge_line(struct reading *rd, const struct place *p,
 	enum err_code rc;
 
 	*out = LINE_NONE;
-	if (!wanted(rd, e))
+	if (!wanted(rd, e, r))
 		return ERR_OK;
 	retold = orders_retold(rd->node, p->log, p->seq, p->arrival);
 	if ((rc = orders_restricted(

@@ -43,3 +43,15 @@ bool grant_sees(
 	return bsearch(series, g->series, g->series_count, sizeof(g->series[0]),
 		       compare_names) != NULL;
 }
+
+bool grant_sees_record(const struct grant *g, const struct rules *rules,
+	const struct entry *e, const struct record *r)
+{
+	char about[SERIES_NAME_SIZE];
+
+	if (grant_sees(g, rules, e->series))
+		return true;
+	return !strcmp(e->series, AGGREGATE_SERIES) &&
+		(g->labels & LABEL_BIT(LABEL_INTERNAL)) &&
+		aggregate_about(r, about) && grant_sees(g, rules, about);
+}

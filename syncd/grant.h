@@ -16,3 +16,7 @@ enum err_code grant_find(const struct rules *rules, const struct digest *token,
 /* May records of this series be seen at all? */
 bool grant_sees(
 	const struct grant *g, const struct rules *rules, const char *series);
+/* This record, whose parts `r` holds as far as the grant's labels go: the
+ * counts of a series are for whom the series is for. */
+bool grant_sees_record(const struct grant *g, const struct rules *rules,
+	const struct entry *e, const struct record *r);

@@ -537,7 +537,9 @@ static enum err_code read_found(struct job *j, const struct digest *object,
 		rc = entry_parse(
 			run.record[0].entry, run.record[0].entry_len, &e, err);
 	if (rc == ERR_OK &&
-		(run.count != 1 || !grant_sees(&j->grant, j->rules, e.series) ||
+		(run.count != 1 ||
+			!grant_sees_record(
+				&j->grant, j->rules, &e, &run.record[0]) ||
 			(f->kind != FOUND_ENTRY &&
 				!(j->grant.labels & LABEL_BIT(f->label)))))
 		rc = err_set(err, ERR_NOT_FOUND, "no such object");

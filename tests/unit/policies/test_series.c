@@ -297,7 +297,7 @@ static void system_series_are_built_in(void **state)
 		assert_int_equal(s->clearance[RANK_COUNTY], INTERNAL);
 	}
 	assert_true(sealed);
-	assert_int_equal(count, 13);
+	assert_int_equal(count, 14);
 	assert_null(series_system("service-case"));
 	series_free(NULL);
 }
@@ -353,6 +353,30 @@ static void each_mistake_in_a_series_file_is_refused(void **state)
 		{", county: []", "", "county"},
 		{"[public]", "[none]", "none"},
 		{"[public]", "[public, public]", "village"},
+		{"urgent: no", "urgent: no\naggregate: {k: \"4\"}",
+			"aggregate: k 4 is no number from 5 to 1000"},
+		{"urgent: no", "urgent: no\naggregate: {k: few}",
+			"aggregate: k few"},
+		{"urgent: no", "urgent: no\naggregate: {by: [x]}", "k"},
+		{"urgent: no", "urgent: no\naggregate: {k: \"5\", by: []}",
+			"by"},
+		{"urgent: no", "urgent: no\naggregate: {k: \"5\", by: [nil]}",
+			"aggregate by nil: there is no such field"},
+		{"urgent: no", "urgent: no\naggregate: {k: \"5\", by: [a]}",
+			"line 6: aggregate by a: only fields of type choice"},
+		{"string, label: public}\n",
+			"choice, choices: [x], label: public}\naggregate: {k: "
+			"\"5\", by: [a]}\n",
+			"aggregate by a: one choice alone"},
+		{"string, label: public}\n",
+			"choice, choices: [x, y], label: public}\naggregate: "
+			"{k: \"5\", by: [a, a]}\n",
+			"aggregate by a: is there twice"},
+		{"string, label: public}\n",
+			"choice, choices: [x, 'y\"'], label: "
+			"public}\naggregate: "
+			"{k: \"5\", by: [a]}\n",
+			"aggregate by a: choices with a quote"},
 		{"urgent: no", "urgent: no\nsealed: Child", "sealed"},
 		{"urgent: no", "urgent: no\nsealed: child-protection",
 			"no rank holds what is sealed"},
@@ -441,7 +465,7 @@ static void each_mistake_in_a_series_file_is_refused(void **state)
 		if (!strstr(err.text, mistakes[ran].told))
 			fail_msg("%zu: %s", ran, err.text);
 	}
-	assert_int_equal(ran, 61);
+	assert_int_equal(ran, 70);
 }
 
 static void a_derived_name_cannot_be_taken(void **state)

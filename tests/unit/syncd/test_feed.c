@@ -321,6 +321,38 @@ static int close_all(void **state)
 	return 0;
 }
 
+/* Who may see a series may see its counts, without their being named. */
+static void counts_come_to_whom_the_series_is_granted(void **state)
+{
+	static uint64_t seqs[RECORDS + 20];
+	struct grant g =
+		grant_of(LABEL_BIT(LABEL_PUBLIC) | LABEL_BIT(LABEL_INTERNAL));
+	struct feed_query counts = {.limit = 1, .series_count = 1};
+	struct feed_query all = {.limit = 1};
+	size_t told = 0, before;
+	struct err err;
+
+	(void)state;
+	strcpy(counts.series[0], AGGREGATE_SERIES);
+	before = read_all(&g, &all, 10, seqs, ARRAY_LEN(seqs));
+	assert_int_equal(read_all(&g, &counts, 10, seqs, ARRAY_LEN(seqs)), 0);
+	fixture_ok(aggregate_tell(village(), NULL, time_now() + 62 * 86400,
+			   &told, &err),
+		&err);
+	assert_true(told > 2);
+	assert_int_equal(
+		read_all(&g, &counts, 10, seqs, ARRAY_LEN(seqs)), told);
+	assert_int_equal(
+		read_all(&g, &all, 10, seqs, ARRAY_LEN(seqs)), before + told);
+	g.series_count = 2;
+	strcpy(g.series[0], "mediation");
+	strcpy(g.series[1], "service-case");
+	assert_int_equal(
+		read_all(&g, &counts, 10, seqs, ARRAY_LEN(seqs)), told / 7);
+	g.labels = LABEL_BIT(LABEL_PUBLIC);
+	assert_int_equal(read_all(&g, &counts, 10, seqs, ARRAY_LEN(seqs)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +366,7 @@ int main(void)
 		cmocka_unit_test(every_partial_width_is_a_prefix),
 		cmocka_unit_test(a_tile_above_holds_the_root_of_the_one_below),
 		cmocka_unit_test(nothing_lies_beyond_the_checkpoint),
+		cmocka_unit_test(counts_come_to_whom_the_series_is_granted),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);
