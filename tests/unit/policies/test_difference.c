@@ -131,6 +131,15 @@ static void changes_of_series_are_told(void **state)
 			1, "field household_no (户编号): required yes → no",
 			"字段户编号（household_no）：必填是 → 否"},
 		{"rm series/household.yaml", 1, "is taken out", "删除"},
+		{"sed -i 's/^aggregate: .*/aggregate: {k: \"10\", by: "
+		 "[outcome]}/' series/mediation.yaml",
+			1,
+			"counts told upwards: by month and outcome (调解结果) "
+			"and risk (风险等级), those below 5 withheld → by "
+			"month "
+			"and outcome (调解结果), those below 10 withheld",
+			"向上汇总的统计：按月、调解结果（outcome）、风险等级（"
+			"risk），低于 5 的数不公布 → "},
 		{HOUSEHOLD("1s/^/# a comment\\n/"), 1, "git diff shows it",
 			"git diff"},
 		{"printf '  - {path: note, title: 备注, type: text, label: "

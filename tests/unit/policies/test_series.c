@@ -67,6 +67,9 @@ static void the_template_gives_ranks_what_the_catalogue_says(void **state)
 		assert_non_null(s);
 		assert_int_equal(
 			s->clearance[RANK_VILLAGE], expected[i].village);
+		/* Who may have counts only, above, gets counts. */
+		assert_int_equal(s->aggregate.k,
+			expected[i].county == PUBLIC ? AGGREGATE_K_LEAST : 0);
 		assert_int_equal(
 			s->clearance[RANK_TOWNSHIP], expected[i].township);
 		assert_int_equal(s->clearance[RANK_COUNTY], expected[i].county);
