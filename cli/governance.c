@@ -370,6 +370,7 @@ const struct command command_governance_to_sign = {
 
 struct faults {
 	struct json *list;
+	struct json *kept; /* series whose records go nowhere */
 	bool json;
 	size_t count;
 };
@@ -395,6 +396,19 @@ static void on_fault(void *arg, const char *file, const char *what)
 	putchar('\n');
 }
 
+static void on_note(void *arg, const char *series)
+{
+	struct faults *f = arg;
+
+	if (f->json)
+		(void)json_append(f->kept, json_new_text(series));
+	else
+		printf(_("series/%s.yaml: no rank may hold any of it: records "
+			 "stay where they are entered, or go up sealed once "
+			 "the rules name keys (seals.yaml, sealed: ROLE)\n"),
+			series);
+}
+
 static enum err_code tell_faults(struct faults *f, struct err *err)
 {
 	struct json *v = json_new_object();
@@ -406,7 +420,8 @@ static enum err_code tell_faults(struct faults *f, struct err *err)
 		return ERR_OK;
 	}
 	if (!json_set(v, "ok", json_new_bool(f->count == 0)) ||
-		!json_set(v, "faults", json_copy(f->list))) {
+		!json_set(v, "faults", json_copy(f->list)) ||
+		!json_set(v, "stays", json_copy(f->kept))) {
 		json_free(v);
 		v = NULL;
 	}
@@ -416,14 +431,16 @@ static enum err_code tell_faults(struct faults *f, struct err *err)
 static enum err_code run_check(
 	struct cli *c, const struct args *a, struct err *err)
 {
-	struct faults f = {.list = json_new_array(), .json = c->json};
+	struct faults f = {.list = json_new_array(),
+		.kept = json_new_array(),
+		.json = c->json};
 	struct governance *g = NULL;
 	enum err_code rc;
 
 	if ((rc = governance_open(a->word[0], &g, err)))
 		goto out;
-	rc = governance_check(
-		g, a->count > 1 ? a->word[1] : "main", on_fault, &f, err);
+	rc = governance_check(g, a->count > 1 ? a->word[1] : "main", on_fault,
+		on_note, &f, err);
 	if (rc == ERR_INVALID && f.count > 0) {
 		c->failed = true;
 		rc = ERR_OK;
@@ -432,6 +449,7 @@ static enum err_code run_check(
 		rc = tell_faults(&f, err);
 out:
 	governance_close(g);
+	json_free(f.kept);
 	json_free(f.list);
 	return rc;
 }

@@ -61,8 +61,24 @@ enum err_code governance_sync(struct governance *g, struct err *err)
 	return repo_sync(g->repo, err);
 }
 
+/* What no rank may hold stays where it is entered, unless it is sealed. */
+static void note_series(
+	const struct rules *rules, governance_note *note, void *arg)
+{
+	for (size_t i = 0; i < rules_series_count(rules); i++) {
+		const struct series *s = rules_series_at(rules, i);
+		uint8_t held = 0;
+
+		for (size_t k = 0; k < ARRAY_LEN(s->clearance); k++)
+			held |= s->clearance[k];
+		if (!s->system && !s->sealed[0] && !held)
+			note(arg, s->name);
+	}
+}
+
 enum err_code governance_check(struct governance *g, const char *rev,
-	governance_fault *fault, void *arg, struct err *err)
+	governance_fault *fault, governance_note *note, void *arg,
+	struct err *err)
 {
 	struct statement none = {.serial = 0};
 	struct fileset files = {.file = NULL};
@@ -75,6 +91,8 @@ enum err_code governance_check(struct governance *g, const char *rev,
 		(rc = rules_load(
 			 &files, &none, &none.digest, fault, arg, &rules, err)))
 		rc = err_while(err, rc, "check %s", rev);
+	else if (note)
+		note_series(rules, note, arg);
 	rules_unref(rules);
 	fileset_free(&files);
 	return rc;

@@ -62,10 +62,14 @@ enum err_code statement_parse(
 	const void *text, size_t len, struct statement *out, struct err *err);
 
 /* Checks the tree of `rev` ("main", a commit, ...) as rules: every file that
- * is there loads.  Each mistake is told with file and line; ERR_INVALID. */
+ * is there loads.  Each mistake is told with file and line; ERR_INVALID.  Of
+ * rules without one `note`, which may be NULL, is told each series whose
+ * records go nowhere: no rank may hold any of them, and they are not sealed. */
 typedef void governance_fault(void *arg, const char *file, const char *what);
+typedef void governance_note(void *arg, const char *series);
 enum err_code governance_check(struct governance *g, const char *rev,
-	governance_fault *fault, void *arg, struct err *err);
+	governance_fault *fault, governance_note *note, void *arg,
+	struct err *err);
 /* Proposes refs/heads/main as the next head.  Checked first.  ERR_EXISTS when
  * nothing changed. */
 enum err_code governance_publish(

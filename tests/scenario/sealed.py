@@ -72,10 +72,16 @@ def seals(folder, keys):
 
 def check_rules(d, folder, keys):
     """A sealed series that nobody could open is no rule."""
+    stays = ["minor-protection", "special-rehab"]
+    said = d.tools.json("governance", "check", d.gov)
+    assert said["ok"] and said["stays"] == stays, said
+    p = d.tools.run("governance", "check", d.gov)
+    assert all("series/%s.yaml: no rank may hold" % x in p.stdout for x in stays), p.stdout
     d.edit(seal_series)
     p = d.tools.run("governance", "check", d.gov, check=False)
     assert p.returncode and "sealed: child-protection" in p.stdout + p.stderr, p.stdout + p.stderr
     d.edit(lambda f: seals(f, keys))
+    assert d.tools.json("governance", "check", d.gov)["stays"] == []
     diff = d.tools.run("governance", "diff", d.gov).stdout
     assert "sealed" in diff and "officer3" in diff, diff
     d.publish()

@@ -269,8 +269,8 @@ static void what_cannot_be_retired_is_refused(void **state)
 		"sed -i '/\"330106110204\"/,/rank:/ s/    rank: village/"
 		"    rank: village\\n    retired: \"2026-11-23\"\\n"
 		"    successor: \"330106110201\"/' roster/330106110000.yaml");
-	assert_int_equal(
-		governance_check(g, "main", NULL, NULL, &err), ERR_INVALID);
+	assert_int_equal(governance_check(g, "main", NULL, NULL, NULL, &err),
+		ERR_INVALID);
 	assert_non_null(strstr(err.text, "circle"));
 	rules_unref(rules);
 	governance_close(g);

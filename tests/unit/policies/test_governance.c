@@ -187,7 +187,7 @@ static void check_tells_every_mistake_with_its_file(void **state)
 	struct statement s;
 	struct err err;
 
-	ok(governance_check(g, "main", on_fault, &f, &err), &err);
+	ok(governance_check(g, "main", on_fault, NULL, &f, &err), &err);
 	assert_int_equal(f.count, 0);
 	officer_edits(state,
 		"echo 'days: [{date: 2026-02-30, kind: holiday}]' > "
@@ -195,8 +195,8 @@ static void check_tells_every_mistake_with_its_file(void **state)
 		"[{code: 330107000000, name: x, rank: village}]' > "
 		"roster/" VILLAGE ".yaml && echo '  colour: red' >> "
 		"series/alert.yaml");
-	assert_int_equal(
-		governance_check(g, "main", on_fault, &f, &err), ERR_INVALID);
+	assert_int_equal(governance_check(g, "main", on_fault, NULL, &f, &err),
+		ERR_INVALID);
 	assert_int_equal(f.count, 4);
 	assert_string_equal(f.file[0], "calendar.yaml");
 	assert_non_null(strstr(f.what[0], "2026-02-30"));
