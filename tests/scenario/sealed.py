@@ -26,6 +26,7 @@ import tarfile
 import tempfile
 
 import access
+import memory
 import net
 import orders
 
@@ -205,6 +206,8 @@ def check_relay(node, receipt):
     assert doc["created_at"] == "2026-04-01T00:00:00+08:00" and doc["id"] != ID, doc
     assert node.run("show", ID, check=False).returncode == 3
     files_lack(node, SECRETS)
+    for text in SECRETS[:2]:
+        assert not memory.has(node, text), (node.code, text.decode())
     return doc["id"]
 
 
@@ -329,6 +332,7 @@ def check_erasure(d, nodes, receipts, folder):
 
 
 def main():
+    memory.overwrite_freed()
     with tempfile.TemporaryDirectory(prefix="cundang-") as name, net.Domain(name) as d:
         folder = pathlib.Path(name) / "desk"
         folder.mkdir()
@@ -368,6 +372,8 @@ def main():
         d.settled()
         message = check_archive(d, county, first, message, folder)
         check_erasure(d, (county, town, village), (first, second), folder)
+        for n in (county, town, village):
+            memory.forgets(n, lambda piece: [x for x in SECRETS[:2] if x in piece])
         for n in (county, town, village):
             assert message[-64:] not in b"".join(p.read_bytes() for p in n.data.rglob("*.seg"))
             assert n.json("fsck")["ok"]
