@@ -236,7 +236,14 @@ static const struct {
 	{"internal", N_("the node above failed; its log tells why"), ""},
 };
 
-const char *peer_reason(const struct json *peer, const char **next)
+/* Its keys went with its code; it has the rules that say so. */
+static bool is_of_retired(const struct json *state, const char *word)
+{
+	return json_get(state, "retired") && !strcmp(word, "unknown-key");
+}
+
+const char *peer_reason(
+	const struct json *state, const struct json *peer, const char **next)
 {
 	const char *said = text_of(peer, "waiting_for");
 	size_t len = strcspn(said, ":");
@@ -246,6 +253,12 @@ const char *peer_reason(const struct json *peer, const char **next)
 		if (strlen(endings[i].word) != len ||
 			strncmp(endings[i].word, said, len))
 			continue;
+		if (is_of_retired(state, endings[i].word)) {
+			*next = _("its records go on at its successor, which "
+				  "cundang status names");
+			return _("this node was retired: the node above takes "
+				 "nothing from it any more");
+		}
 		*next = endings[i].next[0] ? _(endings[i].next) : "";
 		return _(endings[i].text);
 	}
@@ -256,7 +269,7 @@ void peer_print(const struct json *state, const struct json *peer)
 {
 	char n[COUNT_TEXT_SIZE];
 	uint64_t next = json_count_of(peer, "next_try_s");
-	const char *fix, *reason = peer_reason(peer, &fix);
+	const char *fix, *reason = peer_reason(state, peer, &fix);
 
 	out_column(word(text_of(peer, "role")), 8);
 	out_column(text_of(peer, "code"), 14);

@@ -20,8 +20,9 @@ uint64_t state_own_waiting(const struct json *state);
 uint64_t peer_backlog(const struct json *state, const struct json *peer);
 bool state_is_root(const struct rules *rules, const char *code);
 /* What is in the way, "" for nothing known, and in *next what to do about it
- * ("" for nothing). */
-const char *peer_reason(const struct json *peer, const char **next);
+ * ("" for nothing); `state` is that of the node itself. */
+const char *peer_reason(
+	const struct json *state, const struct json *peer, const char **next);
 /* Prints a peer in one line for people, and what to do below it. */
 /* Why the own log is not the first of this node, in two sentences; nothing
  * where it is. */

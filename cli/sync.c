@@ -39,7 +39,7 @@ static struct left look(const struct json *state, const char *code)
 		l.open += open;
 		if (open)
 			snprintf(l.reason, sizeof(l.reason), "%s",
-				peer_reason(p, &l.next));
+				peer_reason(state, p, &l.next));
 	}
 	return l;
 }

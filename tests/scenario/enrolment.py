@@ -194,6 +194,10 @@ def check_merge(d, folder, county, town, below):
     p = gone.run("put", "-", stdin=about(gone, SECOND, 1, 92).decode(), check=False)
     assert p.returncode == 1 and "was retired on 2026-11-01" in p.stderr and VILLAGE in p.stderr, p.stderr
     assert "was retired on" in town.run("why", SECOND, check=False).stderr
+    # It is not told to ask for admission.
+    net.wait(lambda: "unknown-key" in gone.peer(TOWN)["waiting_for"], "the town refuses the key")
+    p = gone.run("sync", "--timeout", "1", check=False)
+    assert p.returncode == 5 and "was retired" in p.stderr and "successor" in p.stderr and "admit" not in p.stderr, p.stderr
     net.wait(lambda: kept.status()["governance"]["serial"] == county.status()["governance"]["serial"], "the successor knows it")
     receipts = kept.put(about(kept, SECOND, 5, 93))
     assert len(receipts) == 5 and all("id" in r for r in receipts), receipts
