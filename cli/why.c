@@ -105,154 +105,56 @@ static enum err_code why_peer(struct cli *c, const char *code, struct err *err)
 
 /* A record */
 
-struct story {
-	struct node *node;
-	struct rules *rules;
-	struct log_info log;
-	uint64_t seq, arrival;
-	struct entry entry;
-	uint8_t have, labels, gone, lost; /* gone: destroyed */
-	struct json *erased;		  /* the same, with when and why */
-	uint64_t wanted;
-};
-
-static enum err_code on_arrival(void *arg, uint64_t arrival, uint32_t log,
-	uint64_t seq, bool again, struct err *err)
+static bool is(const struct json *story, const char *member)
 {
-	struct story *s = arg;
-
-	(void)err;
-	if (!again && log == s->log.id && seq == s->seq)
-		s->arrival = arrival;
-	return ERR_OK;
+	return json_bool(json_get(story, member));
 }
 
-static enum err_code on_wanted(
-	void *arg, const struct attachment_ref *ref, struct err *err)
+static uint64_t number_of(const struct json *story, const char *member)
 {
-	struct story *s = arg;
+	uint64_t n = 0;
 
-	(void)err;
-	s->wanted += ref->log == s->log.id && ref->seq == s->seq;
-	return ERR_OK;
+	(void)json_get_u64(story, member, &n);
+	return n;
 }
 
-/* Arrival numbers are not indexed by record: the newest are looked at first. */
-static enum err_code find_arrival(struct story *s, struct err *err)
+static void print_labels(const char *title, const struct json *list)
 {
-	const uint64_t window = 65536;
-	uint64_t end = store_arrivals(s->node->store);
-	enum err_code rc = ERR_OK;
+	size_t count = json_count(list);
 
-	while (rc == ERR_OK && end > 0 && s->arrival == 0) {
-		uint64_t from = end > window ? end - window : 0;
-
-		rc = store_arrival_each(s->node->store, from,
-			(size_t)(end - from), on_arrival, s, err);
-		end = from;
-	}
-	return rc;
-}
-
-static enum err_code read_story(struct story *s, struct err *err)
-{
-	const struct series *series;
-	struct run run = {0};
-	enum err_code rc;
-
-	rc = store_read(
-		s->node->store, s->log.id, s->seq, 1, LABEL_ALL, &run, err);
-	if (rc == ERR_OK)
-		rc = entry_parse(run.record[0].entry, run.record[0].entry_len,
-			&s->entry, err);
-	if (rc == ERR_OK) {
-		s->have = run.record[0].have;
-		s->gone = run.record[0].erased;
-		s->lost = view_lost(s->rules, &s->log, &run.record[0]);
-		s->erased = view_destroyed(&run.record[0]);
-		series = rules_series(s->rules, s->entry.series);
-		s->labels = series ? series->labels : s->have;
-		if ((rc = find_arrival(s, err)) == ERR_OK)
-			rc = store_wanted_each(
-				s->node->store, on_wanted, s, err);
-	}
-	run_free(&run);
-	return rc;
-}
-
-/* By the rules. */
-static uint8_t story_withheld(const struct story *s)
-{
-	return (uint8_t)(s->labels & ~s->have & ~s->gone & ~s->lost);
-}
-
-static struct json *story_json(const struct story *s)
-{
-	struct json *v = json_new_object();
-
-	if (json_set(v, "id", json_new_text(s->entry.id)) &&
-		json_set(v, "origin", json_new_text(s->log.origin)) &&
-		json_set(v, "seq", json_new_u64(s->seq)) &&
-		json_set(v, "arrival", json_new_u64(s->arrival)) &&
-		json_set(v, "cosigned",
-			json_new_bool(s->log.cosigned_size > s->seq)) &&
-		json_set(v, "withheld", labels_json(story_withheld(s))) &&
-		json_set(v, "lost", labels_json(s->lost)) &&
-		json_set(v, "erased", json_copy(s->erased)) &&
-		json_set(v, "wanted", json_new_u64(s->wanted)))
-		return v;
-	json_free(v);
-	return NULL;
-}
-
-static void print_labels(const char *title, uint8_t labels)
-{
-	if (!labels)
+	if (!count)
 		return;
-	out_label_list(title, labels);
+	printf("%s ", title);
+	for (size_t i = 0; i < count; i++) {
+		const char *l = json_string(json_at(list, i), NULL);
+
+		printf("%s%s", i ? _(", ") : "", l ? out_label(l) : "");
+	}
 	putchar('\n');
 }
 
-/* Who has countersigned a checkpoint that covers it. */
-static void print_witnesses(const struct story *s)
+static void print_witnesses(const struct json *story)
 {
-	struct buf text = BUF_EMPTY;
-	struct note note;
+	const struct json *list = json_get(story, "cosigned_by");
 
-	if (s->log.cosigned_size <= s->seq ||
-		store_note(s->node->store, s->log.id, NOTE_COSIGNED, &text,
-			NULL) ||
-		note_parse(text.data, text.len, &note, NULL))
-		goto out;
-	for (size_t i = 0; i < note.count; i++) {
-		const char *slash = strchr(note.line[i].name, '/');
-		const struct node_info *who;
-		char code[CODE_SIZE];
-
-		if (!slash || strcmp(slash + 1 + CODE_LEN, "/witness"))
-			continue;
-		memcpy(code, slash + 1, CODE_LEN);
-		code[CODE_LEN] = '\0';
-		who = rules_node(s->rules, code);
+	for (size_t i = 0; i < json_count(list); i++)
 		printf(_("Countersigned by %s %s: it is kept there too.\n"),
-			code, who ? who->name : "");
-	}
-out:
-	buf_free(&text);
+			json_get_string(json_at(list, i), "code"),
+			json_get_string(json_at(list, i), "name"));
 }
 
 /* Why nobody has, as far as the daemon knows. */
-static void print_waiting(const struct story *s, const struct json *state)
+static void print_waiting(const struct json *story, const struct json *state)
 {
 	const struct json *parent = state_parent(state);
 
-	if (state_is_root(s->rules, s->node->config.code)) {
+	if (is(story, "root")) {
 		puts(_("This node is the root of its domain: there is nobody "
 		       "above to countersign."));
 		return;
 	}
 	puts(_("No node above has acknowledged it yet."));
-	if (!s->node->config.parent[0])
+	if (!is(story, "parent"))
 		puts(_("node.yaml names no parent, so nothing is sent."));
 	else if (!json_bool(json_get(state, "running")))
 		puts(_("The daemon is not running, so nothing is sent."));
@@ -260,59 +162,82 @@ static void print_waiting(const struct story *s, const struct json *state)
 		peer_print(state, parent);
 }
 
-static void print_story(const struct story *s, const struct json *state)
+static void print_story(const struct json *story, const struct json *state)
 {
+	const struct json *erased = json_get(story, "erased");
+	void *at = NULL;
+	const char *name;
+	const struct json *v;
+
 	printf(_("It is here: number %" PRIu64 " of %s, arrival %" PRIu64
 		 ".\n"),
-		s->seq, s->log.origin, s->arrival);
-	print_witnesses(s);
-	if (s->log.cosigned_size <= s->seq && s->log.kind == LOG_OWN)
-		print_waiting(s, state);
-	print_labels(_("Kept whole, and not shown raw:"),
-		(uint8_t)(s->have &
-			(LABEL_BIT(LABEL_PERSONAL) |
-				LABEL_BIT(LABEL_SENSITIVE))));
-	print_labels(_("Not held here, by the rules:"), story_withheld(s));
+		number_of(story, "seq"), json_get_string(story, "origin"),
+		number_of(story, "arrival"));
+	print_witnesses(story);
+	if (!is(story, "cosigned") && is(story, "own"))
+		print_waiting(story, state);
+	print_labels(
+		_("Kept whole, and not shown raw:"), json_get(story, "masked"));
+	print_labels(
+		_("Not held here, by the rules:"), json_get(story, "withheld"));
 	print_labels(
 		_("Lost here by damage, and not brought back by any node:"),
-		s->lost);
-	if (s->gone) {
+		json_get(story, "lost"));
+	if (json_next(erased, &at, &name, &v)) {
 		printf("%s ", _("Destroyed under an order:"));
-		out_erased(stdout, s->erased);
+		out_erased(stdout, erased);
 		putchar('\n');
 	}
-	if (s->wanted)
+	if (number_of(story, "wanted"))
 		printf(_("Attachments still to come: %" PRIu64 "\n"),
-			s->wanted);
+			number_of(story, "wanted"));
+}
+
+/* Of the node itself, or of its daemon where the directory is another
+ * account's. */
+static enum err_code story_of(
+	struct cli *c, const char *word, struct json **out, struct err *err)
+{
+	struct control *control = NULL;
+	struct json *body = NULL;
+	struct node *n = NULL;
+	struct point p;
+	enum err_code rc = point_parse(word, strlen(word), &p, err);
+
+	if (rc)
+		return rc;
+	rc = open_check(c, err);
+	if (rc == ERR_DENIED && !control_open(c->data, &control, NULL)) {
+		body = json_new_object();
+		if (!json_set(body, "record", json_new_text(word))) {
+			json_free(body);
+			body = NULL;
+		}
+		rc = control_post_json(control, "/why", body, out, err);
+	} else if (!rc && !(rc = open_reader(c, &n, err))) {
+		rc = story_tell(n, &p, out, err);
+	}
+	control_close(control);
+	node_close(n);
+	return rc;
 }
 
 static enum err_code why_record(
 	struct cli *c, const char *word, struct err *err)
 {
 	struct control *control = NULL;
-	struct json *state = NULL;
-	struct story s = {0};
-	struct point p;
-	enum err_code rc;
+	struct json *story = NULL, *state = NULL;
+	enum err_code rc = story_of(c, word, &story, err);
 
-	if ((rc = point_parse(word, strlen(word), &p, err)) ||
-		(rc = open_reader(c, &s.node, err)))
+	if (rc)
 		return rc;
-	s.rules = node_rules(s.node);
-	rc = point_find(s.node->store, &p, &s.log, &s.seq, err);
-	if (rc == ERR_OK && (rc = read_story(&s, err)) == ERR_OK) {
-		if (c->json)
-			rc = out_json(story_json(&s), err);
-		else
-			rc = state_get(c, &control, &state, err);
-		if (state)
-			print_story(&s, state);
-	}
-	json_free(s.erased);
+	if (c->json)
+		return out_json(story, err);
+	if (!(rc = state_get(c, &control, &state, err)))
+		print_story(story, state);
+	json_free(story);
 	json_free(state);
 	control_close(control);
-	rules_unref(s.rules);
-	node_close(s.node);
 	return rc;
 }
 

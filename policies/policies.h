@@ -17,6 +17,7 @@
 #include "policies/governance.h"
 #include "policies/incident.h"
 #include "policies/kit.h"
+#include "policies/listing.h"
 #include "policies/node.h"
 #include "policies/order.h"
 #include "policies/orders.h"
@@ -32,4 +33,5 @@
 #include "policies/schema.h"
 #include "policies/sealed.h"
 #include "policies/series.h"
+#include "policies/story.h"
 #include "policies/subject.h"

@@ -595,6 +595,8 @@ static const struct call calls[] = {
 	{METHOD_POST, "/audit/provision", true, CONTROL_BODY_LIMIT, 0,
 		call_provision},
 	{METHOD_POST, "/incident", true, CONTROL_BODY_LIMIT, 0, call_incident},
+	{METHOD_POST, "/list", true, CONTROL_BODY_LIMIT, 0, call_list},
+	{METHOD_POST, "/why", true, CONTROL_BODY_LIMIT, 0, call_why},
 	{METHOD_POST, "/show", true, CONTROL_BODY_LIMIT, 0, call_show},
 };
 

@@ -364,6 +364,101 @@ void call_show(struct control_server *c, struct exchange *x, const char *rest,
 	control_call_as(c, x, run_show, NULL);
 }
 
+/* ---- POST /why ---- */
+
+static enum err_code run_why(struct job *j, struct err *err)
+{
+	struct json *v = NULL, *out = NULL;
+	struct point point;
+	enum err_code rc;
+
+	if (!(rc = control_parse_body(j, &v, err)) &&
+		!(rc = point_of(v, &point, err)) &&
+		!(rc = story_tell(j->control->d->node, &point, &out, err)))
+		rc = control_answer(j, out, err);
+	json_free(v);
+	return rc;
+}
+
+void call_why(struct control_server *c, struct exchange *x, const char *rest,
+	size_t len)
+{
+	(void)rest;
+	(void)len;
+	control_call_as(c, x, run_why, NULL);
+}
+
+/* ---- POST /list ---- */
+
+static enum err_code on_row(void *arg, struct json *row, struct err *err)
+{
+	return json_append(arg, row) ? ERR_OK : err_nomem(err);
+}
+
+/* Of the system's own records only an auditor is told: they say who saw what.
+ */
+static enum err_code listing_of(const struct job *j, const struct json *v,
+	struct listing *out, struct err *err)
+{
+	uint64_t limit = 0;
+
+	out->series = json_get_string(v, "series");
+	out->from = json_get_string(v, "from");
+	out->system = json_bool(json_get(v, "system"));
+	out->has_after = json_get_u64(v, "after", &out->after);
+	if (!json_get_u64(v, "limit", &limit) || limit > LINES_LIMIT)
+		return err_set(err, ERR_USAGE, "\"limit\" is a number up to %d",
+			LINES_LIMIT);
+	if (out->from && !code_valid(out->from, strlen(out->from)))
+		return err_set(err, ERR_USAGE, "\"from\" is a 12-digit code");
+	out->limit = (size_t)limit;
+	if (out->system || (out->series && !strncmp(out->series, "sys-", 4)))
+		return who_may(&j->who, POWER_AUDIT, err);
+	return ERR_OK;
+}
+
+static enum err_code run_list(struct job *j, struct err *err)
+{
+	struct listing_left left = {.damaged = 0};
+	struct listing what = {.series = NULL};
+	struct json *v = NULL, *rows = json_new_array(), *out;
+	enum err_code rc;
+
+	if (!rows)
+		return err_nomem(err);
+	if ((rc = control_parse_body(j, &v, err)) ||
+		(rc = listing_of(j, v, &what, err)) ||
+		(rc = listing_read(
+			 j->control->d->node, &what, on_row, rows, &left, err)))
+		goto out;
+	out = json_new_object();
+	if (!json_set(out, "damaged", json_new_u64(left.damaged)) ||
+		!json_set(out, "restricted", json_new_u64(left.restricted))) {
+		json_free(out);
+		rc = err_nomem(err);
+		goto out;
+	}
+	if (json_set(out, "rows", rows)) {
+		rc = control_answer(j, out, err);
+	} else {
+		json_free(out);
+		rc = err_nomem(err);
+	}
+	rows = NULL;
+out:
+	json_free(rows);
+	json_free(v);
+	return rc;
+}
+
+void call_list(struct control_server *c, struct exchange *x, const char *rest,
+	size_t len)
+{
+	(void)rest;
+	(void)len;
+	control_call_as(c, x, run_list, NULL);
+}
+
 /* ---- denied tries that were counted ---- */
 
 static void tell(struct control_server *c, bool all)

@@ -65,7 +65,7 @@ control_call call_subject;
 /* ---- syncd/control_access.c ---- */
 
 control_call call_reveal, call_approve, call_pending, call_audit,
-	call_provision, call_show, call_incident;
+	call_provision, call_show, call_list, call_why, call_incident;
 /* A call that is answered for who asks (job->who). */
 void control_call_as(struct control_server *c, struct exchange *x,
 	enum err_code (*run)(struct job *j, struct err *err),

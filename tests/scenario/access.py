@@ -149,6 +149,14 @@ def check_stranger(stranger):
     has_no_number(*(exits(stranger.run("reveal", ADULT_ID, "--reason", REASON), 4).stderr for _ in range(20)))
     exits(stranger.run("reveal", "0194bdb0-0000-7000-8000-00000000ffff", "--reason", REASON), 4)
     exits(stranger.run("put", "-", stdin=document(ADULT_ID, ID_NO, PHONE).decode()), 4)
+    assert ADULT_ID in exits(stranger.run("list"), 0).stdout
+    assert ADULT_ID in [r["id"] for r in stranger.json("list", "--series", "service-case", "--limit", "1000")]
+    assert ADULT_ID == stranger.json("why", ADULT_ID)[0]["id"]
+    said = exits(stranger.run("why", ADULT_ID), 0).stdout
+    assert "It is here" in said and "Countersigned by " + COUNTY in said, said
+    has_no_number(said)
+    for args in (("--system",), ("--series", "sys-access")):
+        exits(stranger.run("list", *args), 4)
     exits(stranger.run("audit", "access"), 4)
     exits(stranger.run("reveal", "list"), 4)
     exits(stranger.run("repair"), 4)
