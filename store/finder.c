@@ -119,24 +119,66 @@ static enum err_code put_packed(struct index_txn *t, enum index_db db,
 			    (struct bytes){b->data, b->len}, err);
 }
 
+#define DIGIT_BITS 8
+#define DIGITS ((size_t)1 << DIGIT_BITS)
+
+/* One step of a radix sort: by the digit at `shift`, the order stays among
+ * those that have the same. */
+static void deal(const struct finder_entry *from, size_t count, unsigned shift,
+	struct finder_entry *to)
+{
+	size_t at[DIGITS + 1] = {0};
+
+	for (size_t i = 0; i < count; i++)
+		at[(from[i].print >> shift & (DIGITS - 1)) + 1]++;
+	for (size_t d = 1; d < DIGITS; d++)
+		at[d] += at[d - 1];
+	for (size_t i = 0; i < count; i++)
+		to[at[from[i].print >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* By print and arrival.  Those of a large commit come by arrival, and digit by
+ * digit is a fifth of the time of comparing them. */
+static void sort(struct finder_entry *entries, size_t count, bool by_arrival)
+{
+	struct finder_entry *room = by_arrival && count > DIGITS
+		? calloc(count, sizeof(*room))
+		: NULL;
+
+	if (!room) {
+		qsort(entries, count, sizeof(*entries), compare);
+		return;
+	}
+	for (unsigned shift = 0; shift < 32; shift += 2 * DIGIT_BITS) {
+		deal(entries, count, shift, room);
+		deal(room, count, shift + DIGIT_BITS, entries);
+	}
+	free(room);
+}
+
 static enum err_code put_run(struct index_txn *t, enum index_db db,
 	uint8_t level, struct finder_entry *entries, size_t count,
 	struct err *err)
 {
 	uint64_t first = UINT64_MAX;
 	uint64_t last = 0;
+	bool by_arrival = true;
 	struct buf b = BUF_EMPTY;
 	int width;
 	enum err_code rc;
 
 	for (size_t i = 0; i < count; i++) {
+		by_arrival &=
+			!i || entries[i].arrival >= entries[i - 1].arrival;
 		if (entries[i].arrival < first)
 			first = entries[i].arrival;
 		if (entries[i].arrival > last)
 			last = entries[i].arrival;
 	}
 	width = width_of(first, last);
-	qsort(entries, count, sizeof(*entries), compare);
+	sort(entries, count, by_arrival);
+	if (!buf_reserve(&b, 1 + count * (PRINT_BYTES + (size_t)width)))
+		return err_nomem(err);
 	buf_u8(&b, (uint8_t)width);
 	for (size_t i = 0; i < count; i++)
 		packed_write(&entries[i], first, width, &b);
