@@ -151,15 +151,13 @@ void value_mask(
 	enum field_type type, const char *s, size_t len, struct buf *out)
 {
 	struct kept k = keep(type, (struct text){s, len});
-	size_t at = k.head;
+	size_t stars = utf8_count(s + k.head, len - k.head - k.tail);
+	uint8_t *to = buf_reserve(out, k.head + stars + k.tail);
 
-	buf_add(out, s, k.head);
-	while (at < len - k.tail) {
-		size_t n;
-
-		(void)utf8_next(s + at, len - at, &n);
-		buf_u8(out, STAR);
-		at += n;
-	}
-	buf_add(out, s + len - k.tail, k.tail);
+	if (!to)
+		return;
+	memcpy(to, s, k.head);
+	memset(to + k.head, STAR, stars);
+	memcpy(to + k.head + stars, s + len - k.tail, k.tail);
+	out->len += k.head + stars + k.tail;
 }
