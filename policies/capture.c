@@ -237,6 +237,7 @@ static struct record record_of(const struct captured *c)
 		.entry = c->entry,
 		.entry_len = c->entry_len,
 		.leaf = c->leaf,
+		.hashed = true,
 		.lasting = true,
 		.have = c->series->labels,
 		.digested = c->series->labels,

@@ -496,7 +496,7 @@ enum err_code batch_take(struct batch *b, uint32_t log, uint64_t seq,
 	memcpy(p->sd, e->sd, sizeof(p->sd));
 	memcpy(p->digest, r->digest, sizeof(p->digest));
 	memcpy(p->series, e->series, sizeof(p->series));
-	p->leaf = tree_leaf(r->entry, r->entry_len);
+	p->leaf = r->hashed ? r->leaf : tree_leaf(r->entry, r->entry_len);
 	if (!(p->entry = keep(b, r, r->entry, r->entry_len)))
 		return err_nomem(err);
 	for (int l = 0; l < LABEL_COUNT; l++) {

@@ -40,7 +40,7 @@ static enum err_code digest_parts(struct pending *p, struct err *err)
 				 p->part_len[l], &p->digest[l], err)))
 			return rc;
 		while (i < p->sd_count &&
-			(used[i] || !digest_equal(&p->sd[i], &p->digest[l])))
+			(used[i] || digest_compare(&p->sd[i], &p->digest[l])))
 			i++;
 		if (i == p->sd_count)
 			return err_set(err, ERR_INVALID,
@@ -131,6 +131,8 @@ static enum err_code entries_plain(
 		rows[i].entry_len = p->entry_len;
 		rows[i].leaf = p->leaf;
 		rows[i].computed = p->have;
+		rows[i].sd = p->sd;
+		rows[i].sd_count = p->sd_count;
 		memcpy(rows[i].digest, p->digest, sizeof(p->digest));
 	}
 	rc = entries_block(rows, j->count, out, err);

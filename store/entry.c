@@ -345,34 +345,70 @@ static void write_entry(const struct entry *e, struct buf *out)
 	buf_u8(out, '}');
 }
 
-/* Reading back what was written is the cheapest full check of the fields, and
- * makes sure that a log never holds an entry that nobody can read. */
+static bool text_fits(const char *s, bool (*valid)(const char *, size_t))
+{
+	return valid(s, strlen(s));
+}
+
+static bool digests_differ(const struct entry *e)
+{
+	for (size_t i = 1; i < e->sd_count; i++)
+		for (size_t k = 0; k < i; k++)
+			if (!digest_compare(&e->sd[i], &e->sd[k]))
+				return false;
+	return e->sd_count > 0;
+}
+
+static bool receivers_fit(const struct entry *e)
+{
+	for (size_t i = 0; i < e->to_count; i++)
+		if (!text_fits(e->to[i], prefix_valid) ||
+			(i > 0 && strcmp(e->to[i - 1], e->to[i]) >= 0))
+			return false;
+	return true;
+}
+
+/* Would entry_parse() take what is written of it?  By the same rules, without
+ * reading it back: batch_append() does that once more. */
+static bool fits(const struct entry *e)
+{
+	bool named_sealed = strcmp(e->series, SERIES_SEALED) == 0;
+
+	if (e->sealed != named_sealed || (e->sealed && e->to_count > 0))
+		return false;
+	if (!e->sealed &&
+		(e->rev == 0 || e->rev > REV_LIMIT ||
+			(e->has_prev && e->rev == 1)))
+		return false;
+	return digests_differ(e) && receivers_fit(e) &&
+		text_fits(e->at, at_valid) && text_fits(e->id, id_valid) &&
+		text_fits(e->iss, issuer_valid) &&
+		text_fits(e->node, code_valid) &&
+		text_fits(e->series, series_valid);
+}
+
+/* A log never holds an entry that nobody can read. */
 enum err_code entry_write(
 	const struct entry *e, struct buf *out, struct err *err)
 {
-	struct buf text = BUF_EMPTY;
-	struct entry again;
-	enum err_code rc;
+	size_t start = out->len, len;
 
 	if (e->sd_count > LABEL_COUNT || e->to_count > ENTRY_TO_LIMIT)
 		return err_set(err, ERR_LIMIT,
 			"entry of %zu digests and %zu receivers, limits %d, %d",
 			e->sd_count, e->to_count, LABEL_COUNT, ENTRY_TO_LIMIT);
-	write_entry(e, &text);
-	if ((rc = buf_ok(&text, err)))
-		goto out;
-	if (text.len > ENTRY_SIZE_LIMIT) {
-		rc = err_set(err, ERR_LIMIT, "entry of %zu bytes, limit %zu",
-			text.len, ENTRY_SIZE_LIMIT);
-		goto out;
-	}
-	if ((rc = entry_parse((const char *)text.data, text.len, &again, err)))
-		goto out;
-	buf_add(out, text.data, text.len);
-	rc = buf_ok(out, err);
-out:
-	buf_free(&text);
-	return rc;
+	if (!fits(e))
+		return err_set(err, ERR_INVALID,
+			"entry has a field that none may have");
+	write_entry(e, out);
+	if (out->failed)
+		return err_nomem(err);
+	len = out->len - start;
+	if (len <= ENTRY_SIZE_LIMIT)
+		return ERR_OK;
+	out->len = start;
+	return err_set(err, ERR_LIMIT, "entry of %zu bytes, limit %zu", len,
+		ENTRY_SIZE_LIMIT);
 }
 
 /* ---- sealed ---- */

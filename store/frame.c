@@ -233,9 +233,8 @@ enum err_code block_decompress(struct packers *p, const void *data, size_t len,
 /* ---- entries ---- */
 
 /* The digests in the entry that no part at hand computes to. */
-static enum err_code explicit_digests(const struct entry *e,
-	const struct entry_row *row, struct digest digests[LABEL_COUNT],
-	size_t *count, struct err *err)
+static enum err_code explicit_digests(const struct entry_row *row,
+	struct digest digests[LABEL_COUNT], size_t *count, struct err *err)
 {
 	bool used[LABEL_COUNT] = {false};
 
@@ -244,18 +243,19 @@ static enum err_code explicit_digests(const struct entry *e,
 
 		if (!(row->computed & LABEL_BIT(l)))
 			continue;
-		while (i < e->sd_count &&
-			(used[i] || !digest_equal(&e->sd[i], &row->digest[l])))
+		while (i < row->sd_count &&
+			(used[i] ||
+				digest_compare(&row->sd[i], &row->digest[l])))
 			i++;
-		if (i == e->sd_count)
+		if (i == row->sd_count)
 			return err_set(err, ERR_INVALID,
 				"the %s part is not what its entry commits to",
 				label_name((enum label)l));
 		used[i] = true;
 	}
-	for (size_t i = 0; i < e->sd_count; i++)
+	for (size_t i = 0; i < row->sd_count; i++)
 		if (!used[i])
-			digests[(*count)++] = e->sd[i];
+			digests[(*count)++] = row->sd[i];
 	return ERR_OK;
 }
 
@@ -267,23 +267,29 @@ enum err_code entry_stub_make(const struct entry_row *row,
 		.computed = row->computed & LABEL_ALL,
 		.explicit_digest = digests,
 	};
-	size_t before;
+	struct entry_row parsed = *row;
+	const char *at;
 	struct entry e;
 	enum err_code rc;
 
-	if ((rc = entry_parse(row->entry, row->entry_len, &e, err)) ||
-		(rc = explicit_digests(
-			 &e, row, digests, &stub.explicit_count, err)))
+	if (!row->sd) {
+		if ((rc = entry_parse(row->entry, row->entry_len, &e, err)))
+			return rc;
+		parsed.sd = e.sd;
+		parsed.sd_count = e.sd_count;
+	}
+	if ((rc = explicit_digests(
+		     &parsed, digests, &stub.explicit_count, err)))
 		return rc;
 	/* `{"_sd":[` and, for each digest, two quotes and a comma or `]`. */
-	before = 8 + e.sd_count * (DIGEST_TEXT_SIZE - 1 + 3) +
-		strlen(ENTRY_AT) + strlen(e.at) + strlen(ENTRY_ID) +
-		strlen(e.id);
-	stub.tail = row->entry + before;
-	stub.tail_len = row->entry_len - before;
-	memcpy(stub.uuid, e.uuid, UUID_SIZE);
+	at = row->entry + 8 + parsed.sd_count * (DIGEST_TEXT_SIZE - 1 + 3) +
+		strlen(ENTRY_AT);
+	(void)time_parse(at, TIME_TEXT_SIZE - 1, &stub.at);
+	at += TIME_TEXT_SIZE - 1 + strlen(ENTRY_ID);
+	(void)uuid_parse(at, UUID_TEXT_SIZE - 1, stub.uuid);
+	stub.tail = at + UUID_TEXT_SIZE - 1;
+	stub.tail_len = row->entry_len - (size_t)(stub.tail - row->entry);
 	memcpy(stub.leaf_check, row->leaf.b, sizeof(stub.leaf_check));
-	(void)time_parse(e.at, strlen(e.at), &stub.at);
 	*out = stub;
 	return ERR_OK;
 }

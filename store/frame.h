@@ -48,6 +48,9 @@ struct entry_row {
 	struct digest leaf;
 	uint8_t computed;		   /* LABEL_BITs */
 	struct digest digest[LABEL_COUNT]; /* by label, where computed */
+	/* Of an entry that parsed before, what its text says; else NULL. */
+	const struct digest *sd;
+	size_t sd_count;
 };
 enum err_code entries_block(const struct entry_row *rows, size_t count,
 	struct buf *out, struct err *err);

@@ -244,6 +244,7 @@ static enum err_code rebuild(const struct entry_stub *stub, struct record *r,
 			return rc;
 	if ((rc = entry_rebuild(stub, r->digest, arena, &r->leaf, err)))
 		return rc;
+	r->hashed = true;
 	r->digested = r->have;
 	r->entry = (const char *)arena->data + start;
 	r->entry_len = arena->len - start;

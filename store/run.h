@@ -27,6 +27,9 @@ struct record {
 	const char *entry;
 	size_t entry_len;
 	struct digest leaf;
+	/* Whoever made the record has computed the leaf from its entry: it is
+	 * not computed again. */
+	bool hashed;
 	/* To batch_append(): the bytes stay where they are until the batch is
 	 * gone, and need not be copied. */
 	bool lasting;

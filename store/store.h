@@ -304,12 +304,12 @@ enum err_code batch_read(struct batch *b, uint32_t log, uint64_t from,
 	size_t count, uint8_t labels, struct run *out, struct err *err);
 
 /* Appends one record to a LOG_OWN or LOG_FULL log; the bytes are copied unless
- * they are r->lasting, the leaf is computed, r->erased is not looked at
- * (batch_erase() marks).  The record's entry must parse.  ERR_ERASED when a
- * part of it was destroyed here before; ERR_FORK when the log comes to a
- * pending checkpoint with another root, or the entry was proved
- * (batch_proved) to be another one.  After these the batch goes on as if it
- * had not been called. */
+ * they are r->lasting, the leaf is computed unless it came along (r->hashed),
+ * r->erased is not looked at (batch_erase() marks).  The record's entry must
+ * parse.  ERR_ERASED when a part of it was destroyed here before; ERR_FORK when
+ * the log comes to a pending checkpoint with another root, or the entry was
+ * proved (batch_proved) to be another one.  After these the batch goes on as if
+ * it had not been called. */
 enum err_code batch_append(struct batch *b, uint32_t log,
 	const struct record *r, uint64_t *seq, struct err *err);
 /* One entry of a sparse log, or ahead of its turn in a LOG_FULL one, with its
