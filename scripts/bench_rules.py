@@ -71,12 +71,31 @@ def processor_time(run):
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def daemons_time(d):
+    """Processor time of all daemons since they started."""
+    spent = 0
+    for node in d.nodes.values():
+        with open("/proc/%d/stat" % node.process.pid) as f:
+            spent += sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+    return spent / os.sysconf("SC_CLK_TCK")
+
+
+def send(d, town):
+    """Seconds until all of the town's log is above, and the processor time of both daemons; how many records that took is in the log."""
+    before = daemons_time(d)
+    town.link.up()
+    town.control("POST", "/sync", "{}")
+    seconds, _ = clock(lambda: d.settled(pause=0.2))
+    return seconds, daemons_time(d) - before
+
+
 def labels(folder, n):
     """Putting and sending the same documents with the rules of the template and with one label for all, by turns."""
     folder.mkdir()
     path = folder / "records.ndjson"
     path.write_bytes(net.generate(TOWN, n))
     spent = {"put": ([], []), "send": ([], [])}
+    provisions = 0
     for turn in range(2 * ROUNDS):
         with net.Domain(folder / str(turn)) as d:
             town = d.node(TOWN, d.node(COUNTY))
@@ -91,16 +110,18 @@ def labels(folder, n):
             town.stop()
             spent["put"][turn % 2].append(processor_time(lambda: town.run("put", path)))
             town.start()
-            town.link.up()
-            town.control("POST", "/sync", "{}")
-            spent["send"][turn % 2].append(clock(d.settled))
+            before = town.status()["size"]
+            spent["send"][turn % 2].append(send(d, town))
+            if turn % 2 == 0:
+                provisions = town.status()["size"] - before
         shutil.rmtree(folder / str(turn))
     for what, (ours, plain) in spent.items():
         a, b = (statistics.median(x[0] for x in list) for list in (ours, plain))
         row("%s %d records with the rules of the template against one label for all" % (what, n), "%d/s" % (n / a), "%d/s" % (n / b),
             "%.2f" % (a / b), "times its time, medians of %d by turns" % ROUNDS)
-    a, b = (statistics.median(x[1] for x in list) for list in spent["put"])
-    row("processor time of that put", "%.2f s" % a, "%.2f s" % b, "%.2f" % (a / b))
+    for what, note in (("put", ""), ("send", "both daemons; with %d records of sys-provision" % provisions)):
+        a, b = (statistics.median(x[1] for x in list) for list in spent[what])
+        row("processor time of that: %s" % what, "%.2f s" % a, "%.2f s" % b, "%.2f" % (a / b), note)
 
 
 def bench(folder, sizes):

@@ -26,13 +26,14 @@ ROOT = HERE.parent.parent
 DIVISIONS = ROOT / "tests/data/divisions-330106.csv"
 GENERATOR = ROOT / "tests/data/gen_records.py"
 WAIT_S = 120
+POLL_S = 0.02
 
 
 class Failed(Exception):
     pass
 
 
-def wait(condition, what, limit=WAIT_S):
+def wait(condition, what, limit=WAIT_S, pause=POLL_S):
     """Polls until condition() is true and returns its value."""
     end = time.monotonic() + limit
     last = None
@@ -43,7 +44,7 @@ def wait(condition, what, limit=WAIT_S):
                 return last
         except (OSError, Failed, http.client.HTTPException) as e:
             last = e
-        time.sleep(0.02)
+        time.sleep(pause)
     raise Failed("gave up after %d s waiting until %s; last: %r" % (limit, what, last))
 
 
@@ -432,7 +433,7 @@ class Domain:
         for n in self.nodes.values():
             wait(lambda: n.status()["governance"]["serial"] == serial, "%s has head %d" % (n.code, serial))
 
-    def settled(self, limit=WAIT_S):
+    def settled(self, limit=WAIT_S, pause=POLL_S):
         """Waits until every parent holds every log below it with the same root."""
         def same():
             for n in self.nodes.values():
@@ -442,7 +443,7 @@ class Domain:
                         return False
                     above = above.parent
             return True
-        wait(same, "all logs are the same at every level", limit)
+        wait(same, "all logs are the same at every level", limit, pause)
 
 
 def generate(node, count, seed=1, attachments=None, series="all", rate=0.003):
