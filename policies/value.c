@@ -226,11 +226,26 @@ static bool is_secret(const char *s, size_t len)
 	return false;
 }
 
+static const char *long_reason(size_t limit)
+{
+	switch (limit) {
+	case NAME_LIMIT:
+		return "longer than 128 bytes";
+	case ADDRESS_LIMIT:
+		return "longer than 512 bytes";
+	case STRING_LIMIT:
+		return "longer than 1,024 bytes: a field of the type text may "
+		       "be";
+	default:
+		return "longer than 262,144 bytes: attach it as a file";
+	}
+}
+
 static const char *string_reason(
 	const char *s, size_t len, size_t limit, bool text)
 {
 	if (len > limit)
-		return "too long";
+		return long_reason(limit);
 	if (is_secret(s, len))
 		return "marked as a state secret: it must not be kept here";
 	return has_control(s, len, text) ? "holds a control character" : NULL;

@@ -243,12 +243,12 @@ static void long_values_are_refused(void **state)
 	text[1025] = '"';
 	text[1026] = '\0';
 	assert_null(check(TYPE_STRING, text));
-	assert_non_null(check(TYPE_NAME, text));
-	assert_non_null(check(TYPE_ADDRESS, text));
+	assert_string_equal(check(TYPE_NAME, text), "longer than 128 bytes");
+	assert_string_equal(check(TYPE_ADDRESS, text), "longer than 512 bytes");
 	text[1025] = 'a';
 	text[1026] = '"';
 	text[1027] = '\0';
-	assert_non_null(check(TYPE_STRING, text));
+	assert_non_null(strstr(check(TYPE_STRING, text), "1,024"));
 	assert_null(check(TYPE_TEXT, text));
 }
 
