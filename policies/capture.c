@@ -914,6 +914,8 @@ enum err_code system_revision(struct batch *b, struct node *n,
 	r.entry_len = text.len;
 	r.leaf = tree_leaf(text.data, text.len);
 	batch_use_reserve(b);
+	/* What the node itself says is under its signature when it is said. */
+	batch_sign_now(b);
 	rc = system_append(b, n, &e, &r, out, err);
 out:
 	json_free(fields);

@@ -180,6 +180,24 @@ static enum err_code last_known(struct beginning *g, const struct log_info *log,
 							 : err_nomem(err);
 }
 
+/* Nobody signs for the old log any more.  One that others went on with, or that
+ * we did where they had not been, is left as it is. */
+static enum err_code last_note(
+	struct beginning *g, struct batch *b, uint32_t log, struct err *err)
+{
+	struct buf note = BUF_EMPTY;
+	enum err_code rc;
+
+	if (g->reason != EPOCH_COPIED && g->reason != EPOCH_CUT &&
+		g->reason != EPOCH_DAMAGED)
+		return ERR_OK;
+	rc = store_note(g->node->store, log, NOTE_COMPLETE, &note, err);
+	if (!rc)
+		rc = batch_note(b, log, note.data, note.len, false, err);
+	buf_free(&note);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 /* May run twice. */
 static enum err_code begin_job(struct batch *b, void *arg, struct err *err)
 {
@@ -199,6 +217,7 @@ static enum err_code begin_job(struct batch *b, void *arg, struct err *err)
 		(rc = policy_text(g->node->store, &own, own.size, &serial,
 			 &policy, err)) ||
 		(rc = last_known(g, &own, &fields, err)) ||
+		(rc = last_note(g, b, own.id, err)) ||
 		(rc = batch_log(b, g->next, LOG_OWN, &next, err)) ||
 		(rc = policy_again(b, g->node, &policy, err)))
 		goto out;

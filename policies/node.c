@@ -146,9 +146,14 @@ enum err_code node_sign(void *node, const struct checkpoint *cp,
 	struct buf *note, struct err *err)
 {
 	struct node *n = node;
-	enum err_code rc = checkpoint_sign(cp, n->log, note, err);
+	enum err_code rc;
 
-	return rc ? rc : rotation_sign(n, cp, note, err);
+	pthread_rwlock_rdlock(n->lock);
+	rc = checkpoint_sign(cp, n->log, note, err);
+	if (!rc)
+		rc = rotation_sign(n, cp, note, err);
+	pthread_rwlock_unlock(n->lock);
+	return rc;
 }
 
 /* ---- the rules in force: the newest sys-policy of the own log ---- */
@@ -539,6 +544,8 @@ static enum err_code open_parts(
 		(mode == STORE_WRITE &&
 			(rc = governance_sweep(n->governance, err))))
 		rc = err_while(err, rc, "open node %s", n->data);
+	else
+		store_sign_later(n->store, node_sign, n);
 	free(path);
 	return rc;
 }

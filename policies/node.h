@@ -90,7 +90,8 @@ struct rules *node_rules(struct node *n);
  * rules_unref them.  ERR_NOT_FOUND when there is no such head.  Any thread. */
 enum err_code node_rules_of(
 	struct node *n, uint64_t serial, struct rules **out, struct err *err);
-/* Signs checkpoints of the own log: pass with the node as argument. */
+/* Signs checkpoints of the own log: pass with the node as argument.  Any
+ * thread. */
 enum err_code node_sign(void *node, const struct checkpoint *cp,
 	struct buf *note, struct err *err);
 

@@ -150,6 +150,11 @@ void batch_abort(struct batch *b)
 	free(b);
 }
 
+void batch_sign_now(struct batch *b)
+{
+	b->sign_now = true;
+}
+
 void batch_use_reserve(struct batch *b)
 {
 	b->use_reserve = true;

@@ -54,6 +54,7 @@ struct batch_log {
 struct batch {
 	struct store *s;
 	bool use_reserve;
+	bool sign_now;
 	struct view view;      /* its txn is the writer's */
 	enum err_code spoiled; /* a step was left half done */
 	struct batch_log **logs;

@@ -784,6 +784,13 @@ static enum err_code put_position(
 
 /* ---- all of it ---- */
 
+/* What a signature takes is a seventh of a single put. */
+static bool signed_later(const struct batch *b, const struct log_row *row)
+{
+	return b->s->sign && !b->sign_now && row->has[NOTE_COMPLETE] &&
+		row->edge.size - row->size[NOTE_COMPLETE] < NOTE_LAG;
+}
+
 static enum err_code sign_own(
 	struct batch *b, batch_sign *sign, void *arg, struct err *err)
 {
@@ -800,6 +807,8 @@ static enum err_code sign_own(
 			return err_set(err, ERR_USAGE,
 				"own log %s grew and nobody signs it",
 				l->row.origin);
+		if (signed_later(b, &l->row))
+			continue;
 		memcpy(cp.origin, l->row.origin, sizeof(cp.origin));
 		cp.root = tree_root(&l->row.edge);
 		buf_clear(&note);
@@ -876,14 +885,57 @@ static enum err_code add_blocks(struct group *g, struct block_jobs *jobs,
 	return rc;
 }
 
+/* What is not acknowledged had better not be there. */
+static enum err_code take_back(
+	const struct group *g, enum err_code why, struct err *err)
+{
+	struct store *s = g->b->s;
+
+	if (!segment_cut(s->segments, g->start, NULL))
+		return why;
+	s->torn = true;
+	return err_while(err, ERR_IO, "cannot be taken back");
+}
+
+static enum err_code index_group(struct group *g, const struct block_jobs *jobs,
+	const struct place *places, struct place commit, struct err *err)
+{
+	enum err_code rc;
+
+	if ((rc = put_places(g->b, jobs, places, commit, err)) ||
+		(rc = put_rows(g->b, err)))
+		return rc;
+	return put_position(g->b, g->start + g->bytes.len, err);
+}
+
+/* The disk writes while the index is told, and what the index was told is seen
+ * once the disk has it all. */
+static enum err_code append_group(struct group *g,
+	const struct block_jobs *jobs, const struct place *places,
+	struct err *err)
+{
+	struct store *s = g->b->s;
+	struct place commit;
+	enum err_code rc;
+
+	if ((rc = add_commit(g, &commit, err)) ||
+		(rc = segment_append(
+			 s->segments, g->start, &g->bytes, &s->torn, err)))
+		return rc;
+	if ((rc = index_group(g, jobs, places, commit, err)))
+		return take_back(g, rc, err);
+	rc = segment_settle(s->segments, g->start, &s->torn, &s->broken, err);
+	if (!rc)
+		crash_point("batch.synced");
+	return rc;
+}
+
 static enum err_code write_group(
 	struct group *g, struct block_jobs *jobs, struct err *err)
 {
 	struct batch *b = g->b;
 	struct store *s = b->s;
 	struct place *places = calloc(jobs->count + 1, sizeof(*places));
-	struct place commit;
-	uint64_t end;
 	enum err_code rc;
 
 	if (!places)
@@ -892,28 +944,15 @@ static enum err_code write_group(
 		(rc = add_blocks(g, jobs, places, err)) ||
 		(rc = refs_write(g, err)) || (rc = erase_write(g, err)) ||
 		(rc = retell_marks(g, err)) ||
-		(rc = mend_write_closes(g, err)) || (rc = add_notes(g, err)))
+		(rc = mend_write_closes(g, err)) || (rc = add_notes(g, err)) ||
+		(g->directory.items &&
+			(rc = append_group(g, jobs, places, err))))
 		goto out;
-	if (g->directory.items) {
-		if ((rc = add_commit(g, &commit, err)) ||
-			(rc = put_places(b, jobs, places, commit, err)) ||
-			(rc = put_rows(b, err)))
-			goto out;
-		end = g->start + g->bytes.len;
-		if ((rc = put_position(b, end, err)) ||
-			(rc = segment_append(s->segments, g->start, &g->bytes,
-				 &s->torn, &s->broken, err)))
-			goto out;
-		crash_point("batch.synced");
-	}
 	rc = index_commit(b->view.txn, err);
 	b->view.txn = NULL;
-	if (rc && g->directory.items) {
-		/* What is not acknowledged had better not be there. */
-		if (segment_cut(s->segments, g->start, NULL)) {
-			s->torn = true;
-			rc = err_while(err, ERR_IO, "cannot be taken back");
-		}
+	if (rc) {
+		if (g->directory.items)
+			rc = take_back(g, rc, err);
 		goto out;
 	}
 	s->end = g->start + g->bytes.len;

@@ -39,6 +39,8 @@ struct store {
 	bool sealed;	 /* a new segment was begun */
 	uint64_t groups; /* in the newest segment */
 	struct compactor *compactor;
+	batch_sign *sign; /* of store_sign_later(), or NULL */
+	void *sign_arg;
 	pthread_mutex_t reserve_lock;
 	uint64_t spare[SPARE_KEYS]; /* keys that no block uses yet */
 	size_t spare_count;

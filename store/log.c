@@ -134,6 +134,46 @@ void log_tell(const struct log_row *row, struct log_info *out)
 	*out = info;
 }
 
+void store_sign_later(struct store *s, batch_sign *sign, void *arg)
+{
+	s->sign = sign;
+	s->sign_arg = arg;
+}
+
+/* Is a checkpoint over all of the log there for the asking?  Only over what is
+ * durable, which an index that was made aside may be ahead of, and never of an
+ * epoch that ended: another may have gone on in it. */
+static enum err_code can_sign(const struct view *v, const struct log_row *row,
+	bool *out, struct err *err)
+{
+	uint64_t own = 0;
+	enum err_code rc = ERR_OK;
+
+	*out = false;
+	if (row->kind != LOG_OWN || !v->s->sign || v->s->scratch || row->lost ||
+		row->has[NOTE_PENDING] || !row->has[NOTE_COMPLETE] ||
+		row->size[NOTE_COMPLETE] >= row->edge.size ||
+		row->size[NOTE_COSIGNED] > row->edge.size)
+		return ERR_OK;
+	if (!(rc = meta_get_u64(v->txn, "own", &own, err)))
+		*out = own == row->id;
+	return rc;
+}
+
+static enum err_code tell(const struct view *v, const struct log_row *row,
+	struct log_info *out, struct err *err)
+{
+	bool later;
+	enum err_code rc = can_sign(v, row, &later, err);
+
+	if (rc)
+		return rc;
+	log_tell(row, out);
+	if (later)
+		out->checkpoint_size = out->pending_size = out->size;
+	return ERR_OK;
+}
+
 enum err_code store_log_find(struct store *s, const char *origin,
 	struct log_info *out, struct err *err)
 {
@@ -144,7 +184,7 @@ enum err_code store_log_find(struct store *s, const char *origin,
 	if ((rc = view_open(s, &v, err)))
 		return rc;
 	if (!(rc = log_find(&v, origin, &row, err)))
-		log_tell(&row, out);
+		rc = tell(&v, &row, out, err);
 	view_close(&v);
 	return rc;
 }
@@ -159,7 +199,7 @@ enum err_code store_log_by_id(
 	if ((rc = view_open(s, &v, err)))
 		return rc;
 	if (!(rc = log_get(&v, id, &row, err)))
-		log_tell(&row, out);
+		rc = tell(&v, &row, out, err);
 	view_close(&v);
 	return rc;
 }
@@ -179,7 +219,7 @@ enum err_code store_log_own(
 	if (!id)
 		rc = err_set(err, ERR_NOT_FOUND, "no log of our own yet");
 	else if (!(rc = log_get(&v, (uint32_t)id, &row, err)))
-		log_tell(&row, out);
+		rc = tell(&v, &row, out, err);
 out:
 	view_close(&v);
 	return rc;
@@ -275,20 +315,35 @@ bool note_cosigned(const struct note *n, const char *origin)
 	return false;
 }
 
+static enum err_code sign(struct store *s, const struct log_row *row,
+	struct buf *out, struct err *err)
+{
+	struct checkpoint cp = {
+		.size = row->edge.size, .root = tree_root(&row->edge)};
+
+	memcpy(cp.origin, row->origin, sizeof(cp.origin));
+	return s->sign(s->sign_arg, &cp, out, err);
+}
+
 enum err_code store_note(struct store *s, uint32_t log, enum which_note which,
 	struct buf *out, struct err *err)
 {
+	bool later = false;
 	struct log_row row;
 	struct view v;
 	enum err_code rc;
 
 	if ((rc = view_open(s, &v, err)))
 		return rc;
-	if (!(rc = log_get(&v, log, &row, err))) {
-		if (which == NOTE_PENDING && !row.has[NOTE_PENDING])
-			which = NOTE_COMPLETE;
+	if ((rc = log_get(&v, log, &row, err)) ||
+		(which != NOTE_COSIGNED &&
+			(rc = can_sign(&v, &row, &later, err))))
+		goto out;
+	if (which == NOTE_PENDING && !row.has[NOTE_PENDING])
+		which = NOTE_COMPLETE;
+	if (!later)
 		rc = note_get(&v, log, which, out, err);
-	}
+out:
 	view_close(&v);
-	return rc;
+	return rc || !later ? rc : sign(s, &row, out, err);
 }

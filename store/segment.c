@@ -730,30 +730,43 @@ static enum err_code open_newest(struct segments *g, struct err *err)
 	return open_file(g, g->count, O_RDWR, &g->newest, err);
 }
 
-enum err_code segment_append(struct segments *g, uint64_t offset,
-	const struct buf *group, bool *torn, bool *broken, struct err *err)
+static enum err_code cut_back(struct segments *g, uint64_t offset,
+	enum err_code why, bool *torn, struct err *err)
 {
-	bool unknown = false;
+	*torn |= ftruncate(g->newest, (off_t)offset) < 0;
+	return err_while(err, why, "segment %08" PRIu32, g->count);
+}
+
+/* Whoever settles at once waits for all of it; until then it is only a hint. */
+enum err_code segment_append(struct segments *g, uint64_t offset,
+	const struct buf *group, bool *torn, struct err *err)
+{
 	enum err_code rc;
 
 	if ((rc = open_newest(g, err)))
 		return rc;
 	rc = file_write_at(g->newest, offset, group->data, group->len, err);
-	if (!rc) {
-		crash_point("batch.appended");
-		/* After a failed sync the kernel may have dropped the pages:
-		 * nobody knows what is on the disk, but in front of it all
-		 * is. */
-		if ((rc = file_sync_data(g->newest, g->dir, err)))
-			unknown = true;
-	}
-	if (rc && ftruncate(g->newest, (off_t)offset) < 0) {
-		*torn = true;
-		*broken = unknown;
-	}
-	*torn |= unknown;
 	if (rc)
-		rc = err_while(err, rc, "segment %08" PRIu32, g->count);
+		return cut_back(g, offset, rc, torn, err);
+	(void)!sync_file_range(g->newest, (off_t)offset, (off_t)group->len,
+		SYNC_FILE_RANGE_WRITE);
+	crash_point("batch.appended");
+	return ERR_OK;
+}
+
+/* After a failed sync the kernel may have dropped the pages: nobody knows what
+ * is on the disk, but in front of it all is. */
+enum err_code segment_settle(struct segments *g, uint64_t offset, bool *torn,
+	bool *broken, struct err *err)
+{
+	enum err_code rc = file_sync_data(g->newest, g->dir, err);
+	bool stands = false;
+
+	if (!rc)
+		return ERR_OK;
+	rc = cut_back(g, offset, rc, &stands, err);
+	*torn = true;
+	*broken |= stands;
 	return rc;
 }
 

@@ -72,12 +72,15 @@ enum err_code segment_commits_behind(struct segments *g, uint32_t id,
 /* Makes the next segment durably; prev_end is where the newest one ends. */
 enum err_code segment_create(
 	struct segments *g, uint64_t prev_end, struct err *err);
-/* Writes `group` at `offset` of the newest segment and syncs.  On failure the
- * file is cut back to `offset`; *torn is set when bytes may stand behind it:
- * the next group goes into a new segment; *broken when they may come to life
- * before that: nothing may be written before the store was opened anew. */
+/* Writes `group` at `offset` of the newest segment, and has the disk begin with
+ * it; segment_settle() makes it durable.  On failure of either the file is cut
+ * back to `offset`; *torn is set when bytes may stand behind it: the next group
+ * goes into a new segment; *broken when they may come to life before that:
+ * nothing may be written before the store was opened anew. */
 enum err_code segment_append(struct segments *g, uint64_t offset,
-	const struct buf *group, bool *torn, bool *broken, struct err *err);
+	const struct buf *group, bool *torn, struct err *err);
+enum err_code segment_settle(struct segments *g, uint64_t offset, bool *torn,
+	bool *broken, struct err *err);
 /* Takes back what segment_append() wrote. */
 enum err_code segment_cut(struct segments *g, uint64_t offset, struct err *err);
 /* Overwrites the payload of the item with nothing; sync by

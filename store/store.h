@@ -276,9 +276,17 @@ size_t batch_records(const struct batch *b);
 /* The batch may be written where nothing but the reserve is left. */
 void batch_use_reserve(struct batch *b);
 
-/* Signs the own log's checkpoint at commit. */
+/* Signs the own log's checkpoint. */
 typedef enum err_code batch_sign(void *arg, const struct checkpoint *cp,
 	struct buf *note, struct err *err);
+/* From now on the newest checkpoint of the own log may be missing, while no
+ * more than NOTE_LAG entries lack one: store_note() makes it when somebody
+ * asks, and log_info tells of it.  To be called before other threads use the
+ * store, of which any may call `sign`. */
+#define NOTE_LAG 64
+void store_sign_later(struct store *s, batch_sign *sign, void *arg);
+/* The group of this batch has the checkpoint all the same. */
+void batch_sign_now(struct batch *b);
 /* Durable when it returns ERR_OK; the batch is gone in every case.  `sign` is
  * called when the own log grew; NULL is an error then.  Here it is checked that
  * each part's digest, computed unless it came along (r->digested), stands in
