@@ -12,6 +12,7 @@
 #define INLINE_RECORDS 64 /* fewer are not worth waking threads for */
 #define DIGEST_STRETCH 32 /* records digested by one job */
 #define GROUP_LIMIT ((size_t)1 << 30)
+#define SMALL_GROUP ((size_t)8 << 10) /* more may follow soon */
 /* Who puts so many at once looks at blocks by chance, where the print of a new
  * id is that of another: they are not worth keeping. */
 #define BULK_RECORDS 1024
@@ -908,6 +909,15 @@ static enum err_code index_group(struct group *g, const struct block_jobs *jobs,
 	return put_position(g->b, g->start + g->bytes.len, err);
 }
 
+/* Single puts follow each other; what must work on a full disk takes no more
+ * than it needs. */
+static size_t room_behind(const struct group *g)
+{
+	return g->bytes.len > SMALL_GROUP || g->b->use_reserve || g->b->erasing
+		? 0
+		: SEGMENT_ROOM;
+}
+
 /* The disk writes while the index is told, and what the index was told is seen
  * once the disk has it all. */
 static enum err_code append_group(struct group *g,
@@ -919,8 +929,8 @@ static enum err_code append_group(struct group *g,
 	enum err_code rc;
 
 	if ((rc = add_commit(g, &commit, err)) ||
-		(rc = segment_append(
-			 s->segments, g->start, &g->bytes, &s->torn, err)))
+		(rc = segment_append(s->segments, g->start, &g->bytes,
+			 room_behind(g), &s->torn, err)))
 		return rc;
 	if ((rc = index_group(g, jobs, places, commit, err)))
 		return take_back(g, rc, err);

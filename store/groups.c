@@ -238,9 +238,9 @@ static enum err_code check_newest(
 }
 
 /* The tail of the newest segment: a group that was never acknowledged, or
- * damage?  What DATA/extent knows was acknowledged.  Two commit items behind
- * the end are of two groups, and the first of them was synced before the second
- * was written. */
+ * damage, or room?  What DATA/extent knows was acknowledged.  Two commit items
+ * behind the end are of two groups, and the first of them was synced before the
+ * second was written. */
 static enum err_code scan_tail(struct scan *s, struct err *err)
 {
 	struct groups *g = s->g;
@@ -253,11 +253,11 @@ static enum err_code scan_tail(struct scan *s, struct err *err)
 		acked = g->known->end;
 	if ((rc = check_newest(s, acked, err)))
 		return rc;
-	rc = segment_size(g->segments, s->number, &size, err);
+	rc = segment_torn(
+		g->segments, s->number, s->start, &size, &g->torn, err);
 	if (rc && rc != ERR_NOT_FOUND)
 		return rc;
 	g->end = s->start;
-	g->torn = size > s->start;
 	if (s->start >= acked) {
 		if (!g->torn)
 			return ERR_OK;

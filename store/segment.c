@@ -24,7 +24,8 @@ struct segments {
 	uint32_t count;
 	bool writes; /* files come and go by this alone */
 	uint8_t store[STORE_ID_SIZE];
-	int newest; /* open for writing once something is appended, or -1 */
+	int newest;   /* open for writing once something is appended, or -1 */
+	uint64_t end; /* of what was appended to it last; 0: nothing is known */
 	pthread_mutex_t lock;
 	/* How often each was packed, by number; those behind were not. */
 	uint8_t *packs;
@@ -305,12 +306,23 @@ out:
 	return rc;
 }
 
+/* Room that stays behind harms nobody. */
+static void close_newest(struct segments *g)
+{
+	if (g->newest >= 0) {
+		if (g->end)
+			(void)!ftruncate(g->newest, (off_t)g->end);
+		close(g->newest);
+	}
+	g->newest = -1;
+	g->end = 0;
+}
+
 void segments_close(struct segments *g)
 {
 	if (!g)
 		return;
-	if (g->newest >= 0)
-		close(g->newest);
+	close_newest(g);
 	pthread_mutex_destroy(&g->lock);
 	free(g->packs);
 	free(g->dir);
@@ -577,6 +589,31 @@ enum err_code segment_size(
 	return rc;
 }
 
+enum err_code segment_torn(struct segments *g, uint32_t id, uint64_t end,
+	uint64_t *size, bool *torn, struct err *err)
+{
+	uint8_t bytes[4096];
+	enum err_code rc;
+	int fd = -1;
+
+	*torn = false;
+	if ((rc = segment_size(g, id, size, err)) || *size <= end)
+		return rc;
+	if ((rc = open_file(g, id, O_RDONLY, &fd, err)))
+		return rc;
+	for (size_t n; end < *size && !rc && !*torn; end += n) {
+		n = *size - end < sizeof(bytes) ? (size_t)(*size - end)
+						: sizeof(bytes);
+		if (!(rc = file_read_at(fd, end, bytes, n, err)))
+			*torn = !all_zero(bytes, n);
+	}
+	close(fd);
+	/* Cut meanwhile by who writes. */
+	return rc == ERR_CORRUPT
+		? ERR_OK
+		: segment_while(err, rc, (struct place){id, end});
+}
+
 enum err_code segment_end(
 	struct segments *g, uint32_t id, uint64_t *end, struct err *err)
 {
@@ -714,8 +751,7 @@ enum err_code segment_create(
 		goto out;
 	}
 	crash_point("segment.created");
-	if (g->newest >= 0)
-		close(g->newest);
+	close_newest(g);
 	g->newest = fd;
 	__atomic_store_n(&g->count, g->count + 1, __ATOMIC_RELEASE);
 out:
@@ -733,23 +769,39 @@ static enum err_code open_newest(struct segments *g, struct err *err)
 static enum err_code cut_back(struct segments *g, uint64_t offset,
 	enum err_code why, bool *torn, struct err *err)
 {
+	g->end = 0;
 	*torn |= ftruncate(g->newest, (off_t)offset) < 0;
 	return err_while(err, why, "segment %08" PRIu32, g->count);
 }
 
-/* Whoever settles at once waits for all of it; until then it is only a hint. */
-enum err_code segment_append(struct segments *g, uint64_t offset,
-	const struct buf *group, bool *torn, struct err *err)
+/* A sync waits for the inode where the file grew: a small group that makes it
+ * grow brings zeros along, and those behind it only write over them. */
+static size_t bring_room(struct segments *g, uint64_t end, size_t room)
 {
+	static const uint8_t zeros[SEGMENT_ROOM];
+	struct stat st;
+
+	if (!room || fstat(g->newest, &st) < 0 || end <= (uint64_t)st.st_size)
+		return 0;
+	return file_write_at(g->newest, end, zeros, room, NULL) ? 0 : room;
+}
+
+/* The disk begins with it; segment_settle() waits. */
+enum err_code segment_append(struct segments *g, uint64_t offset,
+	const struct buf *group, size_t room, bool *torn, struct err *err)
+{
+	uint64_t end = offset + group->len;
 	enum err_code rc;
 
 	if ((rc = open_newest(g, err)))
 		return rc;
+	room = bring_room(g, end, room);
 	rc = file_write_at(g->newest, offset, group->data, group->len, err);
 	if (rc)
 		return cut_back(g, offset, rc, torn, err);
-	(void)!sync_file_range(g->newest, (off_t)offset, (off_t)group->len,
-		SYNC_FILE_RANGE_WRITE);
+	g->end = end;
+	(void)!sync_file_range(g->newest, (off_t)offset,
+		(off_t)(group->len + room), SYNC_FILE_RANGE_WRITE);
 	crash_point("batch.appended");
 	return ERR_OK;
 }
@@ -776,6 +828,7 @@ enum err_code segment_cut(struct segments *g, uint64_t offset, struct err *err)
 
 	if ((rc = open_newest(g, err)))
 		return rc;
+	g->end = 0;
 	if (ftruncate(g->newest, (off_t)offset) < 0)
 		return err_sys(err, "cut segment %08" PRIu32, g->count);
 	return file_sync_data(g->newest, g->dir, err);

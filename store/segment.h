@@ -65,6 +65,9 @@ enum err_code segment_size(
  * packed; ERR_NOT_FOUND for the newest. */
 enum err_code segment_end(
 	struct segments *g, uint32_t id, uint64_t *end, struct err *err);
+/* Does anything but zeros stand behind `end`, up to the file's size? */
+enum err_code segment_torn(struct segments *g, uint32_t id, uint64_t end,
+	uint64_t *size, bool *torn, struct err *err);
 /* How many commit items stand anywhere from `from` on. */
 enum err_code segment_commits_behind(struct segments *g, uint32_t id,
 	uint64_t from, size_t *count, struct err *err);
@@ -73,12 +76,14 @@ enum err_code segment_commits_behind(struct segments *g, uint32_t id,
 enum err_code segment_create(
 	struct segments *g, uint64_t prev_end, struct err *err);
 /* Writes `group` at `offset` of the newest segment, and has the disk begin with
- * it; segment_settle() makes it durable.  On failure of either the file is cut
+ * it; segment_settle() makes it durable.  Where the file grows by it, `room`
+ * zeros come along, at most SEGMENT_ROOM.  On failure of either the file is cut
  * back to `offset`; *torn is set when bytes may stand behind it: the next group
  * goes into a new segment; *broken when they may come to life before that:
  * nothing may be written before the store was opened anew. */
+#define SEGMENT_ROOM ((size_t)64 << 10)
 enum err_code segment_append(struct segments *g, uint64_t offset,
-	const struct buf *group, bool *torn, struct err *err);
+	const struct buf *group, size_t room, bool *torn, struct err *err);
 enum err_code segment_settle(struct segments *g, uint64_t offset, bool *torn,
 	bool *broken, struct err *err);
 /* Takes back what segment_append() wrote. */

@@ -147,6 +147,8 @@ static void every_flipped_byte_is_found(void **state)
 
 	put_records(s, 0, 2);
 	put_records(s, 2, 20);
+	store_close(s);
+	s = open_store(*state, STORE_WRITE, 0);
 	assert_int_equal(stat(path, &st), 0);
 	for (off_t at = 40; at < st.st_size; at += 31) {
 		struct faults f = {0};
@@ -227,7 +229,9 @@ static void what_is_on_its_way_is_no_damage(void **state)
 	int fd;
 
 	put_records(s, 0, 7);
+	store_close(s);
 	assert_int_equal(stat(path, &st), 0);
+	s = open_store(*state, STORE_WRITE, 0);
 	for (uint64_t i = 7; i < 10; i++)
 		put_records(s, i, 1);
 	store_close(s);

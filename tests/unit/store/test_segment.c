@@ -211,7 +211,7 @@ static size_t commits_behind(struct segments *g, struct buf *tail)
 	bool torn = false, broken = false;
 	size_t count;
 
-	OK(segment_append(g, SEGMENT_HEAD_SIZE, tail, &torn, &test_err));
+	OK(segment_append(g, SEGMENT_HEAD_SIZE, tail, 0, &torn, &test_err));
 	OK(segment_settle(g, SEGMENT_HEAD_SIZE, &torn, &broken, &test_err));
 	OK(segment_commits_behind(g, 1, SEGMENT_HEAD_SIZE, &count, &test_err));
 	OK(segment_cut(g, SEGMENT_HEAD_SIZE, &test_err));
