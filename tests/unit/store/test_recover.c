@@ -269,10 +269,13 @@ static void a_torn_tail_is_whole_or_absent_at_every_byte(void **state)
 	size_t first;
 
 	put_records(s, 0, 2);
+	store_close(s);
 	first = size_of(scratch_path(state, SEGMENT));
+	s = open_store(*state, STORE_WRITE, 0);
 	put_records(s, 2, 1);
 	store_close(s);
 	OK(file_read(scratch_path(state, SEGMENT), 1 << 20, &all, &test_err));
+	assert_true(all.len > first + 500);
 	for (size_t len = first; len < all.len; len++)
 		assert_whole_or_absent(state, all.data, len, false);
 	assert_whole_or_absent(state, all.data, all.len, true);
@@ -282,6 +285,74 @@ static void a_torn_tail_is_whole_or_absent_at_every_byte(void **state)
 		all.data[at] ^= 0x40;
 	}
 	buf_free(&all);
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	while (len && !p[len - 1])
+		len--;
+	return !len;
+}
+
+/* What the disk did not write of the group is as it was before: zeros. */
+static void a_torn_tail_in_the_room_is_whole_or_absent(void **state)
+{
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct buf all = BUF_EMPTY;
+	uint8_t *torn;
+	size_t first;
+
+	put_records(s, 0, 2);
+	store_close(s);
+	first = size_of(scratch_path(state, SEGMENT));
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, 2, 1);
+	store_close(s);
+	OK(file_read(scratch_path(state, SEGMENT), 1 << 20, &all, &test_err));
+	assert_non_null(torn = calloc(1, all.len + 5000));
+	for (size_t len = first; len < all.len; len += 29) {
+		memcpy(torn, all.data, len);
+		assert_whole_or_absent(state, torn, all.len + 5000,
+			all_zero(all.data + len, all.len - len));
+		/* The disk wrote the end of it, and not what was before. */
+		memset(torn + first, 0, len - first);
+		memcpy(torn + len, all.data + len, all.len - len);
+		assert_whole_or_absent(
+			state, torn, all.len + 5000, len == first);
+		memset(torn + len, 0, all.len - len);
+	}
+	free(torn);
+	buf_free(&all);
+}
+
+/* A killed writer leaves it; the next one goes on in it, and takes what is left
+ * of it away at its end. */
+static void zeros_behind_the_groups_are_room(void **state)
+{
+	static const uint8_t zeros[5000];
+	struct store *s = open_store(*state, STORE_WRITE, 0);
+	struct log_info log;
+	size_t size;
+	int fd;
+
+	put_records(s, 0, 2);
+	store_close(s);
+	size = size_of(scratch_path(state, SEGMENT));
+	fd = open(scratch_path(state, SEGMENT), O_WRONLY);
+	OK(file_write_at(fd, size, zeros, sizeof(zeros), &test_err));
+	close(fd);
+	drop_index(state);
+	s = open_store(*state, STORE_WRITE, 0);
+	put_records(s, 2, 1);
+	assert_int_equal(
+		size_of(scratch_path(state, SEGMENT)), size + sizeof(zeros));
+	OK(store_log_own(s, &log, &test_err));
+	assert_root(s, &log, 3);
+	OK(store_fsck(s, 1, NULL, NULL, &(struct fsck_result){0}, &test_err));
+	store_close(s);
+	assert_false(file_exists(scratch_path(state, "segments/00000002.seg")));
+	assert_in_range(
+		size_of(scratch_path(state, SEGMENT)), size + 1, size + 4999);
 }
 
 /* A crash came while a segment was made; the one who opens next is a daemon,
@@ -581,6 +652,8 @@ int main(void)
 		test(a_rebuilt_index_gives_the_same_answers),
 		test(an_index_of_another_boot_is_made_anew),
 		test(a_torn_tail_is_whole_or_absent_at_every_byte),
+		test(a_torn_tail_in_the_room_is_whole_or_absent),
+		test(zeros_behind_the_groups_are_room),
 		test(a_segment_without_its_head_was_never_there),
 		test(a_file_without_its_record_goes_and_no_other),
 		test(an_orphan_that_is_not_noted_is_told),
