@@ -899,11 +899,12 @@ enum err_code segment_cut_tail(
 	struct segments *g, uint32_t id, uint64_t end, struct err *err)
 {
 	uint64_t size;
+	bool torn;
 	enum err_code rc;
 	int fd = -1;
 
-	rc = segment_size(g, id, &size, err);
-	if (rc == ERR_NOT_FOUND || (!rc && size <= end))
+	rc = segment_torn(g, id, end, &size, &torn, err);
+	if (rc == ERR_NOT_FOUND || (!rc && !torn))
 		return ERR_OK;
 	if (rc || (rc = open_file(g, id, O_RDWR, &fd, err)))
 		return rc;
