@@ -27,6 +27,7 @@ DIVISIONS = ROOT / "tests/data/divisions-330106.csv"
 GENERATOR = ROOT / "tests/data/gen_records.py"
 WAIT_S = 120
 POLL_S = 0.02
+COMMAND_S = 400  # the longest that a command may take; most wait for 120 s at most themselves
 
 
 class Failed(Exception):
@@ -84,8 +85,11 @@ class Tools:
     def run(self, *args, check=True, stdin=None, env=None, text=True):
         full = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
         full.pop("CUNDANG_DATA", None)
-        p = subprocess.run([self.cundang, *map(str, args)], input=stdin, env=full,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=text)
+        try:
+            p = subprocess.run([self.cundang, *map(str, args)], input=stdin, env=full, timeout=COMMAND_S,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=text)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("cundang %s: no end after %d s" % (" ".join(map(str, args)), COMMAND_S))
         if check and p.returncode != 0:
             raise Failed("cundang %s: exit %d\n%s%s" % (" ".join(map(str, args)), p.returncode, p.stdout, p.stderr))
         return p
