@@ -593,9 +593,10 @@ enum err_code orders_fresh(struct node *n, const struct digest *down,
 	*news = false;
 	rc = down_digest(n, rules, n->config.code, &here, err);
 	if (rc == ERR_OK && digest_equal(&here, down)) {
+		*news = now && !o->now;
 		o->now = now;
 		for (size_t i = 0; i < o->count; i++) {
-			*news = *news || !o->list[i]->fresh_at;
+			*news = *news || (now && !o->list[i]->fresh_at);
 			o->list[i]->fresh_at = now;
 		}
 	}

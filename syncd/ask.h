@@ -125,7 +125,7 @@ struct ask {
 	 * MEND: the question. */
 	struct again again;
 	bool lacks;  /* there is something to ask */
-	bool orders; /* LOOK, child: erasures wait for the parent's word */
+	bool orders; /* LOOK, child: the parent's word on orders is wanted */
 };
 
 /* NULL when out of memory. */

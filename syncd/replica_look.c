@@ -422,7 +422,8 @@ enum err_code look_run(struct ask *a, struct replica *r, struct err *err)
 	} else if ((rc = look_up(a, n, err)) || (rc = orders_refresh(n, err))) {
 		goto out;
 	} else {
-		a->orders = orders_waiting(n);
+		/* Parts that go by themselves wait for it, too. */
+		a->orders = orders_waiting(n) || !orders_now(n);
 	}
 	if ((rc = store_wanted_each(n->store, on_wanted, &w, err)) ||
 		(rc = look_here(a, n, err)))

@@ -1,5 +1,5 @@
-/* session_orders.c - PING and PONG: a child whose erasures wait asks its parent
- * whether it knows all orders from above. */
+/* session_orders.c - PING and PONG: a child whose erasures wait, or that was
+ * just started, asks its parent whether it knows all orders from above. */
 #include "syncd/session_inside.h"
 
 /* protocol 3.3: "A parent that has answered sends PONG once more when it would
@@ -10,7 +10,8 @@ static void tell_more(struct session *s)
 		s->telling = session_ask(s, ASK_GIVE_ORDERS) != NULL;
 }
 
-/* protocol 3.3: "A child that has an erasure to carry out sends PING". */
+/* protocol 3.3: "A child that has an erasure to carry out, or no such time yet,
+ * sends PING". */
 void orders_news(struct session *s, const struct ask *look)
 {
 	struct buf empty = BUF_EMPTY;

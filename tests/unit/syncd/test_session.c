@@ -814,7 +814,8 @@ static void pings_are_answered_while_the_peer_listens(void **state)
 	link_close(&l);
 }
 
-/* A child that asked before its parent knew does not wait for its next PING. */
+/* A child asks at once, and where its parent did not know yet it does not wait
+ * for its next PING. */
 static void what_the_parent_learns_of_orders_later_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -827,13 +828,14 @@ static void what_the_parent_learns_of_orders_later_is_told(void **state)
 
 	link_open(&l, f, VILLAGE, TOWNSHIP);
 	drive(&l);
-	session_ping(l.child.s);
-	drive(&l);
 	assert_int_equal(orders_now(f->node[VILLAGE]), 0);
 	fixture_ok(orders_down_digest(
 			   above, rules, fixture_code(TOWNSHIP), &down, &err),
 		&err);
+	fixture_ok(orders_fresh(above, &down, 0, &news, &err), &err);
+	assert_false(news);
 	fixture_ok(orders_fresh(above, &down, 1800000000, &news, &err), &err);
+	assert_true(news);
 	drive(&l);
 	assert_int_equal(orders_now(f->node[VILLAGE]), 0);
 	session_wake(l.parent.s);
