@@ -97,8 +97,9 @@ enum err_code orders_down_digest(struct node *n, const struct rules *rules,
 /* The instant up to which this node knows the orders from above: at the root
  * its clock, elsewhere what orders_fresh() told last, 0 before. */
 int64_t orders_now(struct node *n);
-/* The parent said that at `now` the digest above was `down`.  *news: that, or an
- * order, was not known to be fresh before, and orders_now() matters below. */
+/* The parent said that at `now` the digest above was `down`.  *news: that, or
+ * an order, was not known to be fresh before, and orders_now() matters below.
+ */
 enum err_code orders_fresh(struct node *n, const struct digest *down,
 	int64_t now, bool *news, struct err *err);
 /* Carries out what can be, and tells once more what restrictions and their ends
