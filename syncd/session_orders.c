@@ -76,12 +76,13 @@ enum err_code orders_answer(struct session *s, struct ask *a, struct err *err)
 		*err = a->err;
 		return a->rc;
 	}
-	/* What keeps an erasure waiting is told by orders themselves. */
+	/* What keeps an erasure waiting is told by orders themselves, and what
+	 * is damaged by its log: neither holds up anything else. */
 	if (a->rc == ERR_PROTOCOL) {
 		*err = a->err;
 		return a->rc;
 	}
-	if (a->rc)
+	if (a->rc && a->rc != ERR_CORRUPT)
 		session_problem(s, "orders", a->err.text);
 	return ERR_OK;
 }
